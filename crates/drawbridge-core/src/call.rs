@@ -1,0 +1,184 @@
+//! Who asks for what: powers, callers, actions and calls.
+
+use std::{collections::BTreeMap, collections::BTreeSet, fmt, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What an action can do. The same eight words for every kind.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Power {
+    /// Look at one thing whose name is known, or list names.
+    Read,
+    /// Find things by what they contain.
+    Search,
+    /// Prepare a change that a person sends on or throws away.
+    Draft,
+    /// Create something.
+    Write,
+    /// Change something that exists.
+    Update,
+    /// Remove something.
+    Delete,
+    /// Send something to someone.
+    Send,
+    /// Start something elsewhere: a job, a device, a workflow.
+    Trigger,
+}
+
+impl Power {
+    /// Every power, in the order of the design.
+    pub const ALL: [Self; 8] = [
+        Self::Read,
+        Self::Search,
+        Self::Draft,
+        Self::Write,
+        Self::Update,
+        Self::Delete,
+        Self::Send,
+        Self::Trigger,
+    ];
+
+    /// The word used in files, records and policies.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Search => "search",
+            Self::Draft => "draft",
+            Self::Write => "write",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Send => "send",
+            Self::Trigger => "trigger",
+        }
+    }
+
+    /// Whether an action with this power changes the world outside.
+    #[must_use]
+    pub fn is_effect(self) -> bool {
+        match self {
+            Self::Read | Self::Search | Self::Draft => false,
+            Self::Write | Self::Update | Self::Delete | Self::Send | Self::Trigger => true,
+        }
+    }
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+/// The person (or workflow) a call is made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The person's name in files and records: an e-mail address, a subject, or `anonymous`.
+    pub id: String,
+    /// Groups the person is a member of, without the `group:` prefix.
+    pub groups: BTreeSet<String>,
+    /// Attributes such as department, region or customer.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Person {
+    /// The id of callers without a token, where a file says `anonymous: true`.
+    pub const ANONYMOUS: &'static str = "anonymous";
+
+    /// A caller without a token: no groups, no attributes.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            id: Self::ANONYMOUS.to_owned(),
+            groups: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this is the caller without a token.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.id == Self::ANONYMOUS
+    }
+}
+
+/// The door a request came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Door {
+    /// MCP over Streamable HTTP.
+    Mcp,
+    /// MCP over stdio.
+    Stdio,
+    /// The HTTP API.
+    Api,
+    /// The command line of the one who keeps the workspace.
+    Cli,
+}
+
+impl Door {
+    /// The word used in records and policies.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Stdio => "stdio",
+            Self::Api => "api",
+            Self::Cli => "cli",
+        }
+    }
+}
+
+/// Who is asking, in three parts that are never merged: the person it is for, the client (AI
+/// application) that asks, and the task it asks in, where one was opened.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// For whom.
+    pub person: Arc<Person>,
+    /// Which AI application or workflow, by the name its token carries.
+    pub client: Arc<str>,
+    /// The short-lived grant the call is made under, where one was opened.
+    pub task: Option<Arc<str>>,
+    /// By which door.
+    pub door: Door,
+    /// The W3C trace id the request brought along, 32 hexadecimal digits.
+    pub trace: Option<Arc<str>>,
+}
+
+/// One operation a connector offers; an MCP tool.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// The action's name without the connector's, such as `search`.
+    pub name: &'static str,
+    /// A short title for people.
+    pub title: String,
+    /// What it does, when to use it, what it returns: written for the AI that reads it.
+    pub description: String,
+    /// What it can do.
+    pub power: Power,
+    /// JSON Schema 2020-12 of the arguments; `additionalProperties` is false.
+    pub input: Value,
+    /// JSON Schema 2020-12 of [`crate::answer::Found::data`].
+    pub output: Value,
+}
+
+/// A request whose tool, connector revision and arguments are known and valid.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The id its record will have: a UUIDv7 in lower case.
+    pub id: Arc<str>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The connector's name.
+    pub connector: Arc<str>,
+    /// The content hash of the connector revision in force.
+    pub revision: Arc<str>,
+    /// What is asked of it.
+    pub action: Arc<Action>,
+    /// The arguments, valid under [`Action::input`].
+    pub arguments: Value,
+}

@@ -1,0 +1,186 @@
+//! What a kind must be: the contract between the gateway and one sort of system.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    answer::{Failure, Found},
+    call::{Action, Call, Power},
+    decide::View,
+    file::{Change, Fault, Labels},
+    log::Seal,
+};
+
+/// A sort of system a connector can reach, such as `documents`. Stateless, one value per kind.
+///
+/// A kind never sees a token, decides a permission, writes a record or talks to a person.
+#[async_trait]
+pub trait Kind: Send + Sync {
+    /// The word in `system.kind`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for help pages and documentation.
+    fn summary(&self) -> &'static str;
+
+    /// The powers its actions can have. `access` may name no others.
+    fn powers(&self) -> &'static [Power];
+
+    /// JSON Schemas (objects with `properties`) of this kind's part of the file.
+    fn schema(&self) -> Schema;
+
+    /// What a permission can narrow by, and what a policy can read of a resource.
+    fn facets(&self) -> &'static [Facet];
+
+    /// The actions a connector with this file offers. The gateway keeps those whose power is in
+    /// the file's `access`.
+    fn actions(&self, part: &Part) -> Vec<Action>;
+
+    /// What is wrong with the part, beyond its schema, without reaching the target.
+    fn check(&self, part: &Part, labels: &Labels) -> Vec<Fault>;
+
+    /// How `new` differs from `old`, apart from what the core compares for every kind.
+    fn compare(&self, old: &Part, new: &Part) -> Vec<Change>;
+
+    /// Opens the connector. Returns once it can answer, not once it holds everything: a long first
+    /// sync goes on in the background and is told by [`Connector::inspect`].
+    ///
+    /// # Errors
+    /// [`crate::answer::Status::Unavailable`] when the target cannot be reached.
+    async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure>;
+}
+
+/// The governed bridge to one system, at one revision of its file.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Reads or searches. Whatever the view does not admit goes into the query, not out of the
+    /// result: the answer is the same, byte for byte, whether or not it exists.
+    async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure>;
+
+    /// Health, freshness, and what the account can really do.
+    async fn inspect(&self) -> Inspection;
+
+    /// Stops background work and joins it. A call that runs afterwards fails as unavailable.
+    async fn close(&self);
+}
+
+/// JSON Schemas of a kind's own keys under `system` and `scope`.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The keys beside `kind`, `limits`, `stale_after` and `when_stale`, which every kind has.
+    pub system: Value,
+    /// The whole of `scope`.
+    pub scope: Value,
+}
+
+/// A kind's own part of the connector file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// `system` without the keys every kind has.
+    pub system: Value,
+    /// `scope`.
+    pub scope: Value,
+    /// How old data may be before it is called stale: `system.stale_after`.
+    pub stale_after: Option<std::time::Duration>,
+    /// What happens then: `system.when_stale`.
+    pub when_stale: crate::file::WhenStale,
+}
+
+/// A property of a resource, by which permissions narrow and which policies can read.
+#[derive(Debug, Clone, Copy)]
+pub struct Facet {
+    /// The word in `permissions[].only` and in Cedar (`resource.department`).
+    pub name: &'static str,
+    /// Its meaning, for the schema and the documentation.
+    pub meaning: &'static str,
+}
+
+/// The facet every kind has: the sensitivity of a resource. Ordered, never absent.
+pub const LABEL: &str = "label";
+
+/// What the gateway lends a connector.
+#[derive(Clone)]
+pub struct Context {
+    /// The connector's name.
+    pub connector: Arc<str>,
+    /// The folder that holds `drawbridge.yaml`: relative paths in the file start here.
+    pub workspace: PathBuf,
+    /// A folder of the connector's own for what it derives (an index, a cache). It may be thrown
+    /// away at any time, and survives a restart when it is not.
+    pub state: PathBuf,
+    /// The labels of this gateway, in order.
+    pub labels: Arc<Labels>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes cursors that only this gateway can have made.
+    pub seal: Seal,
+    /// How to start this program as a confined child: its path; the kind adds the arguments.
+    pub program: PathBuf,
+}
+
+/// The time, handed in so that tests can set it.
+pub trait Clock: Send + Sync {
+    /// Now, by the wall clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// What is true of a connector at this moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// Whether it can answer.
+    pub health: Health,
+    /// One sentence that says how it is.
+    pub summary: String,
+    /// When it last saw the whole of what the target holds.
+    pub synced: Option<Timestamp>,
+    /// What the first or current sync has done, while it runs.
+    pub progress: Option<Progress>,
+    /// How many resources are in reach.
+    pub resources: u64,
+    /// What is there and cannot be offered, with the reason. At most [`Inspection::MAX_PROBLEMS`].
+    pub problems: Vec<Problem>,
+    /// How many problems there are in all.
+    pub problem_count: u64,
+    /// What the account can do in the target beyond what the file claims.
+    pub excess: Vec<String>,
+}
+
+impl Inspection {
+    /// The most problems an inspection lists.
+    pub const MAX_PROBLEMS: usize = 1_000;
+}
+
+/// Whether a connector can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It answers from all it should hold.
+    Ready,
+    /// It answers, and its first sync is not complete.
+    Syncing,
+    /// It answers, and something is wrong: the summary says what.
+    Degraded,
+    /// It cannot answer.
+    Down,
+}
+
+/// How far a sync has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Resources handled.
+    pub done: u64,
+    /// Resources listed so far.
+    pub total: u64,
+}
+
+/// A resource that is there and is not offered, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Its name in the target.
+    pub path: String,
+    /// Why, and how to mend it.
+    pub reason: String,
+}

@@ -1,0 +1,10 @@
+//! The words, the contract of a kind, and the one way through. No input or output of its own:
+//! storage, clock and targets come in as traits.
+
+pub mod answer;
+pub mod call;
+pub mod connector;
+pub mod decide;
+pub mod file;
+pub mod log;
+pub mod secret;
