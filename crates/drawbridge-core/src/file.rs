@@ -2,23 +2,23 @@
 //! what a revision widens.
 
 mod change;
+mod connector;
+mod duration;
 mod fault;
+mod gateway;
 mod labels;
+mod read;
+mod schema;
+mod tree;
 
-pub use change::{Change, Direction};
+pub use change::{Change, Direction, changes};
+pub use connector::{
+    ActsFor, Approval, ConnectorFile, Content, Identity, Logging, Only, Permission, Purpose,
+    Recovery, System, WhenStale, Who,
+};
+pub use duration::Span;
 pub use fault::{Fault, FileError, FileErrors};
+pub use gateway::{ClaimsFile, GatewayFile, Limits, OidcFile, PersonFile, Rate, Roles};
 pub use labels::Labels;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// What happens when data is older than `stale_after`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WhenStale {
-    /// The answer says so.
-    #[default]
-    Warn,
-    /// There is no answer but the status `stale`.
-    Refuse,
-}
+pub use read::{read_connector, read_gateway};
+pub use schema::{connector_schema, gateway_schema};

@@ -49,11 +49,7 @@ pub struct FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}:{}: ",
-            self.file, self.line, self.column
-        )?;
+        write!(formatter, "{}:{}:{}: ", self.file, self.line, self.column)?;
         if !self.place.is_empty() {
             write!(formatter, "`{}`: ", self.place)?;
         }

@@ -1,0 +1,291 @@
+//! `drawbridge.yaml`: the gateway's address, store, people, sign-in, labels and limits.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::{connector::Who, duration::Span};
+
+/// The gateway: `drawbridge.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayFile {
+    /// The name of the organisation or gateway: it appears in the audit log's checkpoints.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
+    pub gateway: String,
+    /// Where the doors listen: host and port. Default `127.0.0.1:7300`, this machine only.
+    #[serde(default = "default_address")]
+    pub address: String,
+    /// The address clients use, when it is not `http://` and `address`: `https://ai.acme.example`.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// Further host names under which clients may call, without port.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Where records, tokens and states are kept: `sqlite` (in `.drawbridge`, the default), or
+    /// `env:NAME` for a variable that holds a `postgres://` URL.
+    #[serde(default = "default_store")]
+    pub store: String,
+    /// Whom the command line on this machine acts for: somebody under `people`.
+    pub operator: String,
+    /// Sensitivity words, the least sensitive first. Default public, internal, confidential,
+    /// restricted.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Everyone the gateway knows by itself, by e-mail address or other id.
+    pub people: BTreeMap<String, PersonFile>,
+    /// Who may run the gateway. The operator is always an owner.
+    #[serde(default)]
+    pub roles: Roles,
+    /// Sign-in by tokens of the organisation's identity provider.
+    #[serde(default)]
+    pub oidc: Option<OidcFile>,
+    /// Lets callers in without a token, as the person `anonymous`. They get only what a permission
+    /// gives to `anonymous`. Default false.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Limits for every connector that sets none of its own.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// One person under `people`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonFile {
+    /// The name to show.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Groups, without `group:`.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Attributes that permissions and policies can use, such as `department: sales`.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Who may do what with the gateway itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    /// May do everything below, make tokens for others, and retire connectors.
+    #[serde(default)]
+    pub owner: Vec<Who>,
+    /// May approve revisions.
+    #[serde(default)]
+    pub reviewer: Vec<Who>,
+    /// May read everyone's records, without content.
+    #[serde(default)]
+    pub auditor: Vec<Who>,
+}
+
+/// Access tokens of an outside issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OidcFile {
+    /// The issuer, exactly as its tokens name it. `https` unless it is on this machine.
+    pub issuer: String,
+    /// The audience a token must have. Default: the gateway's address with `/mcp`.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// How far clocks may differ. Default 60s.
+    #[serde(default = "default_skew")]
+    pub clock_skew: Span,
+    /// Which claim holds what.
+    #[serde(default)]
+    pub claims: ClaimsFile,
+    /// Scopes a token needs, and that clients are told to ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// Which claim of an access token holds what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimsFile {
+    /// The person's id. Default `sub`.
+    #[serde(default = "default_person_claim")]
+    pub person: String,
+    /// The client's id. Default `client_id`, else `azp`.
+    #[serde(default = "default_client_claim")]
+    pub client: String,
+    /// A list of group names. Default `groups`.
+    #[serde(default = "default_groups_claim")]
+    pub groups: String,
+    /// Attribute name to claim name.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Default for ClaimsFile {
+    fn default() -> Self {
+        Self {
+            person: default_person_claim(),
+            client: default_client_claim(),
+            groups: default_groups_claim(),
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+/// How much may happen. A connector's own `system.limits` override these one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls of one person. Default 600/min.
+    #[serde(default)]
+    pub per_person: Option<Rate>,
+    /// Calls of one client. Default 3000/min.
+    #[serde(default)]
+    pub per_client: Option<Rate>,
+    /// Calls of the connector in all. Default 30000/min.
+    #[serde(default)]
+    pub per_connector: Option<Rate>,
+    /// Calls of the connector at the same time. Default 64.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub concurrent: Option<u32>,
+    /// How long a call may take. Default 30s.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+    /// The largest answer, in bytes of its text and of its data. Default 1000000.
+    #[serde(default)]
+    #[schemars(range(min = 1_000, max = 100_000_000))]
+    pub answer_bytes: Option<usize>,
+}
+
+impl Limits {
+    /// These limits, and `fallback` where they say nothing.
+    #[must_use]
+    pub fn or(self, fallback: Self) -> Self {
+        Self {
+            per_person: self.per_person.or(fallback.per_person),
+            per_client: self.per_client.or(fallback.per_client),
+            per_connector: self.per_connector.or(fallback.per_connector),
+            concurrent: self.concurrent.or(fallback.concurrent),
+            timeout: self.timeout.or(fallback.timeout),
+            answer_bytes: self.answer_bytes.or(fallback.answer_bytes),
+        }
+    }
+
+    /// The limits of a gateway whose file names none.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let per_minute = |count| {
+            Some(Rate {
+                count,
+                per: Duration::from_secs(60),
+            })
+        };
+        Self {
+            per_person: per_minute(600),
+            per_client: per_minute(3_000),
+            per_connector: per_minute(30_000),
+            concurrent: Some(64),
+            timeout: Some(Span::new(Duration::from_secs(30))),
+            answer_bytes: Some(1_000_000),
+        }
+    }
+}
+
+/// So many in so long: `60/min`, `20/h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate {
+    /// How many; at least one.
+    pub count: u32,
+    /// In how long.
+    pub per: Duration,
+}
+
+/// The periods of a rate.
+const PERIODS: [(&str, u64); 4] = [("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400)];
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no rate; write it like `60/min` or `20/h`");
+        let (count, per) = text.split_once('/').ok_or_else(wrong)?;
+        let count: u32 = count.parse().map_err(|_| wrong())?;
+        let (_, seconds) = PERIODS
+            .iter()
+            .find(|(name, _)| *name == per)
+            .ok_or_else(wrong)?;
+        if count == 0 {
+            return Err(wrong());
+        }
+        Ok(Self {
+            count,
+            per: Duration::from_secs(*seconds),
+        })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.per.as_secs();
+        let name = PERIODS
+            .iter()
+            .find(|(_, length)| *length == seconds)
+            .map_or("s", |(name, _)| name);
+        write!(formatter, "{}/{name}", self.count)
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
+    }
+}
+
+impl JsonSchema for Rate {
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[1-9][0-9]{0,8}/(s|min|h|d)$",
+            "examples": ["60/min", "20/h"],
+        })
+    }
+}
+
+fn default_address() -> String {
+    "127.0.0.1:7300".to_owned()
+}
+
+fn default_store() -> String {
+    "sqlite".to_owned()
+}
+
+fn default_skew() -> Span {
+    Span::new(Duration::from_secs(60))
+}
+
+fn default_person_claim() -> String {
+    "sub".to_owned()
+}
+
+fn default_client_claim() -> String {
+    "client_id".to_owned()
+}
+
+fn default_groups_claim() -> String {
+    "groups".to_owned()
+}

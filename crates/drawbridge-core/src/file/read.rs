@@ -1,0 +1,399 @@
+//! Reading a file: its form by the schema, then what only this gateway can know.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    ConnectorFile, Fault, FileErrors, GatewayFile, Labels, Only, Who,
+    connector::Approval,
+    schema::{faults, gateway_schema, nearest, schema_of_kind, unknown_key},
+    tree::Tree,
+};
+use crate::{
+    call::{Person, Power},
+    connector::{Kind, LABEL},
+};
+
+/// Reads `drawbridge.yaml`.
+///
+/// # Errors
+/// Everything that is wrong with it, with line and column.
+pub fn read_gateway(name: &str, text: &str) -> Result<GatewayFile, FileErrors> {
+    let tree = Tree::parse(name, text)?;
+    let wrong = faults(&gateway_schema(), &tree.value);
+    if !wrong.is_empty() {
+        return Err(tree.locate(wrong));
+    }
+    let file: GatewayFile = typed(&tree)?;
+    let wrong = check_gateway(&file);
+    if wrong.is_empty() {
+        Ok(file)
+    } else {
+        Err(tree.locate(wrong))
+    }
+}
+
+/// Reads a connector file. `stem` is the file's name without `.yaml`.
+///
+/// # Errors
+/// Everything that is wrong with it, with line and column.
+pub fn read_connector(
+    name: &str,
+    stem: &str,
+    text: &str,
+    gateway: &GatewayFile,
+    kinds: &[&'static dyn Kind],
+) -> Result<(ConnectorFile, &'static dyn Kind), FileErrors> {
+    let tree = Tree::parse(name, text)?;
+    let word = tree
+        .value
+        .pointer("/system/kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let Some(kind) = kinds.iter().copied().find(|kind| kind.name() == word) else {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+        let mend = nearest(word, names.iter().copied()).map_or_else(
+            || format!("write one of {}", names.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let rule = if word.is_empty() {
+            "`system.kind` is missing".to_owned()
+        } else {
+            format!("there is no kind `{word}`")
+        };
+        return Err(tree.locate(vec![Fault::new("/system/kind", rule, mend)]));
+    };
+    let wrong = faults(&schema_of_kind(kind), &tree.value);
+    if !wrong.is_empty() {
+        return Err(tree.locate(wrong));
+    }
+    let file: ConnectorFile = typed(&tree)?;
+    let wrong = check_connector(&file, stem, gateway, kind);
+    if wrong.is_empty() {
+        Ok((file, kind))
+    } else {
+        Err(tree.locate(wrong))
+    }
+}
+
+fn typed<T: serde::de::DeserializeOwned>(tree: &Tree) -> Result<T, FileErrors> {
+    serde_json::from_value(tree.value.clone()).map_err(|error| {
+        tree.locate(vec![Fault::new(
+            "",
+            error.to_string(),
+            "see `drawbridge schema` for what may stand here",
+        )])
+    })
+}
+
+fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if !file.people.contains_key(&file.operator) {
+        wrong.push(unknown_person("/operator", &file.operator, file));
+    }
+    if file.people.contains_key(Person::ANONYMOUS) {
+        wrong.push(Fault::new(
+            format!("/people/{}", Person::ANONYMOUS),
+            "this name is kept for callers without a token",
+            "choose another id",
+        ));
+    }
+    let distinct: BTreeSet<&String> = file.labels.iter().collect();
+    if distinct.len() != file.labels.len() {
+        wrong.push(Fault::new(
+            "/labels",
+            "a label stands twice",
+            "name each label once",
+        ));
+    }
+    if file.store != "sqlite" && !file.store.starts_with("env:") {
+        wrong.push(Fault::new(
+            "/store",
+            format!("`{}` is no store", file.store),
+            "write `sqlite`, or `env:NAME` for a variable that holds a postgres:// URL: the URL \
+             itself may hold a password and does not belong in this file",
+        ));
+    }
+    if file.address.parse::<std::net::SocketAddr>().is_err() {
+        wrong.push(Fault::new(
+            "/address",
+            format!("`{}` is no address and port", file.address),
+            "write it like `127.0.0.1:7300`",
+        ));
+    }
+    if let Some(oidc) = &file.oidc
+        && !is_safe_issuer(&oidc.issuer)
+    {
+        wrong.push(Fault::new(
+            "/oidc/issuer",
+            "an issuer must be reached by https",
+            "write `https://…`; plain http is only for an issuer on this machine",
+        ));
+    }
+    let roles = [
+        ("owner", &file.roles.owner),
+        ("reviewer", &file.roles.reviewer),
+        ("auditor", &file.roles.auditor),
+    ];
+    for (role, members) in roles {
+        for (index, who) in members.iter().enumerate() {
+            wrong.extend(unknown_who(&format!("/roles/{role}/{index}"), who, file));
+        }
+    }
+    wrong
+}
+
+/// Whether an issuer's keys may be fetched from there: by https, or from this machine.
+fn is_safe_issuer(issuer: &str) -> bool {
+    let host = |rest: &str| {
+        let authority = rest.split('/').next().unwrap_or_default().to_owned();
+        authority.strip_prefix("[::1]").map_or_else(
+            || authority.split(':').next().unwrap_or_default().to_owned(),
+            |_| "[::1]".to_owned(),
+        )
+    };
+    issuer.starts_with("https://")
+        || issuer
+            .strip_prefix("http://")
+            .is_some_and(|rest| ["127.0.0.1", "localhost", "[::1]"].contains(&host(rest).as_str()))
+}
+
+fn check_connector(
+    file: &ConnectorFile,
+    stem: &str,
+    gateway: &GatewayFile,
+    kind: &'static dyn Kind,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if file.connector != stem {
+        wrong.push(Fault::new(
+            "/connector",
+            format!(
+                "the file is called `{stem}.yaml` and the connector `{}`",
+                file.connector
+            ),
+            format!("write `connector: {stem}`, or rename the file"),
+        ));
+    }
+    wrong.extend(unknown_who(
+        "/purpose/owner",
+        &Who::Person(file.purpose.owner.clone()),
+        gateway,
+    ));
+    for (index, power) in file.access.iter().enumerate() {
+        if !kind.powers().contains(power) {
+            wrong.push(Fault::new(
+                format!("/access/{index}"),
+                format!("a connector of kind `{}` cannot `{power}`", kind.name()),
+                format!("it can {}", words(kind.powers())),
+            ));
+        }
+    }
+    let labels = gateway.labels();
+    for (index, permission) in file.permissions.iter().enumerate() {
+        let at = format!("/permissions/{index}");
+        for (place, who) in permission.who.iter().enumerate() {
+            wrong.extend(unknown_who(&format!("{at}/who/{place}"), who, gateway));
+        }
+        for (place, power) in permission.may.iter().enumerate() {
+            if !file.access.contains(power) {
+                wrong.push(Fault::new(
+                    format!("{at}/may/{place}"),
+                    format!("`{power}` is not in `access`"),
+                    format!("add it to `access`, which now says {}", words(&file.access)),
+                ));
+            }
+        }
+        for (facet, only) in &permission.only {
+            wrong.extend(check_only(
+                &format!("{at}/only/{facet}"),
+                facet,
+                only,
+                (&labels, kind),
+            ));
+        }
+    }
+    for (index, gate) in file.approval.iter().enumerate() {
+        wrong.extend(check_gate(
+            &format!("/approval/{index}"),
+            gate,
+            file,
+            gateway,
+        ));
+    }
+    for (index, who) in file.recovery.pause.iter().enumerate() {
+        wrong.extend(unknown_who(
+            &format!("/recovery/pause/{index}"),
+            who,
+            gateway,
+        ));
+    }
+    wrong.extend(kind.check(&file.part(), &labels));
+    wrong
+}
+
+fn check_only(
+    at: &str,
+    facet: &str,
+    only: &Only,
+    (labels, kind): (&Labels, &'static dyn Kind),
+) -> Vec<Fault> {
+    let known: Vec<String> = kind
+        .facets()
+        .iter()
+        .map(|facet| facet.name.to_owned())
+        .collect();
+    if facet != LABEL && !known.iter().any(|name| name == facet) {
+        let (parent, _) = at.rsplit_once('/').unwrap_or_default();
+        return vec![unknown_key(parent, facet, &known)];
+    }
+    let mut wrong = Vec::new();
+    let label = |wrong: &mut Vec<Fault>, word: &str| {
+        if labels.rank(word).is_none() {
+            wrong.push(unknown_label(at, word, labels));
+        }
+    };
+    match only {
+        Only::UpTo { up_to } if facet == LABEL => label(&mut wrong, up_to),
+        Only::UpTo { .. } => wrong.push(Fault::new(
+            at,
+            format!("`up_to` needs an order, and `{facet}` has none"),
+            "list the values",
+        )),
+        Only::One(_) | Only::Any(_) => {
+            for value in only.values() {
+                if let Some(attribute) = value.strip_prefix("person.") {
+                    if attribute.is_empty()
+                        || !attribute
+                            .chars()
+                            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+                    {
+                        wrong.push(Fault::new(
+                            at,
+                            format!("`{value}` names no attribute"),
+                            "write `person.` and letters, digits or `_`, as in `person.department`",
+                        ));
+                    }
+                } else if facet == LABEL {
+                    label(&mut wrong, value);
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// A word that is no label of this gateway.
+fn unknown_label(at: &str, word: &str, labels: &Labels) -> Fault {
+    Fault::new(
+        at,
+        format!("`{word}` is no label of this gateway"),
+        nearest(word, labels.words().iter().map(String::as_str)).map_or_else(
+            || format!("write one of {}", labels.words().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        ),
+    )
+}
+
+/// A gate must be able to do what it says: what is not enforced is refused.
+fn check_gate(
+    at: &str,
+    gate: &Approval,
+    file: &ConnectorFile,
+    gateway: &GatewayFile,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    for (index, who) in gate.ask.iter().enumerate() {
+        wrong.extend(unknown_who(&format!("{at}/ask/{index}"), who, gateway));
+    }
+    let power = gate.when.get("power").cloned().unwrap_or_default();
+    match serde_json::from_value::<Power>(power) {
+        Err(_) => wrong.push(Fault::new(
+            format!("{at}/when"),
+            "a gate says which power it is about",
+            format!("add `power:` with one of {}", words(&Power::ALL)),
+        )),
+        Ok(power) if !file.access.contains(&power) => wrong.push(Fault::new(
+            format!("{at}/when/power"),
+            format!("the gate can never apply: `{power}` is not in `access`"),
+            "remove the gate",
+        )),
+        Ok(power) if !power.is_effect() => wrong.push(Fault::new(
+            format!("{at}/when/power"),
+            format!("a gate on `{power}` is not enforced by this version"),
+            "take the power out of `access` and `permissions` instead",
+        )),
+        Ok(_) => {}
+    }
+    wrong
+}
+
+/// A person or group nobody has heard of. With an identity provider, anyone may come.
+fn unknown_who(at: &str, who: &Who, gateway: &GatewayFile) -> Option<Fault> {
+    match who {
+        Who::Everyone | Who::Client(_) => None,
+        Who::Anonymous => (!gateway.anonymous).then(|| {
+            Fault::new(
+                at,
+                "callers without a token are not let in",
+                "write `anonymous: true` in drawbridge.yaml if you mean it",
+            )
+        }),
+        Who::Person(id) => (gateway.oidc.is_none() && !gateway.people.contains_key(id))
+            .then(|| unknown_person(at, id, gateway)),
+        Who::Group(name) => {
+            let groups: BTreeSet<&str> = gateway
+                .people
+                .values()
+                .flat_map(|person| person.groups.iter().map(String::as_str))
+                .collect();
+            (gateway.oidc.is_none() && !groups.contains(name.as_str())).then(|| {
+                let mend = nearest(name, groups.iter().copied()).map_or_else(
+                    || "give the group to somebody under `people` in drawbridge.yaml".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                Fault::new(at, format!("nobody is in the group `{name}`"), mend)
+            })
+        }
+    }
+}
+
+fn unknown_person(at: &str, id: &str, gateway: &GatewayFile) -> Fault {
+    let mend = nearest(id, gateway.people.keys().map(String::as_str)).map_or_else(
+        || "add them under `people` in drawbridge.yaml".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Fault::new(at, format!("`{id}` is nobody this gateway knows"), mend)
+}
+
+fn words(powers: &[Power]) -> String {
+    powers
+        .iter()
+        .map(|power| power.word())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl GatewayFile {
+    /// The labels in force.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        if self.labels.is_empty() {
+            Labels::default()
+        } else {
+            Labels::new(self.labels.clone())
+        }
+    }
+
+    /// The person with this id, as the file knows them.
+    #[must_use]
+    pub fn person(&self, id: &str) -> Option<Person> {
+        let file = self.people.get(id)?;
+        Some(Person {
+            id: id.to_owned(),
+            groups: file.groups.iter().cloned().collect(),
+            attributes: file.attributes.clone(),
+        })
+    }
+}

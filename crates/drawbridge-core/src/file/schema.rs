@@ -1,0 +1,265 @@
+//! The published JSON Schemas of the two files, and what they say is wrong with one.
+
+use jsonschema::{ValidationError, error::ValidationErrorKind};
+use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
+use serde_json::{Map, Value, json};
+
+use super::{ConnectorFile, Fault, GatewayFile};
+use crate::connector::Kind;
+
+/// The JSON Schema of `drawbridge.yaml`.
+#[must_use]
+pub fn gateway_schema() -> Value {
+    let mut schema = generate::<GatewayFile>();
+    set(&mut schema, "/title", json!("drawbridge.yaml"));
+    schema
+}
+
+/// The JSON Schema of a connector file, for connectors of any of these kinds.
+#[must_use]
+pub fn connector_schema(kinds: &[&dyn Kind]) -> Value {
+    let mut schema = generate::<ConnectorFile>();
+    set(&mut schema, "/title", json!("connectors/NAME.yaml"));
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    set(
+        &mut schema,
+        "/$defs/System/properties/kind/enum",
+        json!(names),
+    );
+    let each: Vec<Value> = kinds
+        .iter()
+        .map(|kind| {
+            let (system, scope) = kind_schemas(&schema, *kind);
+            json!({
+                "if": {"properties": {"system": {"properties": {"kind": {"const": kind.name()}}}}},
+                "then": {"properties": {"system": system, "scope": scope}},
+            })
+        })
+        .collect();
+    set(&mut schema, "/allOf", Value::Array(each));
+    schema
+}
+
+/// The JSON Schema of a connector file of one kind, in which every key is known.
+pub(super) fn schema_of_kind(kind: &dyn Kind) -> Value {
+    let mut schema = generate::<ConnectorFile>();
+    let (system, scope) = kind_schemas(&schema, kind);
+    set(&mut schema, "/$defs/System", system);
+    set(&mut schema, "/properties/scope", scope);
+    schema
+}
+
+/// `system` with the kind's keys beside those every kind has, and `scope`.
+fn kind_schemas(schema: &Value, kind: &dyn Kind) -> (Value, Value) {
+    let own = kind.schema();
+    let mut system = schema.pointer("/$defs/System").cloned().unwrap_or_default();
+    let mut keys = own.system.clone();
+    if let (Some(all), Some(more)) = (
+        system
+            .pointer_mut("/properties")
+            .and_then(Value::as_object_mut),
+        keys.get_mut("properties").and_then(Value::as_object_mut),
+    ) {
+        all.append(more);
+    }
+    if let (Some(all), Some(Value::Array(more))) = (
+        system
+            .pointer_mut("/required")
+            .and_then(Value::as_array_mut),
+        own.system.get("required").cloned(),
+    ) {
+        all.extend(more);
+    }
+    set(&mut system, "/additionalProperties", json!(false));
+    (system, own.scope)
+}
+
+fn generate<T: schemars::JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(
+        |schema: &mut schemars::Schema| {
+            schema.remove("format");
+        },
+    ));
+    settings.into_generator().into_root_schema_for::<T>().into()
+}
+
+/// Sets a value below an existing object.
+fn set(schema: &mut Value, pointer: &str, value: Value) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Value::Object(map)) = schema.pointer_mut(parent) {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+/// Everything the schema says is wrong with a value, all at once.
+pub(super) fn faults(schema: &Value, value: &Value) -> Vec<Fault> {
+    let validator = match jsonschema::draft202012::new(schema) {
+        Ok(validator) => validator,
+        // A kind with a broken schema must not let everything through.
+        Err(error) => {
+            return vec![Fault::new(
+                "",
+                format!("the schema of this kind is broken: {error}"),
+                "report it as a defect of Drawbridge",
+            )];
+        }
+    };
+    validator
+        .iter_errors(value)
+        .flat_map(|error| fault(schema, &error))
+        .collect()
+}
+
+fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
+    let at = error.instance_path().as_str();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = known_keys(schema, error);
+            unexpected
+                .iter()
+                .map(|key| unknown_key(at, key, &known))
+                .collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let key = property.as_str().unwrap_or_default();
+            vec![Fault::new(
+                format!("{at}/{}", super::tree::step(key)),
+                format!("`{key}` is missing"),
+                format!("add `{key}:`{}", meaning(schema, error, key)),
+            )]
+        }
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<String> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(plain)
+                .collect();
+            let given = plain(error.instance());
+            let mend = nearest(&given, options.iter().map(String::as_str)).map_or_else(
+                || format!("write one of {}", options.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            vec![Fault::new(at, format!("`{given}` is not known here"), mend)]
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            let examples = error_schema(schema, error)
+                .and_then(|schema| schema.get("examples").or_else(|| schema.get("description")))
+                .map(hint)
+                .unwrap_or_else(|| "see `drawbridge schema`".to_owned());
+            let given = plain(error.instance());
+            vec![Fault::new(
+                at,
+                format!("`{given}` has the wrong form"),
+                examples,
+            )]
+        }
+        ValidationErrorKind::Type { .. } | ValidationErrorKind::AnyOf { .. } => {
+            vec![Fault::new(
+                at,
+                format!("{error}"),
+                meaning_of(error_schema(schema, error)),
+            )]
+        }
+        _ => vec![Fault::new(
+            at,
+            format!("{error}"),
+            "see `drawbridge schema` for what may stand here",
+        )],
+    }
+}
+
+/// A key nobody knows, with the nearest one somebody does.
+pub(super) fn unknown_key(at: &str, key: &str, known: &[String]) -> Fault {
+    let mend = match nearest(key, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "remove it".to_owned(),
+        None => format!("remove it; known here are {}", known.join(", ")),
+    };
+    Fault::new(
+        format!("{at}/{}", super::tree::step(key)),
+        format!("`{key}` is not a known key"),
+        mend,
+    )
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The schema that the failed keyword stands in.
+fn error_schema<'a>(schema: &'a Value, error: &ValidationError<'_>) -> Option<&'a Value> {
+    let path = error.schema_path().as_str();
+    let (parent, _) = path.rsplit_once('/')?;
+    schema.pointer(parent)
+}
+
+fn known_keys(schema: &Value, error: &ValidationError<'_>) -> Vec<String> {
+    error_schema(schema, error)
+        .and_then(|schema| schema.get("properties"))
+        .and_then(Value::as_object)
+        .map(|properties: &Map<String, Value>| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// What a missing key means, from its description.
+fn meaning(schema: &Value, error: &ValidationError<'_>, key: &str) -> String {
+    error_schema(schema, error)
+        .and_then(|schema| schema.pointer(&format!("/properties/{key}/description")))
+        .and_then(Value::as_str)
+        .map(|text| {
+            format!(
+                " ({})",
+                text.lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end_matches('.')
+            )
+        })
+        .unwrap_or_default()
+}
+
+fn meaning_of(schema: Option<&Value>) -> String {
+    schema
+        .and_then(|schema| schema.get("description"))
+        .and_then(Value::as_str)
+        .map_or_else(
+            || "see `drawbridge schema` for what may stand here".to_owned(),
+            |text| {
+                format!(
+                    "it means: {}",
+                    text.replace('\n', " ").trim_end_matches('.')
+                )
+            },
+        )
+}
+
+/// Examples or a description as a mend.
+fn hint(value: &Value) -> String {
+    match value {
+        Value::Array(examples) => {
+            let examples: Vec<String> = examples
+                .iter()
+                .map(|one| format!("`{}`", plain(one)))
+                .collect();
+            format!("write it like {}", examples.join(", "))
+        }
+        other => format!("write {}", plain(other)),
+    }
+}
+
+/// A value as the user wrote it, cut to a length that fits a message.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.chars().take(80).collect()
+}
