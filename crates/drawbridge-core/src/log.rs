@@ -1,5 +1,119 @@
 //! Record or refuse: proofs that something is on the audit log.
 
+pub mod checkpoint;
+pub mod merkle;
+mod record;
 mod seal;
+mod verify;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use record::{Asked, Decided, Kept, Record, Returned};
 pub use seal::Seal;
+pub use verify::{Finding, Row, Verified, Verifier};
+
+use crate::answer::Answer;
+
+/// Durable, ordered storage of records.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Appends a record and returns its place in the log, from 0. Returns only once the record
+    /// would survive a power cut.
+    ///
+    /// # Errors
+    /// When that cannot be promised; the record may or may not be on the log then.
+    async fn append(&self, entry: Entry) -> Result<u64, LogDown>;
+}
+
+/// A record and the exact bytes that are hashed for it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What the columns are filled from.
+    pub record: Record,
+    /// The record as JSON: the leaf of the Merkle tree.
+    pub body: Vec<u8>,
+}
+
+/// The log cannot be written, so nothing may happen that would not be on it.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log cannot be written, so calls are refused")]
+pub struct LogDown {
+    /// For the operator's trace.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl LogDown {
+    /// The log is down because of this.
+    pub fn because(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            source: Some(source.into()),
+        }
+    }
+}
+
+/// The audit log.
+#[derive(Clone)]
+pub struct Log {
+    journal: Arc<dyn Journal>,
+}
+
+/// An answer that is on the log. Doors send nothing else, and only [`Log::record`] makes one.
+///
+/// ```compile_fail
+/// let answer: drawbridge_core::answer::Answer = todo!();
+/// let recorded = drawbridge_core::log::Recorded { answer, id: "x".into(), place: 0 };
+/// ```
+#[derive(Debug)]
+pub struct Recorded {
+    answer: Answer,
+    id: Arc<str>,
+    place: u64,
+}
+
+impl Log {
+    /// A log that keeps its records in `journal`.
+    #[must_use]
+    pub fn new(journal: Arc<dyn Journal>) -> Self {
+        Self { journal }
+    }
+
+    /// Puts what happened on the log; the answer may leave once that is durable.
+    ///
+    /// # Errors
+    /// [`LogDown`] when the record cannot be made durable: then the answer must not leave.
+    pub async fn record(&self, record: Record, answer: Answer) -> Result<Recorded, LogDown> {
+        let id = Arc::from(record.id.as_str());
+        let body = serde_json::to_vec(&record).map_err(LogDown::because)?;
+        let place = self.journal.append(Entry { record, body }).await?;
+        Ok(Recorded { answer, id, place })
+    }
+}
+
+impl Recorded {
+    /// The record's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The record's place in the log, from 0.
+    #[must_use]
+    pub fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// What may leave.
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// What may leave.
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}

@@ -1,0 +1,282 @@
+//! Merkle trees as RFC 6962 section 2.1 defines them: hashes, proofs, and a frontier to append to.
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 hash.
+pub type Hash = [u8; 32];
+
+/// The hash of a leaf: SHA-256 of 0x00 and the leaf's bytes.
+#[must_use]
+pub fn leaf(body: &[u8]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([0]);
+    hasher.update(body);
+    hasher.finalize().into()
+}
+
+/// The hash of an inner node: SHA-256 of 0x01 and both children.
+#[must_use]
+pub fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([1]);
+    hasher.update(left);
+    hasher.update(right);
+    hasher.finalize().into()
+}
+
+/// All one needs to append to a tree and tell its root: the roots of its complete subtrees, the
+/// largest first. As many as the size has bits that are one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    peaks: Vec<Hash>,
+}
+
+impl Frontier {
+    /// How many leaves the tree has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends the hash of a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        // Each trailing one bit of the size is a complete subtree that the new leaf completes.
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.peaks.pop() {
+                hash = node(&left, &hash);
+            }
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+
+    /// The tree's root. Of an empty tree: SHA-256 of nothing.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.peaks
+            .iter()
+            .rev()
+            .copied()
+            .reduce(|right, left| node(&left, &right))
+            .unwrap_or_else(|| Sha256::digest([]).into())
+    }
+
+    /// The frontier as bytes, to be stored beside the tree's size.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.peaks.concat()
+    }
+
+    /// The frontier of a tree of this size; none when the bytes are not of the right length.
+    #[must_use]
+    pub fn from_bytes(size: u64, bytes: &[u8]) -> Option<Self> {
+        let (peaks, rest) = bytes.as_chunks::<32>();
+        let whole = rest.is_empty() && peaks.len() == size.count_ones() as usize;
+        whole.then(|| Self {
+            size,
+            peaks: peaks.to_vec(),
+        })
+    }
+}
+
+/// The root of the tree over these leaf hashes.
+#[must_use]
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
+    for leaf in leaves {
+        frontier.push(*leaf);
+    }
+    frontier.root()
+}
+
+/// The largest power of two below `size`, where RFC 6962 splits a tree. `size` is at least 2.
+fn split(size: usize) -> usize {
+    1 << (size - 1).ilog2()
+}
+
+/// The audit path of one leaf, from the leaf to the root (section 2.1.1); none when there is no
+/// such leaf.
+#[must_use]
+pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
+    if index >= leaves.len() {
+        return None;
+    }
+    let mut path = Vec::new();
+    let (mut part, mut index) = (leaves, index);
+    while part.len() > 1 {
+        let (left, right) = part.split_at(split(part.len()));
+        if index < left.len() {
+            path.push(root(right));
+            part = left;
+        } else {
+            path.push(root(left));
+            index -= left.len();
+            part = right;
+        }
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// Whether `path` proves that `leaf` is at `index` in the tree of `size` leaves with this root
+/// (RFC 9162 section 2.1.3.2).
+#[must_use]
+pub fn verify_inclusion(leaf: Hash, (index, size): (u64, u64), path: &[Hash], root: &Hash) -> bool {
+    if index >= size {
+        return false;
+    }
+    let (mut at, mut last, mut hash) = (index, size - 1, leaf);
+    for sibling in path {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            hash = node(sibling, &hash);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node(&hash, sibling);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    last == 0 && hash == *root
+}
+
+/// The proof that the tree over all `leaves` extends the one over the first `size` of them
+/// (section 2.1.2); none when there are not so many, or none at all.
+#[must_use]
+pub fn consistency(leaves: &[Hash], size: usize) -> Option<Vec<Hash>> {
+    if size == 0 || size > leaves.len() {
+        return None;
+    }
+    let mut path = Vec::new();
+    let (mut part, mut size, mut whole) = (leaves, size, true);
+    while size < part.len() {
+        let (left, right) = part.split_at(split(part.len()));
+        if size <= left.len() {
+            path.push(root(right));
+            part = left;
+        } else {
+            path.push(root(left));
+            size -= left.len();
+            part = right;
+            whole = false;
+        }
+    }
+    if !whole {
+        path.push(root(part));
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// Whether `path` proves that the tree of `new` (size and root) extends the one of `old`
+/// (RFC 9162 section 2.1.4.2).
+#[must_use]
+pub fn verify_consistency(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
+    let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size == 0 || old_size > new_size {
+        return false;
+    }
+    if old_size == new_size {
+        return path.is_empty() && old_root == new_root;
+    }
+    let mut path = path.iter();
+    let first = if old_size.is_power_of_two() {
+        *old_root
+    } else {
+        match path.next() {
+            Some(hash) => *hash,
+            None => return false,
+        }
+    };
+    let (mut at, mut last) = (old_size - 1, new_size - 1);
+    while at & 1 == 1 {
+        at >>= 1;
+        last >>= 1;
+    }
+    let (mut of_old, mut of_new) = (first, first);
+    for sibling in path {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            of_old = node(sibling, &of_old);
+            of_new = node(sibling, &of_new);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            of_new = node(&of_new, sibling);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    last == 0 && of_old == *old_root && of_new == *new_root
+}
+
+#[cfg(test)]
+mod tests {
+    use ct_merkle::mem_backed_tree::MemoryBackedTree;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn leaves(count: u64) -> Vec<Hash> {
+        (0..count)
+            .map(|number| leaf(&number.to_be_bytes()))
+            .collect()
+    }
+
+    #[test]
+    fn roots_agree_with_another_implementation() {
+        let mut other = MemoryBackedTree::<Sha256, [u8; 8]>::new();
+        let mut frontier = Frontier::default();
+        assert_eq!(frontier.root()[..], other.root().as_bytes()[..]);
+        for number in 0..300_u64 {
+            frontier.push(leaf(&number.to_be_bytes()));
+            other.push(number.to_be_bytes());
+            assert_eq!(frontier.root()[..], other.root().as_bytes()[..], "{number}");
+            let stored = Frontier::from_bytes(frontier.size(), &frontier.to_bytes());
+            assert_eq!(stored, Some(frontier.clone()));
+        }
+        assert_eq!(Frontier::from_bytes(3, &[0; 32]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn inclusion_is_provable_and_nothing_else_is(size in 1_u64..200, at: prop::sample::Index, flip: prop::sample::Index) {
+            let all = leaves(size);
+            let index = at.index(all.len());
+            let mut path = inclusion(&all, index).unwrap();
+            let root = root(&all);
+            let place = (index as u64, size);
+            prop_assert!(verify_inclusion(all[index], place, &path, &root));
+            prop_assert!(!verify_inclusion(leaf(b"other"), place, &path, &root));
+            prop_assert!(!verify_inclusion(all[index], (place.0 + 1, size), &path, &root) );
+            if !path.is_empty() {
+                let bit = flip.index(path.len() * 256);
+                path[bit / 256][bit % 256 / 8] ^= 1 << (bit % 8);
+                prop_assert!(!verify_inclusion(all[index], place, &path, &root));
+            }
+        }
+
+        #[test]
+        fn consistency_is_provable_and_nothing_else_is(size in 1_u64..200, at: prop::sample::Index) {
+            let all = leaves(size);
+            let old = 1 + at.index(all.len());
+            let path = consistency(&all, old).unwrap();
+            let (old_root, new_root) = (root(&all[..old]), root(&all));
+            prop_assert!(verify_consistency((old as u64, &old_root), (size, &new_root), &path));
+            let mut forged = all.clone();
+            forged[old - 1] = leaf(b"other");
+            prop_assert!(!verify_consistency((old as u64, &root(&forged[..old])), (size, &new_root), &path));
+        }
+    }
+}
