@@ -125,6 +125,9 @@ pub struct Context {
 pub trait Clock: Send + Sync {
     /// Now, by the wall clock.
     fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment, by a clock that never goes back.
+    fn monotonic(&self) -> std::time::Duration;
 }
 
 /// What is true of a connector at this moment.

@@ -6,5 +6,7 @@ pub mod call;
 pub mod connector;
 pub mod decide;
 pub mod file;
+pub mod lifecycle;
 pub mod log;
 pub mod secret;
+pub mod way;

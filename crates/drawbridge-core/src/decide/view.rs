@@ -1,6 +1,10 @@
 //! What a caller may see: asked by a connector before it touches anything.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, Request};
+
+use super::book::Slice;
 
 /// What the rules can know of a resource: its facets.
 ///
@@ -15,19 +19,70 @@ pub struct Resource(pub BTreeMap<&'static str, String>);
 pub struct Fingerprint(pub [u8; 32]);
 
 /// What the caller may see. Only a decision makes one, and no connector is asked without one.
-#[derive(Debug, Clone)]
-pub struct View {}
+///
+/// ```compile_fail
+/// let view = drawbridge_core::decide::View { inner: todo!() };
+/// ```
+#[derive(Clone)]
+pub struct View {
+    inner: Arc<Inner>,
+}
+
+/// A request that is whole but for the resource.
+pub(super) struct Inner {
+    pub(super) slice: Arc<Slice>,
+    pub(super) principal: EntityUid,
+    pub(super) action: EntityUid,
+    pub(super) context: Context,
+    pub(super) entities: Entities,
+    pub(super) fingerprint: Fingerprint,
+}
 
 impl View {
-    /// Whether the caller may see a resource with these facets. Errors in a rule deny.
+    pub(super) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Whether the caller may see a resource with these facets. A resource without a known label,
+    /// and any error in a rule, deny.
     #[must_use]
     pub fn admits(&self, resource: &Resource) -> bool {
-        !resource.0.is_empty()
+        self.inner.admits(resource).unwrap_or(false)
     }
 
     /// What the answers of [`View::admits`] depend on.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint([0; 32])
+        self.inner.fingerprint
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "View({})", self.inner.principal)
+    }
+}
+
+impl Inner {
+    fn admits(&self, resource: &Resource) -> Option<bool> {
+        let slice = &self.slice;
+        let entity = slice
+            .types
+            .resource(resource, &slice.connector, &slice.labels)?;
+        let entities = self.entities.clone().add_entities([entity], None).ok()?;
+        let request = Request::new(
+            self.principal.clone(),
+            self.action.clone(),
+            slice.types.resource_uid(),
+            self.context.clone(),
+            None,
+        )
+        .ok()?;
+        let response = Authorizer::new().is_authorized(&request, &slice.policies, &entities);
+        // Cedar skips a rule that fails; we do not: a forbid that cannot be evaluated forbids.
+        let failed = response.diagnostics().errors().next().is_some();
+        Some(response.decision() == Decision::Allow && !failed)
     }
 }

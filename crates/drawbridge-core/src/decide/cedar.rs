@@ -1,0 +1,225 @@
+//! The words of the rules in Cedar: entity names, the schema, values.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt::Write,
+};
+
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+use serde_json::Value;
+
+use super::{Resource, book::Ruled};
+use crate::{
+    call::{Person, Power},
+    connector::LABEL,
+    file::Labels,
+};
+
+/// The types of entities.
+#[derive(Debug, Clone)]
+pub(super) struct Types {
+    person: EntityTypeName,
+    group: EntityTypeName,
+    client: EntityTypeName,
+    connector: EntityTypeName,
+    resource: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Types {
+    pub(super) fn new() -> Option<Self> {
+        let name = |word: &str| format!("Drawbridge::{word}").parse().ok();
+        Some(Self {
+            person: name("Person")?,
+            group: name("Group")?,
+            client: name("Client")?,
+            connector: name("Connector")?,
+            resource: name("Resource")?,
+            action: name("Action")?,
+        })
+    }
+
+    pub(super) fn person_uid(&self, id: &str) -> EntityUid {
+        uid(&self.person, id)
+    }
+
+    pub(super) fn client_uid(&self, name: &str) -> EntityUid {
+        uid(&self.client, name)
+    }
+
+    pub(super) fn connector_uid(&self, name: &str) -> EntityUid {
+        uid(&self.connector, name)
+    }
+
+    pub(super) fn action_uid(&self, connector: &str, action: &str) -> EntityUid {
+        uid(&self.action, &format!("{connector}_{action}"))
+    }
+
+    /// The person with groups and attributes; their groups; the connector; the client.
+    pub(super) fn caller(
+        &self,
+        person: &Person,
+        client: &str,
+        connector: &str,
+    ) -> Option<Vec<Entity>> {
+        let groups: HashSet<EntityUid> = person
+            .groups
+            .iter()
+            .map(|group| uid(&self.group, group))
+            .collect();
+        let mut entities: Vec<Entity> = groups.iter().cloned().map(Entity::with_uid).collect();
+        let mut attributes: HashMap<String, RestrictedExpression> = person
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
+        attributes.insert("id".to_owned(), text(&person.id));
+        entities.push(Entity::new(self.person_uid(&person.id), attributes, groups).ok()?);
+        entities.push(Entity::with_uid(self.client_uid(client)));
+        entities.push(Entity::with_uid(self.connector_uid(connector)));
+        Some(entities)
+    }
+
+    /// A resource with its facets, inside its connector.
+    pub(super) fn resource(
+        &self,
+        resource: &Resource,
+        connector: &str,
+        labels: &Labels,
+    ) -> Option<Entity> {
+        let label = resource.0.get(LABEL)?;
+        let rank = i64::try_from(labels.rank(label)?).ok()?;
+        let mut facets: HashMap<String, RestrictedExpression> = resource
+            .0
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), text(value)))
+            .collect();
+        facets.insert("rank".to_owned(), RestrictedExpression::new_long(rank));
+        let parents = HashSet::from([self.connector_uid(connector)]);
+        Entity::new(uid(&self.resource, "asked"), facets, parents).ok()
+    }
+
+    pub(super) fn resource_uid(&self) -> EntityUid {
+        uid(&self.resource, "asked")
+    }
+}
+
+fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
+}
+
+pub(super) fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+/// A string literal of Cedar.
+pub(super) fn literal(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len() + 2);
+    quoted.push('"');
+    for letter in value.chars() {
+        match letter {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(letter);
+            }
+            letter if letter.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{{{:x}}}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The schema of this gateway: its people's attributes, its kinds' facets, its tools' arguments.
+pub(super) fn schema(attributes: &BTreeSet<String>, ruled: &[Ruled<'_>]) -> String {
+    let optional = |names: &BTreeSet<String>| {
+        names.iter().fold(String::new(), |mut all, name| {
+            let _ = write!(all, ", {}?: String", literal(name));
+            all
+        })
+    };
+    let facets: BTreeSet<String> = ruled
+        .iter()
+        .flat_map(|one| one.kind.facets())
+        .map(|facet| facet.name.to_owned())
+        .filter(|name| name != LABEL)
+        .collect();
+    let mut attributes = attributes.clone();
+    attributes.remove("id");
+    let mut schema = format!(
+        "namespace Drawbridge {{\n\
+         entity Group;\nentity Client;\nentity Connector;\n\
+         entity Person in [Group] = {{ \"id\": String{} }};\n\
+         entity Resource in [Connector] = {{ \"label\": String, \"rank\": Long{} }};\n",
+        optional(&attributes),
+        optional(&facets)
+    );
+    for power in Power::ALL {
+        let _ = writeln!(schema, "action {};", literal(power.word()));
+    }
+    for one in ruled {
+        for action in one.actions {
+            let _ = writeln!(
+                schema,
+                "action {} in [{}] appliesTo {{ principal: [Person], resource: [Connector, \
+                 Resource], context: {{ \"client\": Client, \"door\": String, \"arguments\": {} }} }};",
+                literal(&format!("{}_{}", one.file.connector, action.name)),
+                literal(action.power.word()),
+                record_type(&action.input),
+            );
+        }
+    }
+    schema.push_str("}\n");
+    schema
+}
+
+/// The Cedar type of a JSON Schema object. Properties without a type in Cedar are left out, and
+/// every property is optional, so that a rule must ask with `has` first.
+fn record_type(schema: &Value) -> String {
+    let mut fields = Vec::new();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        if let Some(word) = value_type(property) {
+            fields.push(format!("{}?: {word}", literal(name)));
+        }
+    }
+    format!("{{ {} }}", fields.join(", "))
+}
+
+fn value_type(schema: &Value) -> Option<String> {
+    match schema.get("type").and_then(Value::as_str)? {
+        "string" => Some("String".to_owned()),
+        "integer" => Some("Long".to_owned()),
+        "boolean" => Some("Bool".to_owned()),
+        "array" => Some(format!("Set<{}>", value_type(schema.get("items")?)?)),
+        "object" => Some(record_type(schema)),
+        _ => None,
+    }
+}
+
+/// An argument as a Cedar value; none where Cedar has no such value.
+pub(super) fn value(argument: &Value) -> Option<RestrictedExpression> {
+    match argument {
+        Value::String(value) => Some(text(value)),
+        Value::Bool(value) => Some(RestrictedExpression::new_bool(*value)),
+        Value::Number(value) => value.as_i64().map(RestrictedExpression::new_long),
+        Value::Array(items) => Some(RestrictedExpression::new_set(
+            items.iter().filter_map(value),
+        )),
+        Value::Object(_) => record(argument),
+        Value::Null => None,
+    }
+}
+
+/// An object as a Cedar record.
+pub(super) fn record(arguments: &Value) -> Option<RestrictedExpression> {
+    let fields = arguments
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, argument)| Some((name.clone(), value(argument)?)));
+    RestrictedExpression::new_record(fields).ok()
+}

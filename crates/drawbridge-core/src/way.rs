@@ -1,0 +1,386 @@
+//! The one way through. Every door calls [`Way::pass`], or [`Way::refuse`] where there is nothing
+//! to pass; there is no second way.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    answer::{Answer, Failure, Found, Status},
+    call::{Action, Call, Caller, Power},
+    connector::{Clock, Connector},
+    decide::{Decision, Limiter, RuleBook},
+    file::{ConnectorFile, Content, Labels},
+    lifecycle::Standing,
+    log::{Kept, Log, LogDown, Record, Recorded, Seal},
+};
+
+/// One connector as it stands at this moment. Never changed: a new standing is a new bridge.
+pub struct Bridge {
+    /// The approved file.
+    pub file: Arc<ConnectorFile>,
+    /// The content hash of the approved file.
+    pub revision: Arc<str>,
+    /// Whether it may be used.
+    pub standing: Standing,
+    /// What it offers.
+    pub actions: Arc<[Arc<Action>]>,
+    /// The rules in force.
+    pub rules: Arc<RuleBook>,
+    /// Its limits, with what was used of them.
+    pub limiter: Arc<Limiter>,
+    /// The way to the system; why there is none, where it could not be opened.
+    pub connector: Result<Arc<dyn Connector>, String>,
+    /// The largest answer, in bytes.
+    pub answer_bytes: usize,
+}
+
+/// The one way through.
+#[derive(Clone)]
+pub struct Way {
+    log: Log,
+    clock: Arc<dyn Clock>,
+    labels: Arc<Labels>,
+    digests: Seal,
+}
+
+/// When a request came in, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Began {
+    /// By the wall clock.
+    pub time: Timestamp,
+    /// By the clock that never goes back.
+    pub monotonic: Duration,
+}
+
+/// A request that ends before there is a call: an unknown tool, an argument that is none.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// The id its record will have.
+    pub id: &'a str,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The connector that was meant, or [`Record::GATEWAY`].
+    pub connector: &'a str,
+    /// The action or tool name that was asked for.
+    pub action: &'a str,
+    /// What the action can do, where there is one.
+    pub power: Option<Power>,
+    /// The arguments as they came.
+    pub arguments: &'a Value,
+    /// Why, for the record: it may say more than the caller is told.
+    pub reason: String,
+}
+
+impl Way {
+    /// A way that records to `log`.
+    #[must_use]
+    pub fn new(log: Log, clock: Arc<dyn Clock>, labels: Arc<Labels>, digests: Seal) -> Self {
+        Self {
+            log,
+            clock,
+            labels,
+            digests,
+        }
+    }
+
+    /// The moment a request came in.
+    #[must_use]
+    pub fn begin(&self) -> Began {
+        Began {
+            time: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        }
+    }
+
+    /// Decides a call, fetches what the view admits, and puts it on the log. `stop` ends a call
+    /// that takes too long, whose connector is stopped, or whose client is gone: it resolves to
+    /// what the caller is told.
+    ///
+    /// # Errors
+    /// [`LogDown`] when the call cannot be recorded: then there is no answer.
+    pub async fn pass(
+        &self,
+        bridge: &Bridge,
+        call: &Call,
+        began: Began,
+        stop: impl Future<Output = Failure> + Send,
+    ) -> Result<Recorded, LogDown> {
+        let target = (&*call.connector, call.action.name);
+        let mut record = Record::begin(&call.id, began.time, &call.caller, target);
+        record.revision = Some(call.revision.to_string());
+        record.identity = Some(bridge.file.identity.account.clone());
+        record.power = Some(call.action.power);
+        let outcome = match self.enter(bridge, call, &mut record) {
+            Ok((view, _turn)) => {
+                let fetch = AssertUnwindSafe(fetch(bridge, call, &view)).catch_unwind();
+                match select(Box::pin(fetch), Box::pin(stop)).await {
+                    Either::Left((Ok(outcome), _)) => outcome,
+                    Either::Left((Err(_), _)) => Err(Failure::new(
+                        Status::Failed,
+                        "the connector broke; its owner finds the cause in the gateway's trace",
+                    )),
+                    Either::Right((failure, _)) => Err(failure),
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        let answer = self.shape(outcome, call.action.power, bridge.answer_bytes);
+        self.describe(
+            &mut record,
+            &call.arguments,
+            &answer,
+            bridge.file.logging.content,
+        );
+        self.finish(record, answer, began).await
+    }
+
+    /// Puts a request that ends before there is a call on the log.
+    ///
+    /// # Errors
+    /// [`LogDown`] when it cannot be recorded: then there is no answer.
+    pub async fn refuse(
+        &self,
+        refused: Refused<'_>,
+        failure: Failure,
+        began: Began,
+    ) -> Result<Recorded, LogDown> {
+        let target = (refused.connector, refused.action);
+        let mut record = Record::begin(refused.id, began.time, refused.caller, target);
+        record.power = refused.power;
+        record.decided.reasons = vec![refused.reason];
+        let answer = self.shape(Err(failure), refused.power.unwrap_or(Power::Read), 0);
+        self.describe(&mut record, refused.arguments, &answer, Content::Summary);
+        self.finish(record, answer, began).await
+    }
+
+    /// Puts something a person did with the gateway itself on the log (a pause, a token, a
+    /// revision), or something the gateway answers by itself.
+    ///
+    /// # Errors
+    /// [`LogDown`] when it cannot be recorded: then it must not happen.
+    pub async fn note(
+        &self,
+        act: Act<'_>,
+        outcome: Result<Found, Failure>,
+        began: Began,
+    ) -> Result<Recorded, LogDown> {
+        let target = (act.connector, act.action);
+        let mut record = Record::begin(act.id, began.time, act.caller, target);
+        record.decided.allowed =
+            !matches!(&outcome, Err(failure) if failure.status == Status::Denied);
+        record.decided.reasons = vec![act.reason];
+        record.power = act.power;
+        let content = if act.in_full {
+            Content::Full
+        } else {
+            Content::Summary
+        };
+        let answer = self.shape(outcome, act.power.unwrap_or(Power::Read), usize::MAX);
+        self.describe(&mut record, act.arguments, &answer, content);
+        self.finish(record, answer, began).await
+    }
+
+    /// State, rules, limits: all that must be true before the connector is asked.
+    fn enter(
+        &self,
+        bridge: &Bridge,
+        call: &Call,
+        record: &mut Record,
+    ) -> Result<(crate::decide::View, crate::decide::Turn), Failure> {
+        let decision = bridge.rules.decide(call);
+        record.decided.allowed = decision.allows();
+        record.decided.reasons = decision.reasons().to_vec();
+        let view = match decision {
+            Decision::Allow { view, .. } => view,
+            Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
+        };
+        bridge.standing.admits().inspect_err(|failure| {
+            record.decided.allowed = false;
+            record.decided.reasons = vec![failure.message.clone()];
+        })?;
+        let turn = bridge.limiter.enter(&call.caller)?;
+        Ok((view, turn))
+    }
+
+    /// Labels, cuts to size, and says in words what did not happen.
+    fn shape(&self, outcome: Result<Found, Failure>, power: Power, most: usize) -> Answer {
+        let outcome = outcome.and_then(|found| {
+            let size = found.text.len().max(length(&found.data));
+            if size > most {
+                return Err(Failure::new(
+                    Status::Limited,
+                    format!("the answer would have {size} bytes, and at most {most} may leave; ask for less at a time"),
+                ));
+            }
+            Ok(found)
+        });
+        match outcome {
+            Ok(found) => self.whole(found),
+            Err(failure) => failed(&failure, power),
+        }
+    }
+
+    fn whole(&self, found: Found) -> Answer {
+        let label = self
+            .labels
+            .highest(found.sources.iter().map(|source| source.label.as_str()))
+            .map(str::to_owned);
+        let status = if found.missing.is_empty() {
+            Status::Ok
+        } else {
+            Status::Partial
+        };
+        let mut text = found.text;
+        for notice in found.missing.iter().chain(&found.notices) {
+            text.push_str("\n\nNote: ");
+            text.push_str(notice);
+        }
+        Answer {
+            status,
+            data: found.data,
+            sources: found.sources,
+            label,
+            notices: found.missing.into_iter().chain(found.notices).collect(),
+            text,
+            count: found.count,
+        }
+    }
+
+    /// Fills in what was asked and what was returned, as much as the file lets the record keep.
+    fn describe(&self, record: &mut Record, arguments: &Value, answer: &Answer, content: Content) {
+        for (name, value) in arguments.as_object().into_iter().flatten() {
+            let digest = self.digests.digest(value.to_string().as_bytes());
+            record.asked.arguments.insert(name.clone(), digest);
+        }
+        record.status = answer.status;
+        if !answer.status.has_data() {
+            record.message = answer.notices.first().cloned();
+        }
+        record.returned.count = answer.count;
+        if !answer.data.is_null() {
+            let data = answer.data.to_string();
+            record.returned.bytes = data.len() as u64;
+            record.returned.digest = Some(self.digests.digest(data.as_bytes()));
+        }
+        record.returned.label.clone_from(&answer.label);
+        for source in &answer.sources {
+            let target = match content {
+                Content::Digest => self.digests.digest(source.path.as_bytes()),
+                Content::Summary | Content::Full => source.path.clone(),
+            };
+            if !record.returned.targets.contains(&target) {
+                record.returned.targets.push(target);
+            }
+        }
+        if content == Content::Full {
+            record.kept = Some(Kept {
+                arguments: arguments.clone(),
+                data: answer.data.clone(),
+            });
+        }
+    }
+
+    async fn finish(
+        &self,
+        mut record: Record,
+        answer: Answer,
+        began: Began,
+    ) -> Result<Recorded, LogDown> {
+        let took = self.clock.monotonic().saturating_sub(began.monotonic);
+        record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.log.record(record, answer).await
+    }
+}
+
+/// Something done with the gateway itself, or answered by it.
+#[derive(Debug)]
+pub struct Act<'a> {
+    /// The id its record will have.
+    pub id: &'a str,
+    /// Who does it.
+    pub caller: &'a Caller,
+    /// The connector it is done to, or [`Record::GATEWAY`].
+    pub connector: &'a str,
+    /// What is done, such as `pause`.
+    pub action: &'a str,
+    /// The power, where it is a tool that has one.
+    pub power: Option<Power>,
+    /// With which arguments.
+    pub arguments: &'a Value,
+    /// By which right, or why not.
+    pub reason: String,
+    /// Whether the record keeps arguments and result: for acts that people must be able to read
+    /// later, such as the reason for a pause. Never where a secret is among them.
+    pub in_full: bool,
+}
+
+async fn fetch(bridge: &Bridge, call: &Call, view: &crate::decide::View) -> Result<Found, Failure> {
+    match call.action.power {
+        Power::Read | Power::Search => match &bridge.connector {
+            Ok(connector) => connector.fetch(call, view).await,
+            Err(reason) => Err(Failure::new(Status::Unavailable, reason.clone())),
+        },
+        // Effects need a plan, a gate and an intent on the log before anything may happen.
+        Power::Draft
+        | Power::Write
+        | Power::Update
+        | Power::Delete
+        | Power::Send
+        | Power::Trigger => Err(Failure::new(
+            Status::Denied,
+            format!(
+                "this version of Drawbridge does not `{}`",
+                call.action.power
+            ),
+        )),
+    }
+}
+
+/// An answer that says what did not happen, in words an AI will not read past.
+fn failed(failure: &Failure, power: Power) -> Answer {
+    let nothing = match power {
+        Power::Read | Power::Search => "Nothing was read",
+        Power::Draft => "Nothing was drafted",
+        Power::Write | Power::Update | Power::Delete | Power::Send | Power::Trigger => {
+            "Nothing was changed"
+        }
+    };
+    Answer {
+        status: failure.status,
+        data: Value::Null,
+        sources: Vec::new(),
+        label: None,
+        notices: vec![failure.message.clone()],
+        text: format!(
+            "{}: {}.\n\n{nothing}. Tell the person so; do not answer as though it had been.",
+            failure.status,
+            failure.message.trim_end_matches('.')
+        ),
+        count: 0,
+    }
+}
+
+/// Bytes of a value as JSON, without building the text.
+fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
+}
