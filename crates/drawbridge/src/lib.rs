@@ -1,1 +1,3 @@
-//! drawbridge
+//! The gateway: doors, identity, store, lifecycle.
+
+pub mod app;
