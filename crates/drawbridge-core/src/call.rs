@@ -118,6 +118,8 @@ pub enum Door {
     Api,
     /// The command line of the one who keeps the workspace.
     Cli,
+    /// None: the gateway did what its files bring about.
+    Gateway,
 }
 
 impl Door {
@@ -129,6 +131,7 @@ impl Door {
             Self::Stdio => "stdio",
             Self::Api => "api",
             Self::Cli => "cli",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -147,6 +150,25 @@ pub struct Caller {
     pub door: Door,
     /// The W3C trace id the request brought along, 32 hexadecimal digits.
     pub trace: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// The gateway itself, for what its files bring about without anyone asking.
+    #[must_use]
+    pub fn gateway() -> Self {
+        let id = "drawbridge";
+        Self {
+            person: Arc::new(Person {
+                id: id.to_owned(),
+                groups: BTreeSet::new(),
+                attributes: BTreeMap::new(),
+            }),
+            client: Arc::from(id),
+            task: None,
+            door: Door::Gateway,
+            trace: None,
+        }
+    }
 }
 
 /// One operation a connector offers; an MCP tool.

@@ -38,6 +38,8 @@ pub struct Bridge {
     pub connector: Result<Arc<dyn Connector>, String>,
     /// The largest answer, in bytes.
     pub answer_bytes: usize,
+    /// The labels of this gateway, in order.
+    pub labels: Arc<Labels>,
 }
 
 /// The one way through.
@@ -45,7 +47,6 @@ pub struct Bridge {
 pub struct Way {
     log: Log,
     clock: Arc<dyn Clock>,
-    labels: Arc<Labels>,
     digests: Seal,
 }
 
@@ -80,13 +81,18 @@ pub struct Refused<'a> {
 impl Way {
     /// A way that records to `log`.
     #[must_use]
-    pub fn new(log: Log, clock: Arc<dyn Clock>, labels: Arc<Labels>, digests: Seal) -> Self {
+    pub fn new(log: Log, clock: Arc<dyn Clock>, digests: Seal) -> Self {
         Self {
             log,
             clock,
-            labels,
             digests,
         }
+    }
+
+    /// The keyed digest under which records keep an argument's value.
+    #[must_use]
+    pub fn digest(&self, argument: &Value) -> String {
+        self.digests.digest(argument.to_string().as_bytes())
     }
 
     /// The moment a request came in.
@@ -130,7 +136,11 @@ impl Way {
             }
             Err(failure) => Err(failure),
         };
-        let answer = self.shape(outcome, call.action.power, bridge.answer_bytes);
+        let answer = shape(
+            outcome,
+            call.action.power,
+            (bridge.answer_bytes, &bridge.labels),
+        );
         self.describe(
             &mut record,
             &call.arguments,
@@ -154,7 +164,7 @@ impl Way {
         let mut record = Record::begin(refused.id, began.time, refused.caller, target);
         record.power = refused.power;
         record.decided.reasons = vec![refused.reason];
-        let answer = self.shape(Err(failure), refused.power.unwrap_or(Power::Read), 0);
+        let answer = failed(&failure, refused.power.unwrap_or(Power::Read));
         self.describe(&mut record, refused.arguments, &answer, Content::Summary);
         self.finish(record, answer, began).await
     }
@@ -181,7 +191,8 @@ impl Way {
         } else {
             Content::Summary
         };
-        let answer = self.shape(outcome, act.power.unwrap_or(Power::Read), usize::MAX);
+        let power = act.power.unwrap_or(Power::Read);
+        let answer = shape(outcome, power, (usize::MAX, &Labels::default()));
         self.describe(&mut record, act.arguments, &answer, content);
         self.finish(record, answer, began).await
     }
@@ -208,55 +219,13 @@ impl Way {
         Ok((view, turn))
     }
 
-    /// Labels, cuts to size, and says in words what did not happen.
-    fn shape(&self, outcome: Result<Found, Failure>, power: Power, most: usize) -> Answer {
-        let outcome = outcome.and_then(|found| {
-            let size = found.text.len().max(length(&found.data));
-            if size > most {
-                return Err(Failure::new(
-                    Status::Limited,
-                    format!("the answer would have {size} bytes, and at most {most} may leave; ask for less at a time"),
-                ));
-            }
-            Ok(found)
-        });
-        match outcome {
-            Ok(found) => self.whole(found),
-            Err(failure) => failed(&failure, power),
-        }
-    }
-
-    fn whole(&self, found: Found) -> Answer {
-        let label = self
-            .labels
-            .highest(found.sources.iter().map(|source| source.label.as_str()))
-            .map(str::to_owned);
-        let status = if found.missing.is_empty() {
-            Status::Ok
-        } else {
-            Status::Partial
-        };
-        let mut text = found.text;
-        for notice in found.missing.iter().chain(&found.notices) {
-            text.push_str("\n\nNote: ");
-            text.push_str(notice);
-        }
-        Answer {
-            status,
-            data: found.data,
-            sources: found.sources,
-            label,
-            notices: found.missing.into_iter().chain(found.notices).collect(),
-            text,
-            count: found.count,
-        }
-    }
-
     /// Fills in what was asked and what was returned, as much as the file lets the record keep.
     fn describe(&self, record: &mut Record, arguments: &Value, answer: &Answer, content: Content) {
         for (name, value) in arguments.as_object().into_iter().flatten() {
-            let digest = self.digests.digest(value.to_string().as_bytes());
-            record.asked.arguments.insert(name.clone(), digest);
+            record
+                .asked
+                .arguments
+                .insert(name.clone(), self.digest(value));
         }
         record.status = answer.status;
         if !answer.status.has_data() {
@@ -339,6 +308,51 @@ async fn fetch(bridge: &Bridge, call: &Call, view: &crate::decide::View) -> Resu
                 call.action.power
             ),
         )),
+    }
+}
+
+/// Labels, cuts to size, and says in words what did not happen.
+fn shape(
+    outcome: Result<Found, Failure>,
+    power: Power,
+    (most, labels): (usize, &Labels),
+) -> Answer {
+    let found = match outcome {
+        Ok(found) => found,
+        Err(failure) => return failed(&failure, power),
+    };
+    let size = found.text.len().max(length(&found.data));
+    if size > most {
+        let message = format!(
+            "the answer would have {size} bytes, and at most {most} may leave; ask for less at a time"
+        );
+        return failed(&Failure::new(Status::Limited, message), power);
+    }
+    whole(found, labels)
+}
+
+fn whole(found: Found, labels: &Labels) -> Answer {
+    let label = labels
+        .highest(found.sources.iter().map(|source| source.label.as_str()))
+        .map(str::to_owned);
+    let status = if found.missing.is_empty() {
+        Status::Ok
+    } else {
+        Status::Partial
+    };
+    let mut text = found.text;
+    for notice in found.missing.iter().chain(&found.notices) {
+        text.push_str("\n\nNote: ");
+        text.push_str(notice);
+    }
+    Answer {
+        status,
+        data: found.data,
+        sources: found.sources,
+        label,
+        notices: found.missing.into_iter().chain(found.notices).collect(),
+        text,
+        count: found.count,
     }
 }
 

@@ -1,3 +1,7 @@
 //! The gateway: doors, identity, store, lifecycle.
 
-pub mod app;
+pub mod clock;
+pub mod connectors;
+pub mod keys;
+pub mod store;
+pub mod workspace;

@@ -1,0 +1,164 @@
+//! Tokens of AI clients: hashed, with an expiry, a last use and an end.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::{Row, any::AnyRow};
+
+use super::{Store, StoreError, maybe_time, time};
+
+/// A token to be kept. The token itself is shown once, and only its hash is here.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The part of the token that is no secret.
+    pub id: String,
+    /// SHA-256 of the part that is.
+    pub hash: [u8; 32],
+    /// For whom its calls are made.
+    pub person: String,
+    /// The AI client or workflow that makes them.
+    pub client: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+}
+
+/// A token as it is kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct Token {
+    /// The part of the token that is no secret.
+    pub id: String,
+    /// SHA-256 of the part that is.
+    #[serde(skip)]
+    pub hash: Vec<u8>,
+    /// For whom its calls are made.
+    pub person: String,
+    /// The AI client or workflow that makes them.
+    pub client: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// When it was last used, within some seconds.
+    pub last_used: Option<Timestamp>,
+    /// When it was ended.
+    pub revoked: Option<Timestamp>,
+    /// By whom.
+    pub revoked_by: Option<String>,
+}
+
+impl Token {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            hash: row.try_get("hash")?,
+            person: row.try_get("person")?,
+            client: row.try_get("client")?,
+            name: row.try_get("name")?,
+            created: time(row, "created")?,
+            expires: maybe_time(row, "expires")?,
+            last_used: maybe_time(row, "last_used")?,
+            revoked: maybe_time(row, "revoked")?,
+            revoked_by: row.try_get("revoked_by")?,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a token.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn add_token(&self, token: &NewToken) -> Result<(), StoreError> {
+        let mut transaction = self.inner.writer.begin().await?;
+        sqlx::query(
+            "INSERT INTO tokens (id, hash, person, client, name, created, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&token.id)
+        .bind(token.hash.to_vec())
+        .bind(&token.person)
+        .bind(&token.client)
+        .bind(&token.name)
+        .bind(token.created.as_microsecond())
+        .bind(token.expires.map(Timestamp::as_microsecond))
+        .execute(&mut *transaction)
+        .await?;
+        self.bump(&mut transaction).await?;
+        transaction.commit().await?;
+        self.notice().await;
+        Ok(())
+    }
+
+    /// The token with this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn token(&self, id: &str) -> Result<Option<Token>, StoreError> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.inner.pool)
+            .await?;
+        row.as_ref().map(Token::read).transpose()
+    }
+
+    /// Every token, or one person's, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tokens(&self, person: Option<&str>) -> Result<Vec<Token>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM tokens WHERE $1 = '' OR person = $1 ORDER BY created DESC, id LIMIT 10000",
+        )
+        .bind(person.unwrap_or_default())
+        .fetch_all(&self.inner.pool)
+        .await?;
+        rows.iter().map(Token::read).collect()
+    }
+
+    /// Ends a token; whether there was one to end.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_token(
+        &self,
+        id: &str,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.inner.writer.begin().await?;
+        let done = sqlx::query(
+            "UPDATE tokens SET revoked = $2, revoked_by = $3 WHERE id = $1 AND revoked IS NULL",
+        )
+        .bind(id)
+        .bind(at.as_microsecond())
+        .bind(by)
+        .execute(&mut *transaction)
+        .await?;
+        self.bump(&mut transaction).await?;
+        transaction.commit().await?;
+        self.notice().await;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Keeps when tokens were last used. Not a change that others must notice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn touch_tokens(&self, used: &[(String, Timestamp)]) -> Result<(), StoreError> {
+        let mut transaction = self.inner.writer.begin().await?;
+        for (id, at) in used {
+            sqlx::query("UPDATE tokens SET last_used = $2 WHERE id = $1")
+                .bind(id)
+                .bind(at.as_microsecond())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
