@@ -1,0 +1,10 @@
+//! The registry, in alphabetical order.
+
+use drawbridge_core::connector::Kind;
+
+pub mod documents;
+
+/// Every kind there is.
+pub static KINDS: &[&dyn Kind] = &[
+    &documents::Documents, //
+];

@@ -1,0 +1,119 @@
+//! What AI clients are told of the actions.
+
+use drawbridge_core::call::{Action, Power};
+use serde_json::{Value, json};
+
+/// The most hits of one answer.
+pub(super) const MOST_HITS: u64 = 50;
+
+pub(super) fn all() -> Vec<Action> {
+    vec![search(), read(), list()]
+}
+
+fn filters() -> Value {
+    json!({
+        "folder": {"type": "string", "maxLength": 500, "description": "Only documents in this folder or below it"},
+        "label": {"type": "string", "maxLength": 100, "description": "Only documents with this label"},
+        "department": {"type": "string", "maxLength": 200, "description": "Only documents of this department"},
+        "customer": {"type": "string", "maxLength": 200, "description": "Only documents about this customer"},
+        "project": {"type": "string", "maxLength": 200, "description": "Only documents about this project"},
+        "format": {"type": "string", "maxLength": 20, "description": "Only documents of this format, such as `pdf`"},
+        "cursor": {"type": "string", "maxLength": 400, "description": "The `next` of an earlier answer, for what follows it"},
+    })
+}
+
+fn with(mut properties: Value, required: &[&str], more: Value) -> Value {
+    if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
+        all.extend(more);
+    }
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn document(more: Value) -> Value {
+    let mut properties = json!({
+        "title": {"type": "string"}, "path": {"type": "string"}, "label": {"type": "string"},
+        "modified": {"type": ["string", "null"]}, "synced": {"type": "string"}, "version": {"type": "string"},
+        "stale": {"type": "boolean"},
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
+        all.extend(more);
+    }
+    json!({"type": "object", "properties": properties, "required": ["title", "path", "label", "synced", "version"]})
+}
+
+fn page(name: &str, item: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            name: {"type": "array", "items": item},
+            "total": {"type": "integer"},
+            "next": {"type": ["string", "null"]},
+        },
+        "required": [name, "total", "next"],
+    })
+}
+
+fn search() -> Action {
+    let hit = document(json!({
+        "heading": {"type": "string"}, "page": {"type": ["integer", "null"]},
+        "snippet": {"type": "string"}, "score": {"type": "number"},
+    }));
+    Action {
+        name: "search",
+        title: "Search documents".to_owned(),
+        description: "Finds passages by the words they contain, best first, each with its document, heading \
+                      or page, date and version. Ask with the words that the answer would use. Then `read` the \
+                      document before you rely on it, and cite its path. No hits means that nothing you may \
+                      see has these words."
+            .to_owned(),
+        power: Power::Search,
+        input: with(filters(), &["query"], json!({
+            "query": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Words to look for"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_HITS, "description": "How many hits; 10 if left out"},
+        })),
+        output: page("hits", &hit),
+    }
+}
+
+fn read() -> Action {
+    Action {
+        name: "read",
+        title: "Read a document".to_owned(),
+        description:
+            "Returns a document's text, in pages of about 12,000 characters; `next` leads on. \
+                      `heading` or `page` gives only that part."
+                .to_owned(),
+        power: Power::Read,
+        input: with(
+            json!({}),
+            &["path"],
+            json!({
+                "path": {"type": "string", "minLength": 1, "maxLength": 20000, "description": "The document's path, as search and list give it"},
+                "heading": {"type": "string", "maxLength": 500, "description": "Only the parts below this heading"},
+                "page": {"type": "integer", "minimum": 1, "description": "Only this page or slide"},
+                "cursor": {"type": "string", "maxLength": 400, "description": "The `next` of an earlier answer"},
+            }),
+        ),
+        output: document(json!({
+            "text": {"type": "string"}, "length": {"type": "integer"},
+            "outline": {"type": "array", "items": {"type": "string"}}, "next": {"type": ["string", "null"]},
+        })),
+    }
+}
+
+fn list() -> Action {
+    let item =
+        document(json!({"state": {"type": "string"}, "reason": {"type": ["string", "null"]}}));
+    Action {
+        name: "list",
+        title: "List documents".to_owned(),
+        description: "Lists the documents you may see, by path, also those whose text could not be read, with \
+                      the reason."
+            .to_owned(),
+        power: Power::Read,
+        input: with(filters(), &[], json!({
+            "limit": {"type": "integer", "minimum": 1, "maximum": 200, "description": "How many; 50 if left out"},
+        })),
+        output: page("documents", &item),
+    }
+}

@@ -1,0 +1,127 @@
+//! A document's text, cut where its author cut it.
+
+mod pool;
+mod read;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use pool::{Extractor, child};
+
+/// What a file says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extracted {
+    /// The title its author gave it.
+    pub title: Option<String>,
+    /// Front matter: what the file says about itself.
+    pub front: BTreeMap<String, Value>,
+    /// Front matter is there and cannot be read: why.
+    pub front_error: Option<String>,
+    /// Its parts in reading order.
+    pub sections: Vec<Section>,
+    /// A limit was reached: which, and what is missing.
+    pub truncated: Option<String>,
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// The headings above it, from the top.
+    pub heading: Vec<String>,
+    /// The page it is on, from 1.
+    pub page: Option<u32>,
+    /// Its text.
+    pub text: String,
+}
+
+/// Why a file gives no text, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unreadable {
+    /// The reason, and how to mend it.
+    pub reason: String,
+}
+
+impl Unreadable {
+    /// A reason in words.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A file format that can be read.
+pub struct Format {
+    /// Its name, the value of the facet `format`.
+    pub name: &'static str,
+    /// File name extensions, in lower case.
+    pub extensions: &'static [&'static str],
+    read: fn(&[u8]) -> Result<Extracted, Unreadable>,
+}
+
+/// Every format, in alphabetical order.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "csv",
+        extensions: &["csv"],
+        read: read::csv,
+    },
+    Format {
+        name: "docx",
+        extensions: &["docx"],
+        read: read::office,
+    },
+    Format {
+        name: "eml",
+        extensions: &["eml"],
+        read: read::eml,
+    },
+    Format {
+        name: "html",
+        extensions: &["html", "htm"],
+        read: read::html,
+    },
+    Format {
+        name: "md",
+        extensions: &["md", "markdown"],
+        read: read::markdown,
+    },
+    Format {
+        name: "odt",
+        extensions: &["odt"],
+        read: read::odt,
+    },
+    Format {
+        name: "pdf",
+        extensions: &["pdf"],
+        read: read::pdf,
+    },
+    Format {
+        name: "pptx",
+        extensions: &["pptx"],
+        read: read::office,
+    },
+    Format {
+        name: "txt",
+        extensions: &["txt"],
+        read: read::markdown,
+    },
+    Format {
+        name: "xlsx",
+        extensions: &["xlsx", "xls", "ods"],
+        read: read::sheets,
+    },
+];
+
+/// The format of a file, by its extension in any case.
+#[must_use]
+pub fn format_of(path: &str) -> Option<&'static Format> {
+    let (_, extension) = path.rsplit_once('.')?;
+    let extension = extension.to_ascii_lowercase();
+    FORMATS
+        .iter()
+        .find(|format| format.extensions.contains(&extension.as_str()))
+}

@@ -1,0 +1,190 @@
+//! A confined child of this program that reads files, since parsers crash, hang and eat memory.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+    sync::Mutex,
+};
+
+use super::{Extracted, Unreadable, format_of};
+
+/// The largest file that is read, in bytes.
+const MOST_BYTES: usize = 64 << 20;
+/// The largest answer of a child, in bytes.
+const MOST_ANSWER: usize = 64 << 20;
+/// The memory of a child, in bytes.
+const MEMORY: u64 = 1 << 30;
+/// How long a child may take for one file.
+const TIME: Duration = Duration::from_secs(20);
+/// The stack of the thread that parses: nested input must not overflow it.
+const STACK: usize = 256 << 20;
+
+/// Reads files in a child process, one at a time.
+pub struct Extractor {
+    program: PathBuf,
+    child: Mutex<Option<Child>>,
+}
+
+impl Extractor {
+    /// Starts children as `PROGRAM extract`.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self {
+            program,
+            child: Mutex::new(None),
+        }
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// The reason, when it gives none: also when the child had to be killed for it.
+    pub async fn extract(&self, path: &str, bytes: Bytes) -> Result<Extracted, Unreadable> {
+        if bytes.len() > MOST_BYTES {
+            return Err(Unreadable::new(format!(
+                "it has more than {MOST_BYTES} bytes"
+            )));
+        }
+        let mut slot = self.child.lock().await;
+        let mut child = match slot.take() {
+            Some(child) => child,
+            None => self.start().map_err(|error| {
+                Unreadable::new(format!("no child process can be started: {error}"))
+            })?,
+        };
+        let outcome = tokio::time::timeout(TIME, ask(&mut child, path, &bytes)).await;
+        match outcome {
+            Ok(Ok(answer)) => {
+                *slot = Some(child);
+                answer
+            }
+            Ok(Err(_)) => Err(Unreadable::new(
+                "the parser broke on it, or needed more than 1 GiB of memory",
+            )),
+            Err(_) => Err(Unreadable::new("it took longer than 20 s to read")),
+        }
+        // A child that is not put back is killed when it is dropped.
+    }
+
+    /// Ends the child.
+    pub async fn close(&self) {
+        if let Some(mut child) = self.child.lock().await.take() {
+            // It may be gone already.
+            let _ = child.kill().await;
+        }
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        Command::new(&self.program)
+            .arg("extract")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+}
+
+async fn ask(
+    child: &mut Child,
+    path: &str,
+    bytes: &[u8],
+) -> std::io::Result<Result<Extracted, Unreadable>> {
+    let gone = || std::io::Error::other("the child has no pipes");
+    let (Some(input), Some(output)) = (child.stdin.as_mut(), child.stdout.as_mut()) else {
+        return Err(gone());
+    };
+    for part in [path.as_bytes(), bytes] {
+        let length = u32::try_from(part.len()).map_err(std::io::Error::other)?;
+        input.write_all(&length.to_be_bytes()).await?;
+        input.write_all(part).await?;
+    }
+    input.flush().await?;
+    let length = output.read_u32().await? as usize;
+    if length > MOST_ANSWER {
+        return Err(gone());
+    }
+    let mut answer = vec![0; length];
+    output.read_exact(&mut answer).await?;
+    serde_json::from_slice(&answer).map_err(std::io::Error::other)
+}
+
+/// The child's main: confines itself, then answers on stdout for each file on stdin.
+#[must_use]
+pub fn child() -> ExitCode {
+    if confine().is_err() {
+        return ExitCode::FAILURE;
+    }
+    let worker = std::thread::Builder::new().stack_size(STACK).spawn(serve);
+    match worker.map(std::thread::JoinHandle::join) {
+        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// No files, no network, little memory. Where the kernel has no Landlock, the limits still hold.
+fn confine() -> std::io::Result<()> {
+    use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr};
+    for (resource, most) in [
+        (Resource::As, MEMORY),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+    ] {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        setrlimit(resource, limit)?;
+    }
+    let rules = Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI::V4))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
+        .and_then(|rules| rules.create()?.restrict_self());
+    rules.map(|_| ()).map_err(std::io::Error::other)
+}
+
+fn serve() -> std::io::Result<()> {
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    loop {
+        let Ok(path) = frame(&mut input) else {
+            return Ok(());
+        };
+        let bytes = frame(&mut input)?;
+        let path = String::from_utf8_lossy(&path).into_owned();
+        let read = || match format_of(&path) {
+            Some(format) => (format.read)(&bytes),
+            None => Err(Unreadable::new("its format is not known")),
+        };
+        let extracted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(Unreadable::new("the parser broke on it")));
+        let answer = serde_json::to_vec(&extracted)?;
+        let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
+        output.write_all(&length.to_be_bytes())?;
+        output.write_all(&answer)?;
+        output.flush()?;
+    }
+}
+
+fn frame(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MOST_BYTES {
+        return Err(std::io::Error::other("a frame is too long"));
+    }
+    let mut bytes = vec![0; length];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
