@@ -123,14 +123,26 @@ fn connectors(snapshot: &Snapshot, caller: &Caller, _: &Value) -> Result<Found, 
             continue;
         }
         let mut state = mounted.bridge.standing.state.word();
-        let mut why = mounted.bridge.standing.admits().err().map(|failure| failure.message);
+        let mut why = mounted
+            .bridge
+            .standing
+            .admits()
+            .err()
+            .map(|failure| failure.message);
         if let (None, Err(reason)) = (&why, &mounted.bridge.connector) {
             state = "unavailable";
             why = Some(reason.clone());
         }
         let purpose = &mounted.bridge.file.purpose.task;
-        text.push_str(&format!("- **{name}** ({state}): {purpose}. Tools: {}.", tools.join(", ")));
-        text.push_str(&why.as_ref().map(|why| format!(" {why}.")).unwrap_or_default());
+        text.push_str(&format!(
+            "- **{name}** ({state}): {purpose}. Tools: {}.",
+            tools.join(", ")
+        ));
+        text.push_str(
+            &why.as_ref()
+                .map(|why| format!(" {why}."))
+                .unwrap_or_default(),
+        );
         text.push('\n');
         let mut one = json!({"name": name, "purpose": purpose, "state": state, "tools": tools});
         if let (Some(why), Some(map)) = (why, one.as_object_mut()) {
@@ -139,7 +151,9 @@ fn connectors(snapshot: &Snapshot, caller: &Caller, _: &Value) -> Result<Found, 
         list.push(one);
     }
     if list.is_empty() {
-        text.push_str("There is no connector that you may use. The gateway's owner can give permission.");
+        text.push_str(
+            "There is no connector that you may use. The gateway's owner can give permission.",
+        );
     }
     let count = list.len() as u64;
     Ok(Found::new(json!({"connectors": list}), text, count))

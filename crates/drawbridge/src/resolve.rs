@@ -58,8 +58,10 @@ impl Snapshot {
             for action in mounted.bridge.actions.iter() {
                 if self.rules.offers(caller, name, action) {
                     tools.push(Tool {
-                        name: connector
-                            .map_or_else(|| format!("{name}_{}", action.name), |_| action.name.to_owned()),
+                        name: connector.map_or_else(
+                            || format!("{name}_{}", action.name),
+                            |_| action.name.to_owned(),
+                        ),
                         action: action.clone(),
                     });
                 }
@@ -78,10 +80,9 @@ impl Snapshot {
         {
             return match arguments_faults(own.validator(), &request.arguments) {
                 None => Resolved::Gateway(own),
-                Some(faults) => Resolved::Refused(invalid(
-                    (Record::GATEWAY, own.name, Power::Read),
-                    faults,
-                )),
+                Some(faults) => {
+                    Resolved::Refused(invalid((Record::GATEWAY, own.name, Power::Read), faults))
+                }
             };
         }
         let (connector, action) = match &request.connector {
@@ -94,11 +95,24 @@ impl Snapshot {
             .filter(|mounted| mounted.is_offered())
             .and_then(|mounted| Some((mounted, mounted.action(action)?)));
         let Some((mounted, (action, validator))) = found else {
-            return unknown(request, (connector, action), None, "there is no such tool".to_owned());
+            return unknown(
+                request,
+                (connector, action),
+                None,
+                "there is no such tool".to_owned(),
+            );
         };
         if !self.rules.offers(&request.caller, connector, action) {
-            let reason = format!("no permission for {} through {}", request.caller.person.id, request.caller.client);
-            return unknown(request, (connector, action.name), Some(action.power), reason);
+            let reason = format!(
+                "no permission for {} through {}",
+                request.caller.person.id, request.caller.client
+            );
+            return unknown(
+                request,
+                (connector, action.name),
+                Some(action.power),
+                reason,
+            );
         }
         if let Some(faults) = arguments_faults(Some(validator), &request.arguments) {
             return Resolved::Refused(invalid((connector, action.name, action.power), faults));
@@ -133,7 +147,9 @@ fn unknown(
         reason,
         failure: Failure::new(
             Status::Denied,
-            format!("`{tool}` is no tool that you may use; `drawbridge_connectors` says what you may"),
+            format!(
+                "`{tool}` is no tool that you may use; `drawbridge_connectors` says what you may"
+            ),
         ),
     })
 }

@@ -1,0 +1,284 @@
+//! Every long-lived part of the gateway, and what doors ask of it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    call::{Action, Caller},
+    connector::Clock,
+    file::GatewayFile,
+    log::{Log, LogDown, Record, Recorded, Seal, checkpoint::PublicKey},
+    secret::Secret,
+    way::{Act, Began, Refused, Way},
+};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    clock::SystemClock,
+    connectors::{Connectors, Lent, Snapshot},
+    identify::Identify,
+    keys::Keys,
+    resolve::{Refusal, Resolved},
+    store::{Place, Store},
+    workspace::Workspace,
+};
+
+/// The gateway.
+pub struct App {
+    /// The one way through.
+    pub way: Way,
+    /// Where records, tokens and states are kept.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The connectors in force.
+    pub connectors: Connectors,
+    /// Who is asking.
+    pub identify: Identify,
+    /// Verifies the log.
+    pub public_key: PublicKey,
+    /// The files.
+    pub workspace: Workspace,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A tool as a caller is offered it.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// `connector_action`; the bare action at the door of one connector.
+    pub name: String,
+    /// The action, with its power and schemas.
+    pub action: Arc<Action>,
+}
+
+/// A call as it comes in by a door.
+#[derive(Debug)]
+pub struct ToolRequest {
+    /// Who asks.
+    pub caller: Caller,
+    /// At the door of one connector: its name. Tool names are bare there.
+    pub connector: Option<String>,
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments.
+    pub arguments: Value,
+    /// Cancelled when the client is gone.
+    pub cancel: CancellationToken,
+}
+
+impl App {
+    /// Starts the gateway on a workspace. `program` is this program, for confined children.
+    ///
+    /// # Errors
+    /// When files, store or keys cannot be used; the message says what to do.
+    pub async fn start(
+        workspace: Workspace,
+        program: PathBuf,
+        store: Option<Secret<String>>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let gateway = match workspace.read().gateway {
+            Ok(gateway) => gateway,
+            Err(errors) => anyhow::bail!("{errors}"),
+        };
+        let state = workspace.state();
+        let keys = Keys::open(&state, &gateway.gateway)?;
+        let place = store.map_or_else(
+            || Place::Sqlite(state.join("drawbridge.db")),
+            Place::Postgres,
+        );
+        let store = Store::open(&place).await?;
+        let public_key = keys.signer.public();
+        let journal = store.journal(keys.signer, state.join("checkpoint"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let secret = keys.secret.expose();
+        let way = Way::new(
+            Log::new(journal),
+            clock.clone(),
+            Seal::new(secret, "digest"),
+        );
+        let lent = Lent {
+            program,
+            seal: Seal::new(secret, "cursor"),
+            clock: clock.clone(),
+        };
+        let connectors = Connectors::open(
+            workspace.clone(),
+            store.clone(),
+            drawbridge_kinds::kinds::KINDS,
+            lent,
+        )
+        .await?;
+        let identify = Identify::new(&state, store.clone(), clock.clone())?;
+        let app = Arc::new(Self {
+            way,
+            store,
+            clock,
+            connectors,
+            identify,
+            public_key,
+            workspace,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        app.keep_up();
+        Ok(app)
+    }
+
+    /// Ends running calls and background work.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.connectors.close().await;
+        self.identify.close().await;
+        self.store.close().await;
+    }
+
+    /// `drawbridge.yaml` as it is in force.
+    #[must_use]
+    pub fn gateway(&self) -> Arc<GatewayFile> {
+        self.connectors.snapshot().gateway.clone()
+    }
+
+    /// The connectors in force.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.connectors.snapshot()
+    }
+
+    /// Calls a tool. The call goes on to its record in a task of its own, also when the client is
+    /// gone.
+    ///
+    /// # Errors
+    /// [`LogDown`] when the call cannot be recorded: then there is no answer.
+    pub async fn call(self: &Arc<Self>, request: ToolRequest) -> Result<Recorded, LogDown> {
+        let app = self.clone();
+        let task = self.tasks.spawn(async move { app.pass(request).await });
+        task.await.map_err(LogDown::because)?
+    }
+
+    async fn pass(&self, request: ToolRequest) -> Result<Recorded, LogDown> {
+        let began = self.way.begin();
+        let snapshot = self.snapshot();
+        let id = new_id();
+        match snapshot.resolve(&request, &id) {
+            Resolved::Call(mounted, call) => {
+                let (stop, timeout) = (mounted.stop.clone(), mounted.timeout);
+                let ended = async move {
+                    tokio::select! {
+                        () = stop.cancelled() => Failure::new(
+                            Status::Unavailable,
+                            "this connector was stopped while the call was running",
+                        ),
+                        () = request.cancel.cancelled() => Failure::new(
+                            Status::Failed,
+                            "the client went away before the answer was ready",
+                        ),
+                        () = tokio::time::sleep(timeout) => Failure::new(
+                            Status::Timeout,
+                            format!("it took longer than {} s; ask for less at a time", timeout.as_secs_f64()),
+                        ),
+                    }
+                };
+                self.way.pass(&mounted.bridge, &call, began, ended).await
+            }
+            Resolved::Gateway(tool) => {
+                let outcome = tool.answer(&snapshot, &request.caller, &request.arguments);
+                let act = Act {
+                    id: &id,
+                    caller: &request.caller,
+                    connector: Record::GATEWAY,
+                    action: tool.name,
+                    power: Some(drawbridge_core::call::Power::Read),
+                    arguments: &request.arguments,
+                    reason: "every caller may".to_owned(),
+                    in_full: tool.in_full,
+                };
+                self.way.note(act, outcome, began).await
+            }
+            Resolved::Refused(refusal) => self.refuse(&request, (&id, began), refusal).await,
+        }
+    }
+
+    async fn refuse(
+        &self,
+        request: &ToolRequest,
+        (id, began): (&str, Began),
+        refusal: Refusal,
+    ) -> Result<Recorded, LogDown> {
+        let refused = Refused {
+            id,
+            caller: &request.caller,
+            connector: &refusal.connector,
+            action: &refusal.action,
+            power: refusal.power,
+            arguments: &request.arguments,
+            reason: refusal.reason,
+        };
+        self.way.refuse(refused, refusal.failure, began).await
+    }
+
+    /// Takes up changed files and what other gateways changed in the store.
+    fn keep_up(self: &Arc<Self>) {
+        let app = self.clone();
+        self.tasks.spawn(async move {
+            let mut store = app.store.changes();
+            let (wake, mut files) = watch::channel(());
+            let watcher = watch_files(&app.workspace, wake);
+            if let Err(error) = &watcher {
+                tracing::warn!(
+                    "cannot watch the files, so changes wait for the next restart: {error}"
+                );
+            }
+            loop {
+                tokio::select! {
+                    () = app.stop.cancelled() => return,
+                    Ok(()) = store.changed() => app.identify.forget(),
+                    Ok(()) = files.changed() => tokio::time::sleep(SETTLE).await,
+                }
+                files.mark_unchanged();
+                if let Err(error) = app.connectors.reload().await {
+                    tracing::error!("cannot take up the change: {error}");
+                }
+            }
+        });
+    }
+}
+
+/// How long an editor may take to write all it writes.
+const SETTLE: std::time::Duration = std::time::Duration::from_millis(100);
+
+fn watch_files(
+    workspace: &Workspace,
+    wake: watch::Sender<()>,
+) -> notify::Result<notify::RecommendedWatcher> {
+    use notify::{RecursiveMode, Watcher};
+    let state = workspace.state();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading is no change, and the gateway's own state changes all the time.
+        let ours = event.is_ok_and(|event| {
+            event.kind.is_access() || event.paths.iter().all(|path| path.starts_with(&state))
+        });
+        if !ours {
+            wake.send_replace(());
+        }
+    })?;
+    watcher.watch(workspace.folder(), RecursiveMode::NonRecursive)?;
+    for folder in ["connectors", "policies"] {
+        let folder = workspace.folder().join(folder);
+        if folder.is_dir() {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
+    }
+    Ok(watcher)
+}
+
+/// An id for a record: a UUIDv7 in lower case.
+#[must_use]
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
