@@ -3,9 +3,11 @@
 pub mod app;
 pub mod clock;
 pub mod connectors;
+pub mod door;
 pub mod gateway_tools;
 pub mod identify;
 pub mod keys;
+pub mod operate;
 pub mod resolve;
 pub mod store;
 pub mod workspace;
