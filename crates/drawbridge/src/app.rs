@@ -125,6 +125,9 @@ impl App {
             stop: CancellationToken::new(),
         });
         app.keep_up();
+        let keeper = app.clone();
+        app.tasks
+            .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
         Ok(app)
     }
 

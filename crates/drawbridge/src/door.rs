@@ -2,7 +2,9 @@
 
 pub mod api;
 mod guard;
+pub mod json;
 pub mod mcp;
+mod serve;
 
 use std::sync::Arc;
 

@@ -1,42 +1,53 @@
-//! Who is asking: tokens of AI clients, and the command line of the one who keeps the workspace.
+//! Who is asking: tokens of AI clients, tokens of an outside issuer, and the command line of the one
+//! who keeps the workspace.
+
+mod attempts;
+mod jwt;
+mod local;
+mod oidc;
+mod token;
 
 use std::{
-    collections::HashMap,
     io,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use axum::http::{HeaderMap, header};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_core::{
     call::{Caller, Door, Person},
     connector::Clock,
-    file::GatewayFile,
+    file::{GatewayFile, OidcFile},
     secret::Secret,
 };
-use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use http::{HeaderMap, header};
+use tokio_util::sync::CancellationToken;
 
-use crate::{
-    keys,
-    store::{NewToken, Store, StoreError, Token},
-};
+use crate::store::{Store, StoreError};
+
+use attempts::Attempts;
+use oidc::Issuer;
+pub use token::mint;
+use token::Tokens;
 
 /// The client name of the command line. Only people's own clients may change the gateway.
 pub const COMMAND_LINE: &str = "command-line";
 /// With the local token: for whom the command line acts, if not the operator.
 pub const PERSON_HEADER: &str = "drawbridge-person";
-/// Tokens remembered between calls.
-const REMEMBERED: usize = 10_000;
+/// How often last uses are kept and the issuer's keys looked after.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+/// The longest token that is looked at, in bytes.
+const MOST_TOKEN: usize = 16 << 10;
 
 /// Tells callers apart.
 pub struct Identify {
-    store: Store,
-    clock: Arc<dyn Clock>,
+    tokens: Tokens,
     local: Secret<String>,
-    known: Mutex<HashMap<String, Token>>,
-    used: Mutex<HashMap<String, Timestamp>>,
+    clock: Arc<dyn Clock>,
+    /// The issuer of the `drawbridge.yaml` that was last in force.
+    issuer: Mutex<Option<Arc<Issuer>>>,
+    attempts: Attempts,
 }
 
 /// Why nobody can tell who is asking.
@@ -47,9 +58,15 @@ pub enum Unidentified {
     Missing,
     /// A token that is none, has ended or was ended.
     #[error(
-        "this token is not valid, has expired or was revoked; `drawbridge token new` makes another"
+        "this token is not valid, has expired or was revoked; sign in again, or make another with `drawbridge token new`"
     )]
     Invalid,
+    /// A good token that does not reach far enough.
+    #[error("this token lacks a scope that drawbridge.yaml asks for; sign in again and grant it")]
+    Scope,
+    /// The issuer's keys cannot be had.
+    #[error("tokens of the organisation's sign-in cannot be checked at the moment; try again")]
+    Issuer,
     /// The store fails.
     #[error("tokens cannot be checked at the moment; try again")]
     Store(#[from] StoreError),
@@ -61,21 +78,12 @@ impl Identify {
     /// # Errors
     /// When it can be neither read nor made.
     pub fn new(state: &Path, store: Store, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        let path = state.join("local-token");
-        let local = match std::fs::read_to_string(&path) {
-            Ok(token) => token,
-            Err(_) => {
-                let token = format!("dbl_{}", URL_SAFE_NO_PAD.encode(keys::random()?));
-                keys::write_private(&path, token.as_bytes())?;
-                token
-            }
-        };
         Ok(Self {
-            store,
+            tokens: Tokens::new(store, clock.clone()),
+            local: local::open(state)?,
+            issuer: Mutex::default(),
+            attempts: Attempts::new(clock.clone()),
             clock,
-            local: Secret::new(local),
-            known: Mutex::default(),
-            used: Mutex::default(),
         })
     }
 
@@ -88,145 +96,219 @@ impl Identify {
     /// Who sends these headers.
     ///
     /// # Errors
-    /// When nobody can tell.
+    /// When nobody can tell. A wrong token is refused also where callers without one are let in.
     pub async fn caller(
         &self,
         headers: &HeaderMap,
         door: Door,
         gateway: &GatewayFile,
     ) -> Result<Caller, Unidentified> {
-        let trace = headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok()?.split('-').nth(1))
-            .filter(|trace| {
-                trace.len() == 32 && trace.bytes().all(|digit| digit.is_ascii_hexdigit())
-            })
-            .map(Arc::from);
-        let Some(value) = headers.get(header::AUTHORIZATION) else {
-            return if gateway.anonymous {
-                Ok(caller(Person::anonymous(), Person::ANONYMOUS, door, trace))
-            } else {
-                Err(Unidentified::Missing)
-            };
+        let Some(bearer) = bearer(headers)? else {
+            if gateway.anonymous {
+                let named = Named {
+                    person: Person::anonymous(),
+                    client: Person::ANONYMOUS.to_owned(),
+                };
+                return Ok(named.through(door, headers));
+            }
+            return Err(Unidentified::Missing);
         };
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.ok_or(Unidentified::Invalid)?;
-        if token.starts_with("dbl_") {
-            return self
-                .operator(token, headers, gateway)
-                .map(|person| caller(person, COMMAND_LINE, Door::Cli, trace));
+        if bearer.starts_with(local::PREFIX) {
+            let person = local::person(&self.local, bearer, headers, gateway)?;
+            let client = COMMAND_LINE.to_owned();
+            return Ok(Named { person, client }.through(Door::Cli, headers));
         }
-        let (id, secret) = token
-            .strip_prefix("dbr_")
-            .and_then(|token| token.split_once('_'))
-            .ok_or(Unidentified::Invalid)?;
-        let known = self.token(id).await?.ok_or(Unidentified::Invalid)?;
-        let hash = Sha256::digest(secret.as_bytes());
-        let now = self.clock.now();
-        let same = aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &known.hash).is_ok();
-        if !same || known.revoked.is_some() || known.expires.is_some_and(|end| end <= now) {
+        let named = match bearer.strip_prefix(token::PREFIX) {
+            Some(token) => self.tokens.named(token, gateway).await?,
+            None => {
+                let oidc = gateway.oidc.as_ref().ok_or(Unidentified::Invalid)?;
+                let issuer = self.issuer(oidc)?;
+                issuer.named(bearer, &audiences(gateway, headers)).await?
+            }
+        };
+        // No token speaks for the person at the keyboard, or for nobody.
+        if named.client == COMMAND_LINE || named.person.is_anonymous() {
             return Err(Unidentified::Invalid);
         }
-        let person = gateway.person(&known.person).ok_or(Unidentified::Invalid)?;
-        self.used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.to_owned(), now);
-        Ok(caller(person, &known.client, door, trace))
+        Ok(named.through(door, headers))
     }
 
     /// Forgets remembered tokens: one of them may have been ended.
     pub fn forget(&self) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.tokens.forget();
+    }
+
+    /// Keeps last uses every few seconds, and the issuer's keys fresh, until `stop`.
+    pub async fn keep(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(KEEP_EVERY) => {}
+            }
+            self.tokens.keep_last_uses().await;
+            let issuer = self.issuer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(issuer) = issuer {
+                issuer.keep_fresh().await;
+            }
+        }
     }
 
     /// Keeps when tokens were last used.
     pub async fn close(&self) {
-        let used: Vec<(String, Timestamp)> = {
-            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.drain().collect()
+        self.tokens.keep_last_uses().await;
+    }
+
+    /// Why sign-in by the outside issuer does not work at the moment.
+    ///
+    /// # Errors
+    /// The reason, for the operator.
+    pub async fn ready(&self, gateway: &GatewayFile) -> Result<(), String> {
+        let Some(oidc) = &gateway.oidc else {
+            return Ok(());
         };
-        if let Err(error) = self.store.touch_tokens(&used).await {
-            tracing::warn!("cannot keep when tokens were last used: {error}");
-        }
+        let issuer = self.issuer(oidc).map_err(|error| error.to_string())?;
+        issuer.ready().await
     }
 
-    fn operator(
-        &self,
-        token: &str,
-        headers: &HeaderMap,
-        gateway: &GatewayFile,
-    ) -> Result<Person, Unidentified> {
-        aws_lc_rs::constant_time::verify_slices_are_equal(
-            token.as_bytes(),
-            self.local.expose().as_bytes(),
-        )
-        .map_err(|_| Unidentified::Invalid)?;
-        let named = headers
-            .get(PERSON_HEADER)
-            .and_then(|value| value.to_str().ok());
-        gateway
-            .person(named.unwrap_or(&gateway.operator))
-            .ok_or(Unidentified::Invalid)
+    /// Makes a source that keeps sending wrong tokens wait, and nobody else.
+    pub async fn slow_down(&self, source: IpAddr) {
+        self.attempts.wait(source).await;
     }
 
-    async fn token(&self, id: &str) -> Result<Option<Token>, StoreError> {
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned();
-        if known.is_some() {
-            return Ok(known);
+    fn issuer(&self, oidc: &OidcFile) -> Result<Arc<Issuer>, Unidentified> {
+        let mut issuer = self.issuer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(issuer) = issuer.as_ref().filter(|issuer| issuer.is_of(oidc)) {
+            return Ok(issuer.clone());
         }
-        let token = self.store.token(id).await?;
-        if let Some(token) = &token {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= REMEMBERED {
-                known.clear();
-            }
-            known.insert(id.to_owned(), token.clone());
-        }
-        Ok(token)
+        let opened = Issuer::new(oidc.clone(), self.clock.clone()).map_err(|error| {
+            tracing::error!("cannot make a client for the issuer: {error}");
+            Unidentified::Issuer
+        })?;
+        let opened = Arc::new(opened);
+        *issuer = Some(opened.clone());
+        Ok(opened)
     }
 }
 
-fn caller(person: Person, client: &str, door: Door, trace: Option<Arc<str>>) -> Caller {
-    Caller {
-        person: Arc::new(person),
-        client: Arc::from(client),
-        task: None,
-        door,
-        trace,
+/// A person and a client, before it is known by which door they came.
+struct Named {
+    person: Person,
+    client: String,
+}
+
+impl Named {
+    fn through(self, door: Door, headers: &HeaderMap) -> Caller {
+        Caller {
+            person: Arc::new(self.person),
+            client: Arc::from(self.client),
+            task: None,
+            door,
+            trace: trace(headers).map(Arc::from),
+        }
     }
 }
 
-/// A new token for a person and a client: what is kept of it, and the token, to be shown once.
-///
-/// # Errors
-/// When the system has no randomness.
-pub fn mint(
-    (person, client, name): (&str, &str, &str),
-    created: Timestamp,
-    expires: Option<Timestamp>,
-) -> io::Result<(NewToken, Secret<String>)> {
-    let id: String = hex::encode(keys::random()?).chars().take(12).collect();
-    let secret = URL_SAFE_NO_PAD.encode(keys::random()?);
-    let token = NewToken {
-        hash: Sha256::digest(secret.as_bytes()).into(),
-        person: person.to_owned(),
-        client: client.to_owned(),
-        name: name.to_owned(),
-        created,
-        expires,
-        id: id.clone(),
+/// The scheme, host and port under which this request's sender knows the gateway. The guard has
+/// checked the `Host` header before.
+#[must_use]
+pub fn base(gateway: &GatewayFile, headers: &HeaderMap) -> String {
+    if let Some(url) = &gateway.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or(&gateway.address))
+}
+
+/// Whom a token must have been made for.
+fn audiences(gateway: &GatewayFile, headers: &HeaderMap) -> Vec<String> {
+    let named = gateway.oidc.as_ref().and_then(|oidc| oidc.audience.clone());
+    match (named, &gateway.public_url) {
+        (Some(audience), _) => vec![audience],
+        (None, Some(_)) => vec![format!("{}/mcp", base(gateway, headers))],
+        (None, None) => vec![
+            format!("{}/mcp", base(gateway, headers)),
+            format!("http://{}/mcp", gateway.address),
+        ],
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unidentified> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
     };
-    Ok((token, Secret::new(format!("dbr_{id}_{secret}"))))
+    if values.next().is_some() {
+        return Err(Unidentified::Invalid);
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .ok_or(Unidentified::Invalid)?;
+    let token = token.trim();
+    let good = scheme.eq_ignore_ascii_case("bearer")
+        && !token.is_empty()
+        && token.len() <= MOST_TOKEN
+        && !token.contains([' ', ',']);
+    good.then_some(Some(token)).ok_or(Unidentified::Invalid)
+}
+
+/// The trace id of a W3C `traceparent` header.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = value.split('-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length: usize| {
+        text.len() == length
+            && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let good = hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && trace.bytes().any(|digit| digit != b'0')
+        && hex(span, 16);
+    good.then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_only_whole_trace_ids() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let cases = [
+            (format!("00-{id}-00f067aa0ba902b7-01"), true),
+            (format!("ff-{id}-00f067aa0ba902b7-01"), false),
+            (format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()), false),
+            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), false),
+            (format!("00-{id}"), false),
+            (String::new(), false),
+        ];
+        for (value, good) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", value.parse().unwrap());
+            assert_eq!(trace(&headers).is_some(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn takes_one_bearer_token() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            bearer(&headers).map(|token| token.map(str::to_owned)).ok()
+        };
+        assert_eq!(read(&[]), Some(None));
+        assert_eq!(read(&["Bearer abc"]), Some(Some("abc".to_owned())));
+        assert_eq!(read(&["bearer abc"]), Some(Some("abc".to_owned())));
+        for bad in [
+            &["Basic abc"][..], &["Bearer"], &["Bearer "], &["abc"], &["Bearer a b"],
+            &["Bearer a", "Bearer b"], &["Bearer a,b"],
+        ] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
 }

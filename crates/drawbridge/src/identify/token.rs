@@ -1,0 +1,163 @@
+//! Tokens of AI clients: `dbr_<id>_<secret>`. Only a hash of the secret is kept.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use drawbridge_core::{connector::Clock, file::GatewayFile, secret::Secret};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::{Named, Unidentified};
+use crate::{
+    keys,
+    store::{NewToken, Store, StoreError, Token},
+};
+
+/// How a token begins.
+pub(super) const PREFIX: &str = "dbr_";
+/// Digits of the part that is no secret.
+const ID_DIGITS: usize = 12;
+/// Tokens remembered between calls.
+const REMEMBERED: usize = 10_000;
+/// What an unknown token is compared with, so that it costs what a known one costs.
+const NO_HASH: [u8; 32] = [0; 32];
+
+/// The store's tokens, remembered as long as nothing changes.
+pub(super) struct Tokens {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    changes: watch::Receiver<u64>,
+    known: Mutex<Known>,
+    used: Mutex<HashMap<String, Timestamp>>,
+}
+
+/// Tokens as they were at one version of the store.
+#[derive(Default)]
+struct Known {
+    version: u64,
+    tokens: HashMap<String, Arc<Token>>,
+}
+
+impl Tokens {
+    pub(super) fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            changes: store.changes(),
+            store,
+            clock,
+            known: Mutex::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// Whose token this is: `<id>_<secret>`, without the prefix.
+    pub(super) async fn named(
+        &self,
+        token: &str,
+        gateway: &GatewayFile,
+    ) -> Result<Named, Unidentified> {
+        let (id, secret) = token.split_once('_').ok_or(Unidentified::Invalid)?;
+        if id.len() != ID_DIGITS || !id.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
+            return Err(Unidentified::Invalid);
+        }
+        let known = self.token(id).await?;
+        let hash = Sha256::digest(secret.as_bytes());
+        let expected = known.as_ref().map_or(&NO_HASH[..], |known| &known.hash);
+        let same = verify_slices_are_equal(&hash, expected).is_ok();
+        let known = known.filter(|_| same).ok_or(Unidentified::Invalid)?;
+        let now = self.clock.now();
+        if known.revoked.is_some() || known.expires.is_some_and(|end| end <= now) {
+            return Err(Unidentified::Invalid);
+        }
+        // Somebody who is no longer in drawbridge.yaml is nobody.
+        let person = gateway.person(&known.person).ok_or(Unidentified::Invalid)?;
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), now);
+        Ok(Named {
+            person,
+            client: known.client.clone(),
+        })
+    }
+
+    /// Forgets all remembered tokens.
+    pub(super) fn forget(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.tokens.clear();
+    }
+
+    /// Keeps when tokens were last used; what cannot be kept is tried again.
+    pub(super) async fn keep_last_uses(&self) {
+        let used: Vec<(String, Timestamp)> = {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.drain().collect()
+        };
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.touch_tokens(&used).await {
+            tracing::warn!("cannot keep when tokens were last used: {error}");
+            let mut later = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, at) in used {
+                later.entry(id).or_insert(at);
+            }
+        }
+    }
+
+    /// INVARIANT: what is remembered was read at the version it is remembered under or later, and
+    /// is used only while the store has that version. So a token that was ended is not found here.
+    async fn token(&self, id: &str) -> Result<Option<Arc<Token>>, StoreError> {
+        let version = *self.changes.borrow();
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.version == version
+                && let Some(token) = known.tokens.get(id)
+            {
+                return Ok(Some(token.clone()));
+            }
+        }
+        let Some(token) = self.store.token(id).await? else {
+            return Ok(None);
+        };
+        let token = Arc::new(token);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.version != version || known.tokens.len() >= REMEMBERED {
+            known.tokens.clear();
+            known.version = version;
+        }
+        known.tokens.insert(id.to_owned(), token.clone());
+        Ok(Some(token))
+    }
+}
+
+/// A new token for a person and a client: what is kept of it, and the token, to be shown once.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn mint(
+    (person, client, name): (&str, &str, &str),
+    created: Timestamp,
+    expires: Option<Timestamp>,
+) -> io::Result<(NewToken, Secret<String>)> {
+    let id: String = hex::encode(keys::random()?)
+        .chars()
+        .take(ID_DIGITS)
+        .collect();
+    let secret = URL_SAFE_NO_PAD.encode(keys::random()?);
+    let token = NewToken {
+        hash: Sha256::digest(secret.as_bytes()).into(),
+        person: person.to_owned(),
+        client: client.to_owned(),
+        name: name.to_owned(),
+        created,
+        expires,
+        id: id.clone(),
+    };
+    Ok((token, Secret::new(format!("{PREFIX}{id}_{secret}"))))
+}
