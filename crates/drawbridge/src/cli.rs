@@ -169,10 +169,18 @@ pub fn run() -> ExitCode {
     }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_env_filter(tracing_subscriber::EnvFilter::new(
             "warn,drawbridge=info,drawbridge_kinds=info",
         ))
         .init();
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        show::error("the cryptography library is already set up otherwise");
+        return ExitCode::FAILURE;
+    }
     let outcome = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(command(line)));

@@ -96,7 +96,7 @@ fn unpack(folder: &Path) -> anyhow::Result<()> {
     for name in Files::iter() {
         let path = folder.join(name.as_ref());
         if let (Some(parent), Some(file)) = (path.parent(), Files::get(&name))
-            && !path.exists()
+            && path.symlink_metadata().is_err()
         {
             std::fs::create_dir_all(parent)?;
             std::fs::write(&path, file.data)?;
