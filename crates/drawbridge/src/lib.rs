@@ -1,6 +1,9 @@
 //! The gateway: doors, identity, store, lifecycle.
 
 pub mod app;
+pub mod audit;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod connectors;
 pub mod door;

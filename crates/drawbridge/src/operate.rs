@@ -158,7 +158,10 @@ impl App {
             action: operation.name(),
             power: None,
             arguments: &arguments,
-            reason: "by role".to_owned(),
+            reason: outcome.as_ref().err().map_or_else(
+                || "by the caller's role".to_owned(),
+                |failure| failure.message.clone(),
+            ),
             // What changes the gateway must be readable later. A new token is shown, never kept.
             in_full: matches!(
                 effect,

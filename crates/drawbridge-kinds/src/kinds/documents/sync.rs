@@ -48,22 +48,33 @@ pub(super) fn start(folder: &Arc<Folder>) {
         if let Err(error) = &watcher {
             tracing::warn!("cannot watch the folder, so changes show at the next listing: {error}");
         }
+        let mut planned = Planned::Yes;
         loop {
             tokio::select! {
                 () = owned.stop.cancelled() => break,
-                () = whole(&owned) => {}
+                () = whole(&owned, planned) => {}
             }
-            tokio::select! {
+            planned = tokio::select! {
                 () = owned.stop.cancelled() => break,
-                () = tokio::time::sleep(owned.own.rescan_every) => {}
-                Some(()) = woken.recv() => tokio::time::sleep(SETTLE).await,
-            }
+                () = tokio::time::sleep(owned.own.rescan_every) => Planned::Yes,
+                Some(()) = woken.recv() => {
+                    tokio::time::sleep(SETTLE).await;
+                    Planned::No
+                }
+            };
         }
     });
 }
 
+/// Whether a listing is one of those that come at set times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Planned {
+    Yes,
+    No,
+}
+
 /// Lists the whole folder and reads what changed.
-async fn whole(folder: &Arc<Folder>) {
+async fn whole(folder: &Arc<Folder>, planned: Planned) {
     let lister = folder.clone();
     let Ok((listed, complete)) = tokio::task::spawn_blocking(move || list(&lister)).await else {
         return;
@@ -89,7 +100,11 @@ async fn whole(folder: &Arc<Folder>) {
         }
     }
     next.progress = None;
-    next.synced = Some(folder.context.clock.now());
+    // Only a planned listing moves the time that everyone sees: one that a change brought about
+    // would tell callers that something changed which they may not see.
+    if planned == Planned::Yes || next.synced.is_none() {
+        next.synced = Some(folder.context.clock.now());
+    }
     folder.corpus.store(Arc::new(next));
 }
 

@@ -1,0 +1,359 @@
+//! The command line: for the one who keeps the workspace.
+
+mod check;
+mod client;
+mod demo;
+mod init;
+mod serve;
+mod show;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use drawbridge_core::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::{app::App, workspace::Workspace};
+use client::Client;
+
+/// The controlled bridge between AI and the systems people work in.
+#[derive(Parser)]
+#[command(name = "drawbridge", version, about)]
+struct Line {
+    /// The folder with drawbridge.yaml. Default: the nearest one upward.
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+    /// Prints one JSON document instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// For whom to act. Default: the operator in drawbridge.yaml.
+    #[arg(long, global = true)]
+    person: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway. Example: drawbridge serve
+    Serve,
+    /// Runs a sample company to try. Example: drawbridge demo
+    Demo {
+        /// Another address. Default: a free port on this machine.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        address: String,
+    },
+    /// Speaks MCP on stdin and stdout, for desktop clients. Example: drawbridge stdio --person ann@acme.example
+    Stdio {
+        /// Offers this connector alone, with bare tool names.
+        #[arg(long)]
+        connector: Option<String>,
+    },
+    /// Writes a workspace. Example: drawbridge init acme --email ann@acme.example --documents ./handbook
+    Init(init::Wanted),
+    /// Checks all files, and grades each connector in eight areas. Example: drawbridge check handbook
+    Check {
+        /// One connector only.
+        name: Option<String>,
+    },
+    /// Prints the JSON Schema of a file. Example: drawbridge schema connector
+    Schema {
+        /// `connector` or `gateway`.
+        #[arg(default_value = "connector")]
+        file: String,
+    },
+    /// Lists the tools. Example: drawbridge tools --person ann@acme.example
+    Tools,
+    /// Calls a tool. Example: drawbridge call handbook_search query="travel expenses"
+    Call {
+        /// The tool.
+        tool: String,
+        /// Its arguments as key=value, or one JSON object.
+        arguments: Vec<String>,
+    },
+    /// Lists the connectors. Example: drawbridge connectors
+    Connectors,
+    /// Shows why a call would be allowed or denied. Example: drawbridge explain handbook_read --client claude
+    Explain {
+        /// The tool.
+        tool: String,
+        /// Through which AI client.
+        #[arg(long)]
+        client: Option<String>,
+        /// Arguments as one JSON object.
+        #[arg(long, default_value = "{}")]
+        arguments: String,
+    },
+    /// Shows and verifies the audit log. Example: drawbridge log verify
+    Log {
+        #[command(subcommand)]
+        command: Option<LogCommand>,
+    },
+    /// Makes, lists and ends tokens. Example: drawbridge token new --client claude
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Stops a connector. Example: drawbridge pause handbook --reason "moving house"
+    Pause(Stand),
+    /// Starts it again. Example: drawbridge resume handbook --reason "all moved"
+    Resume(Stand),
+    /// Stops it for good. Example: drawbridge retire handbook --reason "replaced by wiki"
+    Retire(Stand),
+    /// Shows the revision that waits. Example: drawbridge revisions handbook
+    Revisions {
+        /// The connector.
+        name: String,
+    },
+    /// Puts the revision that waits into force. Example: drawbridge approve-revision handbook --reason "as agreed"
+    ApproveRevision {
+        /// The connector.
+        name: String,
+        /// Its hash, or the first eight digits. Default: the one that waits.
+        hash: Option<String>,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Reads files as a confined child.
+    #[command(hide = true)]
+    Extract,
+}
+
+#[derive(clap::Args)]
+struct Stand {
+    /// The connector.
+    name: String,
+    /// Why, for those who look at it later.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Subcommand)]
+enum LogCommand {
+    /// Checks every record and signature. Example: drawbridge log verify
+    Verify,
+    /// Prints the public key. Example: drawbridge log key
+    Key,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Makes a token and shows it once. Example: drawbridge token new --client claude --expires-in 90d
+    New {
+        /// The AI client that will use it.
+        #[arg(long)]
+        client: String,
+        /// What to call it.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// When it ends by itself.
+        #[arg(long)]
+        expires_in: Option<String>,
+    },
+    /// Lists tokens. Example: drawbridge token list
+    List,
+    /// Ends a token. Example: drawbridge token revoke 0123456789ab
+    Revoke {
+        /// The token's id.
+        id: String,
+    },
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn run() -> ExitCode {
+    let line = Line::parse();
+    if matches!(line.command, Command::Extract) {
+        return drawbridge_kinds::kinds::documents::extract::child();
+    }
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(
+            "warn,drawbridge=info,drawbridge_kinds=info",
+        ))
+        .init();
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        show::error("the cryptography library is already set up otherwise");
+        return ExitCode::FAILURE;
+    }
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(command(line)));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            show::error(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn command(line: Line) -> anyhow::Result<ExitCode> {
+    match line.command {
+        Command::Init(wanted) => return init::run(wanted, line.json),
+        Command::Schema { file } => return show::schema(&file),
+        Command::Demo { address } => return demo::run(line.dir, &address, line.json).await,
+        _ => {}
+    }
+    let workspace = workspace(line.dir)?;
+    match line.command {
+        Command::Serve => serve::run(&workspace).await,
+        Command::Check { name } => check::run(&workspace, name.as_deref(), line.json),
+        Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
+        Command::Log {
+            command: Some(LogCommand::Verify),
+        } => serve::verify(&workspace, line.json).await,
+        Command::Log {
+            command: Some(LogCommand::Key),
+        } => serve::key(&workspace),
+        command => {
+            let client = Client::connect(&workspace, line.person).await?;
+            let answer = ask(&client, command).await;
+            client.close().await;
+            Ok(show::answer(&answer?, line.json))
+        }
+    }
+}
+
+/// The commands that ask the gateway something, by its API.
+async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
+    match command {
+        Command::Tools => client.get("/tools").await,
+        Command::Connectors => client.get("/connectors").await,
+        Command::Call { tool, arguments } => {
+            client
+                .post(&format!("/tools/{tool}"), &pairs(&arguments)?)
+                .await
+        }
+        Command::Explain {
+            tool,
+            client: through,
+            arguments,
+        } => {
+            let arguments: Value = serde_json::from_str(&arguments)?;
+            let question = json!({"tool": tool, "client": through, "person": client.person(), "arguments": arguments});
+            client.post("/explain", &question).await
+        }
+        Command::Log { .. } => client.get("/records").await,
+        Command::Token {
+            command: TokenCommand::List,
+        } => client.get("/tokens").await,
+        Command::Token {
+            command: TokenCommand::Revoke { id },
+        } => client.delete(&format!("/tokens/{id}")).await,
+        Command::Token {
+            command:
+                TokenCommand::New {
+                    client: through,
+                    name,
+                    expires_in,
+                },
+        } => {
+            let wanted = json!({"client": through, "name": name, "expires_in": expires_in});
+            client.post("/tokens", &wanted).await
+        }
+        Command::Pause(stand) => standing(client, "pause", stand).await,
+        Command::Resume(stand) => standing(client, "resume", stand).await,
+        Command::Retire(stand) => standing(client, "retire", stand).await,
+        Command::Revisions { name } => client.get(&format!("/connectors/{name}/revisions")).await,
+        Command::ApproveRevision { name, hash, reason } => {
+            let hash = match hash {
+                Some(hash) => hash,
+                None => waiting(client, &name).await?,
+            };
+            client
+                .post(
+                    &format!("/connectors/{name}/revisions/{hash}/approve"),
+                    &json!({"reason": reason}),
+                )
+                .await
+        }
+        Command::Serve
+        | Command::Demo { .. }
+        | Command::Stdio { .. }
+        | Command::Init(_)
+        | Command::Check { .. }
+        | Command::Schema { .. }
+        | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),
+    }
+}
+
+async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow::Result<Value> {
+    client
+        .post(
+            &format!("/connectors/{}/{act}", stand.name),
+            &json!({"reason": stand.reason}),
+        )
+        .await
+}
+
+async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
+    let revisions = client.get(&format!("/connectors/{name}/revisions")).await?;
+    let hash = revisions
+        .pointer("/data/waiting/hash")
+        .and_then(Value::as_str);
+    hash.map(str::to_owned)
+        .ok_or_else(|| anyhow::anyhow!("no revision of `{name}` waits for review"))
+}
+
+/// Arguments as `key=value` pairs, numbers and booleans as such; or one JSON object.
+fn pairs(arguments: &[String]) -> anyhow::Result<Value> {
+    if let [one] = arguments
+        && one.starts_with('{')
+    {
+        return Ok(serde_json::from_str(one)?);
+    }
+    let mut map = serde_json::Map::new();
+    for pair in arguments {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| anyhow::anyhow!("`{pair}` is no key=value"))?;
+        let value = match serde_json::from_str::<Value>(value) {
+            Ok(number @ (Value::Number(_) | Value::Bool(_))) => number,
+            _ => Value::from(value),
+        };
+        map.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(map))
+}
+
+fn workspace(dir: Option<PathBuf>) -> anyhow::Result<Workspace> {
+    let here = std::env::current_dir()?;
+    let start = dir.map_or(here.clone(), |dir| here.join(dir));
+    Workspace::find(&start).ok_or_else(|| {
+        anyhow::anyhow!(
+            "there is no drawbridge.yaml in `{}` or above; `drawbridge init` writes one",
+            start.display()
+        )
+    })
+}
+
+/// Starts the gateway on a workspace, with the store that its file names.
+async fn start(workspace: &Workspace) -> anyhow::Result<std::sync::Arc<App>> {
+    // What is wrong with the file is told by the start itself.
+    let store = workspace
+        .read()
+        .gateway
+        .ok()
+        .and_then(|file| file.store.strip_prefix("env:").map(str::to_owned));
+    let url = store.map(|name| variable(&name)).transpose()?;
+    App::start(workspace.clone(), std::env::current_exe()?, url).await
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the environment is read"
+)]
+fn variable(name: &str) -> anyhow::Result<Secret<String>> {
+    let value = std::env::var(name);
+    value.map(Secret::new).map_err(|_| {
+        anyhow::anyhow!(
+            "drawbridge.yaml names the variable `{name}` for the store, and it is not set"
+        )
+    })
+}

@@ -1,0 +1,130 @@
+//! Asking the gateway by its API: the one that runs on this workspace, or one started for this.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, header},
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
+
+/// The largest answer, in bytes.
+const MOST_BYTES: usize = 200 << 20;
+
+pub(super) struct Client {
+    to: To,
+    token: String,
+    person: Option<String>,
+}
+
+enum To {
+    Running {
+        http: reqwest::Client,
+        address: String,
+    },
+    Here {
+        app: Arc<App>,
+        router: Router,
+    },
+}
+
+impl Client {
+    pub(super) async fn connect(
+        workspace: &Workspace,
+        person: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let state = workspace.state();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        if let Ok(address) = std::fs::read_to_string(state.join("address"))
+            && http
+                .get(format!("http://{address}/healthz"))
+                .send()
+                .await
+                .is_ok()
+        {
+            let token = std::fs::read_to_string(state.join("local-token"))
+                .context("the token of the running gateway cannot be read; use the same account")?;
+            return Ok(Self {
+                to: To::Running { http, address },
+                token,
+                person,
+            });
+        }
+        let app = super::start(workspace).await?;
+        let token = app.identify.local().expose().clone();
+        let router = door::router(&app, &CancellationToken::new());
+        Ok(Self {
+            to: To::Here { app, router },
+            token,
+            person,
+        })
+    }
+
+    pub(super) fn person(&self) -> Option<&str> {
+        self.person.as_deref()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send("GET", path, None).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.send("DELETE", path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send("POST", path, Some(body)).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let authorization = format!("Bearer {}", self.token);
+        let bytes = match &self.to {
+            To::Running { http, address } => {
+                let url = format!("http://{address}/api/v1{path}");
+                let mut request = http
+                    .request(method.parse()?, url)
+                    .header(header::AUTHORIZATION, authorization);
+                if let Some(person) = &self.person {
+                    request = request.header(PERSON_HEADER, person);
+                }
+                let request = request
+                    .header(header::CONTENT_TYPE, "application/json")
+                    .body(text);
+                request.send().await?.bytes().await?
+            }
+            To::Here { router, .. } => {
+                let mut request = Request::builder()
+                    .method(method)
+                    .uri(format!("/api/v1{path}"))
+                    .header(header::HOST, "localhost")
+                    .header(header::AUTHORIZATION, authorization)
+                    .header(header::CONTENT_TYPE, "application/json");
+                if let Some(person) = &self.person {
+                    request = request.header(PERSON_HEADER, person);
+                }
+                let response = router
+                    .clone()
+                    .oneshot(request.body(Body::from(text))?)
+                    .await?;
+                to_bytes(response.into_body(), MOST_BYTES).await?
+            }
+        };
+        serde_json::from_slice(&bytes).context("the gateway's answer is no JSON")
+    }
+
+    pub(super) async fn close(self) {
+        if let To::Here { app, .. } = self.to {
+            app.close().await;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `demo`: a sample company on this machine, to try with a real AI client.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use drawbridge_core::{call::Caller, log::Recorded};
+use rust_embed::RustEmbed;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{serve, show};
+use crate::{
+    app::App,
+    identify::{COMMAND_LINE, PERSON_HEADER},
+    operate::Operation,
+    workspace::Workspace,
+};
+
+/// The sample company's files, inside the program.
+#[derive(RustEmbed)]
+#[folder = "../../demo"]
+struct Files;
+
+/// Who may try, through which client.
+const CALLERS: [(&str, &str); 4] = [
+    ("maja@lindqvist.example", "claude"),
+    ("erik@lindqvist.example", "claude"),
+    ("ingrid@lindqvist.example", "claude"),
+    ("maja@lindqvist.example", "reporting-bot"),
+];
+
+const QUESTIONS: &str = "Three questions to try:\n\
+    - What is the per diem for travel? (everyone; the policy of 2026 counts, the one of 2024 is superseded)\n\
+    - What is the refund window for made-to-order furniture? (Maja, in support)\n\
+    - What is Project Heron? (Ingrid, who leads HR; for the others it does not exist)";
+
+pub(super) async fn run(
+    dir: Option<PathBuf>,
+    address: &str,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let keep = dir.is_some();
+    let folder = dir.unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("drawbridge-demo-{}", uuid::Uuid::now_v7()))
+    });
+    unpack(&folder)?;
+    let app = super::start(&Workspace::new(folder.clone())).await?;
+    let listener = TcpListener::bind(address).await?;
+    let owner = owner(&app).await?;
+    for (name, mounted) in &app.snapshot().connectors {
+        if let Some(waiting) = &mounted.waiting {
+            let (name, hash) = (name.clone(), waiting.hash.clone());
+            operate(
+                &app,
+                &owner,
+                Operation::ApproveRevision {
+                    name,
+                    hash,
+                    reason: "the demo".to_owned(),
+                },
+            )
+            .await?;
+        }
+    }
+    let mut callers = Vec::new();
+    for (person, client) in CALLERS {
+        let wanted = Operation::NewToken {
+            person: Some(person.to_owned()),
+            client: client.to_owned(),
+            name: "demo".to_owned(),
+            expires_in: "1d".parse().ok(),
+        };
+        let made = operate(&app, &owner, wanted).await?;
+        callers.push(
+            json!({"person": person, "client": client, "token": made.answer().data.get("token")}),
+        );
+    }
+    let base = format!("http://{}", listener.local_addr()?);
+    if json {
+        show::line(&json!({"mcp": format!("{base}/mcp"), "api": format!("{base}/api/v1"), "console": null, "callers": callers}).to_string());
+    } else {
+        explain(&base, &callers, keep.then_some(&folder));
+    }
+    let served = serve::until_told(&app, listener).await;
+    if !keep {
+        // What is left over lies in the temporary folder.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+fn unpack(folder: &Path) -> anyhow::Result<()> {
+    for name in Files::iter() {
+        let path = folder.join(name.as_ref());
+        if let (Some(parent), Some(file)) = (path.parent(), Files::get(&name))
+            && path.symlink_metadata().is_err()
+        {
+            std::fs::create_dir_all(parent)?;
+            std::fs::write(&path, file.data)?;
+        }
+    }
+    Ok(())
+}
+
+async fn owner(app: &App) -> anyhow::Result<Caller> {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+    let mut headers = HeaderMap::new();
+    let token = format!("Bearer {}", app.identify.local().expose());
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&token)?);
+    headers.insert(
+        HeaderName::from_static(PERSON_HEADER),
+        HeaderValue::from_str(&app.gateway().operator)?,
+    );
+    let caller = app
+        .identify
+        .caller(&headers, drawbridge_core::call::Door::Cli, &app.gateway())
+        .await?;
+    debug_assert_eq!(&*caller.client, COMMAND_LINE);
+    Ok(caller)
+}
+
+async fn operate(
+    app: &Arc<App>,
+    caller: &Caller,
+    operation: Operation,
+) -> anyhow::Result<Recorded> {
+    let recorded = app.operate(caller, operation).await?;
+    if recorded.answer().status.has_data() {
+        Ok(recorded)
+    } else {
+        anyhow::bail!("{}", recorded.answer().text)
+    }
+}
+
+fn explain(base: &str, callers: &[Value], kept: Option<&PathBuf>) {
+    show::line(&format!(
+        "Lindqvist & Daughters is at {base}/mcp. Stop with Ctrl-C."
+    ));
+    if let Some(kept) = kept {
+        show::line(&format!("The files are kept in {}.", kept.display()));
+    }
+    for caller in callers {
+        let text = |name: &str| caller.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (person, client, token) = (text("person"), text("client"), text("token"));
+        let entry = json!({"mcpServers": {"lindqvist": {"url": format!("{base}/mcp"), "headers": {"Authorization": format!("Bearer {token}")}}}});
+        show::line(&format!(
+            "\n{person} through {client}\n  Claude Code: claude mcp add --transport http lindqvist {base}/mcp --header \"Authorization: Bearer {token}\"\n  \
+             Cursor, VS Code: {entry}\n  curl: curl -s {base}/api/v1/tools/handbook_search -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d '{{\"query\":\"per diem\"}}'"
+        ));
+    }
+    show::line(&format!("\n{QUESTIONS}"));
+}

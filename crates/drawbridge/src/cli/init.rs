@@ -1,0 +1,129 @@
+//! `init`: a workspace with one read-only connector, from at most three questions.
+
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use super::show;
+
+/// What a workspace is made from.
+#[derive(clap::Args)]
+pub(super) struct Wanted {
+    /// The new folder. Default: this one.
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The organisation's name: letters, digits, `-`.
+    #[arg(long)]
+    name: Option<String>,
+    /// Your e-mail address.
+    #[arg(long)]
+    email: Option<String>,
+    /// The folder of documents.
+    #[arg(long)]
+    documents: Option<PathBuf>,
+}
+
+pub(super) fn run(wanted: Wanted, json: bool) -> anyhow::Result<ExitCode> {
+    let name = asked(
+        wanted.name,
+        "--name",
+        "A short name for your organisation (letters, digits, -)",
+    )?;
+    let email = asked(wanted.email, "--email", "Your e-mail address")?;
+    let documents = asked(
+        wanted.documents.map(|path| path.display().to_string()),
+        "--documents",
+        "The folder of documents to search",
+    )?;
+    let documents = std::path::absolute(&documents)?;
+    let folder = wanted.folder;
+    write(&folder.join("drawbridge.yaml"), &gateway(&name, &email))?;
+    write(
+        &folder.join("connectors/handbook.yaml"),
+        &connector(&email, &documents),
+    )?;
+    write(&folder.join(".gitignore"), ".drawbridge/\n")?;
+    if json {
+        show::line(&serde_json::json!({"status": "ok", "data": {"folder": folder}}).to_string());
+    } else {
+        show::line(&format!(
+            "Wrote drawbridge.yaml and connectors/handbook.yaml. Next:\n  cd {}\n  drawbridge check\n  \
+             drawbridge approve-revision handbook --reason \"first look\"\n  drawbridge serve",
+            folder.display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn asked(given: Option<String>, flag: &str, question: &str) -> anyhow::Result<String> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("`{flag}` is missing, and nobody is there to ask");
+    }
+    let mut error = std::io::stderr();
+    write!(error, "{question}: ")?;
+    error.flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path.exists() {
+        anyhow::bail!(
+            "`{}` is already there, and nothing is overwritten",
+            path.display()
+        );
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    Ok(std::fs::write(path, text)?)
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn gateway(name: &str, email: &str) -> String {
+    let (name, email) = (quoted(name), quoted(email));
+    format!(
+        "# The gateway. `drawbridge schema gateway` prints everything that may stand here.\n\
+         gateway: {name}\n\
+         # Where AI clients reach it: this machine only.\n\
+         address: 127.0.0.1:7300\n\
+         # Whom the command line on this machine acts for.\n\
+         operator: {email}\n\
+         # Everyone who may use it.\n\
+         people:\n  {email}: {{groups: [owners]}}\n"
+    )
+}
+
+fn connector(email: &str, documents: &Path) -> String {
+    let (email, folder) = (quoted(email), quoted(&documents.display().to_string()));
+    format!(
+        "# A connector in eight sections. `drawbridge check` grades each of them.\n\
+         connector: handbook\n\
+         # 1 Purpose: what it is for, and who answers for it.\n\
+         purpose:\n  task: Let AI assistants search our documents\n  owner: {email}\n  review_every: 90d\n\
+         # 2 Scope: the system, and how much of it.\n\
+         system:\n  kind: documents\n  folder: {folder}\n\
+         scope:\n  include: [\"**/*\"]\n  label: internal # for documents that name none\n\
+         # 3 Access level: the powers it may have at most.\n\
+         access: [read, search]\n\
+         # 4 Identity: the account it acts as.\n\
+         identity:\n  account: this computer's account\n  approved_by: {email}\n\
+         # 5 Permissions: who may use what. Nothing is granted by default.\n\
+         permissions:\n  - {{who: [\"group:owners\"], may: [read, search]}}\n\
+         # 6 Logging: what is recorded of each call.\n\
+         logging: {{keep: 400d, content: summary}}\n\
+         # 7 Approval: it changes nothing, so there is nothing to approve.\n\
+         approval: []\n\
+         # 8 Recovery: who, besides the owner, may stop it.\n\
+         recovery: {{pause: [\"group:owners\"]}}\n"
+    )
+}

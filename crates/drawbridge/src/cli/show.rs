@@ -1,0 +1,92 @@
+//! What people and scripts see. The only place that prints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the command line's output"
+)]
+
+use std::process::ExitCode;
+
+use drawbridge_core::file::{connector_schema, gateway_schema};
+use serde_json::Value;
+
+/// Prints a line of text.
+pub(super) fn line(text: &str) {
+    println!("{text}");
+}
+
+/// Prints what went wrong.
+pub(super) fn error(text: &str) {
+    eprintln!("error: {}", visible(text));
+}
+
+/// Prints an answer; the exit code says how it ended.
+pub(super) fn answer(answer: &Value, json: bool) -> ExitCode {
+    let status = answer
+        .get("status")
+        .and_then(Value::as_str)
+        .unwrap_or("failed");
+    if json {
+        println!("{answer}");
+    } else {
+        for notice in answer
+            .get("notices")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            eprintln!("{status}: {}", visible(notice.as_str().unwrap_or_default()));
+        }
+        if let Some(data) = answer.get("data").filter(|data| !data.is_null()) {
+            println!(
+                "{}",
+                visible(&serde_json::to_string_pretty(data).unwrap_or_default())
+            );
+        }
+    }
+    ExitCode::from(match status {
+        "ok" | "partial" => 0,
+        "denied" => 3,
+        "not_found" => 4,
+        "unavailable" | "timeout" => 5,
+        _ => 1,
+    })
+}
+
+pub(super) fn schema(file: &str) -> anyhow::Result<ExitCode> {
+    let schema = match file {
+        "connector" => connector_schema(drawbridge_kinds::kinds::KINDS),
+        "gateway" => gateway_schema(),
+        other => anyhow::bail!("there is no schema `{other}`; write `connector` or `gateway`"),
+    };
+    println!("{}", serde_json::to_string_pretty(&schema)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Text from elsewhere with its control and direction characters made visible, so that it cannot
+/// pretend to be something else on a terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        if (letter.is_control() && letter != '\n') || turns {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn what_could_mislead_is_made_visible() {
+        assert_eq!(
+            visible("a\u{1b}[31m\u{202e}b\nc"),
+            "a\\u{1b}[31m\\u{202e}b\nc"
+        );
+    }
+}
