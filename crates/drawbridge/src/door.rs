@@ -2,58 +2,114 @@
 
 pub mod api;
 mod guard;
+mod health;
 pub mod json;
 pub mod mcp;
+mod metadata;
+mod names;
 mod serve;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, extract::State, http::StatusCode, middleware, response::IntoResponse, routing::get,
+    Router, extract::Request, http::StatusCode, middleware::from_fn_with_state, response::Response,
 };
-use tokio::net::TcpListener;
+use drawbridge_core::{
+    answer::Failure,
+    call::Caller,
+    log::{LogDown, Record, Recorded},
+    way::Refused,
+};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::app::App;
+use crate::{
+    app::{App, ToolRequest, new_id},
+    telemetry::{self, Running},
+};
+
+pub use serve::{Peer, serve};
 
 /// Every door behind one address.
 pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
+    telemetry::count();
     let calls = mcp::router(app, stop)
-        .merge(api::router(app))
-        .layer(middleware::from_fn_with_state(app.clone(), guard::identify));
+        .merge(api::router(app, stop))
+        .merge(health::metrics_router(app))
+        .layer(from_fn_with_state(app.clone(), guard::body))
+        .layer(from_fn_with_state(app.clone(), guard::identify));
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state(app.clone()))
+        .merge(health::router(app))
+        .merge(metadata::router(app))
+        .merge(api::description())
         .merge(calls)
-        .layer(middleware::from_fn_with_state(app.clone(), guard::origin))
-        .layer(tower_http::limit::RequestBodyLimitLayer::new(
-            guard::MOST_BYTES,
-        ))
-        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .fallback(nothing)
+        .layer(CatchPanicLayer::custom(guard::broke))
+        .layer(from_fn_with_state(app.clone(), guard::names))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
-    match app.store.ready().await {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+async fn nothing(_: Request) -> Response {
+    let told = "there is nothing at this address; MCP is at /mcp, and /api/openapi.json describes the HTTP API";
+    guard::refuse(StatusCode::NOT_FOUND, "not_found", told)
+}
+
+/// Calls a tool, and counts it.
+async fn call(app: &Arc<App>, request: ToolRequest) -> Result<Recorded, LogDown> {
+    let _running = Running::begin();
+    let began = app.clock.monotonic();
+    let target = names_for_metrics(app, &request);
+    let door = request.caller.door;
+    let outcome = app.call(request).await;
+    match &outcome {
+        Ok(recorded) => {
+            let took = app.clock.monotonic().saturating_sub(began);
+            let target = (target.0.as_str(), target.1.as_str());
+            telemetry::call(target, door, recorded.answer().status, took);
+        }
+        Err(error) => {
+            tracing::error!(source = ?error.source, "{error}");
+            telemetry::log_down();
+        }
     }
+    outcome
 }
 
-/// Serves until `stop`, then lets running requests end.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    use axum::serve::ListenerExt;
-    // With Nagle's algorithm a streamed answer waits 40 ms for nothing.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+/// The connector and action as the files name them. What a caller makes up is `unknown`: metrics
+/// keep every name they have seen.
+fn names_for_metrics(app: &App, request: &ToolRequest) -> (String, String) {
+    let known = match &request.connector {
+        Some(connector) => Some((connector.as_str(), request.tool.as_str())),
+        None => request.tool.split_once('_'),
+    };
+    let known = known.filter(|(connector, action)| {
+        let snapshot = app.snapshot();
+        let mounted = snapshot.connectors.get(*connector);
+        mounted.is_some_and(|mounted| mounted.action(action).is_some())
+            || crate::gateway_tools::find(&request.tool).is_some()
     });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
+    let (connector, action) = known.unwrap_or(("unknown", "unknown"));
+    (connector.to_owned(), action.to_owned())
+}
+
+/// Puts a request whose body must not be parsed on the log: nobody knows what it asks for.
+async fn record_malformed(
+    app: &App,
+    (caller, action): (&Caller, &str),
+    fault: &str,
+) -> Result<Recorded, LogDown> {
+    let id = new_id();
+    let refused = Refused {
+        id: &id,
+        caller,
+        connector: Record::GATEWAY,
+        action,
+        power: None,
+        arguments: &Value::Null,
+        reason: "the body cannot be read".to_owned(),
+    };
+    let began = app.way.begin();
+    app.way
+        .refuse(refused, Failure::invalid(fault), began)
         .await
 }

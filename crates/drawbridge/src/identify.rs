@@ -28,8 +28,8 @@ use crate::store::{Store, StoreError};
 
 use attempts::Attempts;
 use oidc::Issuer;
-pub use token::mint;
 use token::Tokens;
+pub use token::mint;
 
 /// The client name of the command line. Only people's own clients may change the gateway.
 pub const COMMAND_LINE: &str = "command-line";
@@ -146,7 +146,11 @@ impl Identify {
                 () = tokio::time::sleep(KEEP_EVERY) => {}
             }
             self.tokens.keep_last_uses().await;
-            let issuer = self.issuer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let issuer = self
+                .issuer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             if let Some(issuer) = issuer {
                 issuer.keep_fresh().await;
             }
@@ -215,7 +219,9 @@ pub fn base(gateway: &GatewayFile, headers: &HeaderMap) -> String {
     if let Some(url) = &gateway.public_url {
         return url.trim_end_matches('/').to_owned();
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     format!("http://{}", host.unwrap_or(&gateway.address))
 }
 
@@ -260,7 +266,9 @@ fn trace(headers: &HeaderMap) -> Option<&str> {
     let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, length: usize| {
         text.len() == length
-            && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+            && text
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     };
     let good = hex(version, 2)
         && version != "ff"
@@ -280,7 +288,10 @@ mod tests {
         let cases = [
             (format!("00-{id}-00f067aa0ba902b7-01"), true),
             (format!("ff-{id}-00f067aa0ba902b7-01"), false),
-            (format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()), false),
+            (
+                format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()),
+                false,
+            ),
             (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), false),
             (format!("00-{id}"), false),
             (String::new(), false),
@@ -305,8 +316,13 @@ mod tests {
         assert_eq!(read(&["Bearer abc"]), Some(Some("abc".to_owned())));
         assert_eq!(read(&["bearer abc"]), Some(Some("abc".to_owned())));
         for bad in [
-            &["Basic abc"][..], &["Bearer"], &["Bearer "], &["abc"], &["Bearer a b"],
-            &["Bearer a", "Bearer b"], &["Bearer a,b"],
+            &["Basic abc"][..],
+            &["Bearer"],
+            &["Bearer "],
+            &["abc"],
+            &["Bearer a b"],
+            &["Bearer a", "Bearer b"],
+            &["Bearer a,b"],
         ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }

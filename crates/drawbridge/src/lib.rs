@@ -13,4 +13,5 @@ pub mod keys;
 pub mod operate;
 pub mod resolve;
 pub mod store;
+pub mod telemetry;
 pub mod workspace;

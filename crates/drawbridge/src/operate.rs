@@ -2,6 +2,8 @@
 //!
 //! Every operation is put on the log before it happens; when the log cannot be written, it does not.
 
+mod records;
+
 use std::sync::Arc;
 
 use drawbridge_core::{
@@ -12,18 +14,18 @@ use drawbridge_core::{
     log::{LogDown, Record, Recorded},
     way::Act,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use crate::{
     app::{App, new_id},
+    check,
     connectors::{Mounted, Snapshot, short},
     identify::{COMMAND_LINE, mint},
-    store::{RecordFilter, Review, Standing},
+    store::{Review, Standing},
 };
-
-/// The most records of one answer.
-const MOST_RECORDS: u32 = 500;
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +33,10 @@ const MOST_RECORDS: u32 = 500;
 pub enum Operation {
     /// The connectors the caller may use or look after, with state and freshness.
     Connectors,
+    /// One of them, whole: file, standing, inspection, problems.
+    Connector { name: String },
+    /// Grades the eight areas of one connector, or of all that the caller looks after.
+    Check { name: Option<String> },
     /// Stops a connector.
     Pause { name: String, reason: String },
     /// Starts it again.
@@ -54,6 +60,12 @@ pub enum Operation {
     },
     /// Records, the newest first.
     Records(RecordQuery),
+    /// One record.
+    Record { id: String },
+    /// The proof that one record is on the log.
+    Proof { id: String },
+    /// The newest signed checkpoint and the public key.
+    Checkpoint,
     /// Tokens: everyone's for an owner, else the caller's own.
     Tokens,
     /// Makes a token, shown this once.
@@ -68,8 +80,9 @@ pub enum Operation {
 }
 
 /// Which records.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct RecordQuery {
     /// For whom.
     pub person: Option<String>,
@@ -79,8 +92,16 @@ pub struct RecordQuery {
     pub connector: Option<String>,
     /// Which action.
     pub action: Option<String>,
+    /// With which power.
+    pub power: Option<String>,
     /// How it ended.
     pub status: Option<String>,
+    /// Not before this time.
+    #[param(value_type = Option<String>)]
+    pub since: Option<Timestamp>,
+    /// Not after this time.
+    #[param(value_type = Option<String>)]
+    pub until: Option<Timestamp>,
     /// Only after this place, the oldest first.
     pub after: Option<u64>,
     /// Only before this place, the newest first.
@@ -93,6 +114,8 @@ impl Operation {
     fn name(&self) -> &'static str {
         match self {
             Self::Connectors => "connectors",
+            Self::Connector { .. } => "connector",
+            Self::Check { .. } => "check",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
             Self::Retire { .. } => "retire",
@@ -100,6 +123,9 @@ impl Operation {
             Self::ApproveRevision { .. } => "approve_revision",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
+            Self::Record { .. } => "record",
+            Self::Proof { .. } => "proof",
+            Self::Checkpoint => "checkpoint",
             Self::Tokens => "tokens",
             Self::NewToken { .. } => "new_token",
             Self::RevokeToken { .. } => "revoke_token",
@@ -109,14 +135,20 @@ impl Operation {
     /// The connector it is about.
     fn connector(&self) -> &str {
         match self {
-            Self::Pause { name, .. }
+            Self::Connector { name }
+            | Self::Check { name: Some(name) }
+            | Self::Pause { name, .. }
             | Self::Resume { name, .. }
             | Self::Retire { name, .. }
             | Self::Revisions { name }
             | Self::ApproveRevision { name, .. } => name,
             Self::Connectors
+            | Self::Check { name: None }
             | Self::Explain { .. }
             | Self::Records(_)
+            | Self::Record { .. }
+            | Self::Proof { .. }
+            | Self::Checkpoint
             | Self::Tokens
             | Self::NewToken { .. }
             | Self::RevokeToken { .. } => Record::GATEWAY,
@@ -225,7 +257,12 @@ impl App {
                 (person.as_deref(), client.as_deref()),
                 (tool, arguments),
             ),
-            Operation::Records(query) => self.records_found(snapshot, caller, query).await,
+            Operation::Records(query) => self.records_found(caller, query).await,
+            Operation::Record { id } => self.record_found(caller, id).await,
+            Operation::Proof { id } => self.proof_found(caller, id).await,
+            Operation::Checkpoint => self.checkpoint_found().await,
+            Operation::Connector { name } => connector_found(snapshot, caller, name).await,
+            Operation::Check { name } => check_found(snapshot, caller, name.as_deref()),
             Operation::Tokens => {
                 let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
                 let tokens = self.store.tokens(own).await.map_err(store_down)?;
@@ -420,44 +457,6 @@ impl App {
         })
     }
 
-    async fn records_found(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        query: &RecordQuery,
-    ) -> Result<(Found, Effect), Failure> {
-        let owner = is_owner(snapshot, caller);
-        let all = owner || has_role(snapshot, caller, &snapshot.gateway.roles.auditor);
-        let person = if all {
-            query.person.clone()
-        } else {
-            Some(caller.person.id.clone())
-        };
-        let filter = RecordFilter {
-            person,
-            client: query.client.clone(),
-            connector: query.connector.clone(),
-            action: query.action.clone(),
-            status: query.status.clone(),
-            after: query.after,
-            before: query.before,
-            limit: query.limit.unwrap_or(50).clamp(1, MOST_RECORDS),
-            ..RecordFilter::default()
-        };
-        let mut records = self.store.records(&filter).await.map_err(store_down)?;
-        if !owner {
-            // An auditor sees what happened, not what was in it.
-            records
-                .iter_mut()
-                .for_each(|stored| stored.record.kept = None);
-        }
-        let count = records.len() as u64;
-        Ok((
-            Found::new(json!({"records": records}), String::new(), count),
-            Effect::Nothing,
-        ))
-    }
-
     fn new_token(
         &self,
         snapshot: &Snapshot,
@@ -497,6 +496,52 @@ impl App {
             Effect::Keep(Box::new(token)),
         ))
     }
+}
+
+async fn connector_found(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    name: &str,
+) -> Result<(Found, Effect), Failure> {
+    let mounted = looked_after(snapshot, caller, name)?;
+    let inspection = match &mounted.bridge.connector {
+        Ok(connector) => json!(connector.inspect().await),
+        Err(why) => json!({"health": "down", "summary": why}),
+    };
+    let data = json!({
+        "name": name,
+        "file": &*mounted.bridge.file,
+        "revision": mounted.bridge.revision,
+        "standing": mounted.bridge.standing,
+        "waiting": mounted.waiting.as_ref().map(|waiting| &waiting.hash),
+        "broken": mounted.broken,
+        "inspection": inspection,
+    });
+    Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+}
+
+fn check_found(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<(Found, Effect), Failure> {
+    if let Some(name) = name {
+        looked_after(snapshot, caller, name)?;
+    }
+    let graded: Vec<Value> = snapshot
+        .connectors
+        .iter()
+        .filter(|(found, mounted)| {
+            name.is_none_or(|name| name == *found) && looks_after(snapshot, caller, mounted)
+        })
+        .map(|(name, mounted)| {
+            let areas = check::grade(&mounted.bridge.file, &snapshot.gateway);
+            json!({"connector": name, "areas": areas})
+        })
+        .collect();
+    let count = graded.len() as u64;
+    let data = json!({"connectors": graded});
+    Ok((Found::new(data, String::new(), count), Effect::Nothing))
 }
 
 fn explain(

@@ -1,47 +1,90 @@
 //! The HTTP API, for people's own clients and AI applications that don't speak MCP.
 
+mod body;
+mod connectors;
+mod description;
+mod records;
+mod tokens;
+mod tools;
+
 use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
-    extract::{Path, Query, State},
-    http::StatusCode,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use drawbridge_core::{
     answer::Status,
     call::Caller,
-    file::Span,
     log::{LogDown, Recorded},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    app::{App, ToolRequest},
-    operate::{Operation, RecordQuery},
-};
+use super::guard::refuse;
+use crate::{app::App, operate::Operation};
+
+pub(super) use description::router as description;
 
 type Gateway = State<Arc<App>>;
 type Asker = Extension<Caller>;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+/// How long a client that asks too much is told to wait, in seconds.
+const RETRY_AFTER: &str = "5";
+
+pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
+    let follow = get(records::follow).layer(Extension(stop.clone()));
     let routes = Router::new()
-        .route("/me", get(me))
-        .route("/tools", get(tools))
-        .route("/tools/{tool}", post(call))
-        .route("/connectors", get(connectors))
-        .route("/connectors/{name}/{act}", post(stand))
-        .route("/connectors/{name}/revisions", get(revisions))
-        .route("/connectors/{name}/revisions/{hash}/approve", post(approve))
-        .route("/explain", post(explain))
-        .route("/records", get(records))
-        .route("/tokens", get(tokens).post(new_token))
-        .route("/tokens/{id}", delete(revoke_token))
+        .route("/me", get(tools::me))
+        .route("/tools", get(tools::tools))
+        .route("/tools/{tool}", post(tools::call))
+        .route("/explain", post(tools::explain))
+        .route("/connectors", get(connectors::connectors))
+        .route("/connectors/{name}", get(connectors::connector))
+        .route("/connectors/{name}/pause", post(connectors::pause))
+        .route("/connectors/{name}/resume", post(connectors::resume))
+        .route("/connectors/{name}/retire", post(connectors::retire))
+        .route("/connectors/{name}/check", get(connectors::check))
+        .route("/connectors/{name}/revisions", get(connectors::revisions))
+        .route(
+            "/connectors/{name}/revisions/{hash}/approve",
+            post(connectors::approve),
+        )
+        .route("/check", get(connectors::check_all))
+        .route("/records", get(records::records))
+        .route("/records/follow", follow)
+        .route("/records/{id}", get(records::record))
+        .route("/records/{id}/proof", get(records::proof))
+        .route("/checkpoint", get(records::checkpoint))
+        .route("/tokens", get(tokens::tokens).post(tokens::new_token))
+        .route("/tokens/{id}", delete(tokens::revoke))
+        .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
         .with_state(app.clone());
     Router::new().nest("/api/v1", routes)
+}
+
+async fn nothing() -> Response {
+    let told = "there is nothing at this address; /api/openapi.json describes what there is";
+    refuse(StatusCode::NOT_FOUND, "not_found", told)
+}
+
+async fn not_so() -> Response {
+    let told = "this address does not take this method; /api/openapi.json describes what it takes";
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid", told)
+}
+
+/// The answer to a body or query that cannot be read. It is recorded like a call.
+pub(super) async fn malformed(app: &App, caller: &Caller, path: &str, fault: String) -> Response {
+    let path: String = path.chars().take(100).collect();
+    respond(super::record_malformed(app, (caller, &path), &fault).await)
+}
+
+async fn operate(app: &Arc<App>, caller: &Caller, operation: Operation) -> Response {
+    respond(app.operate(caller, operation).await)
 }
 
 /// The answer with its record's id.
@@ -49,17 +92,22 @@ fn respond(recorded: Result<Recorded, LogDown>) -> Response {
     let recorded = match recorded {
         Ok(recorded) => recorded,
         Err(error) => {
-            tracing::error!("{error}: {:?}", error.source);
-            let body =
-                json!({"status": "unavailable", "data": null, "notices": [error.to_string()]});
-            return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+            tracing::error!(source = ?error.source, "{error}");
+            let code = StatusCode::SERVICE_UNAVAILABLE;
+            return refuse(code, Status::Unavailable.word(), &error.to_string());
         }
     };
-    let mut body = serde_json::to_value(recorded.answer()).unwrap_or_default();
+    let status = recorded.answer().status;
+    let mut body = json!(recorded.answer());
     if let Some(body) = body.as_object_mut() {
         body.insert("record".to_owned(), recorded.id().into());
     }
-    (code(recorded.answer().status), Json(body)).into_response()
+    let mut response = (code(status), Json(body)).into_response();
+    if status == Status::Limited {
+        let value = HeaderValue::from_static(RETRY_AFTER);
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
 }
 
 fn code(status: Status) -> StatusCode {
@@ -75,182 +123,4 @@ fn code(status: Status) -> StatusCode {
         Status::Conflict => StatusCode::CONFLICT,
         Status::Unknown | Status::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
-}
-
-async fn me(Extension(caller): Asker) -> Json<Value> {
-    Json(
-        json!({"person": caller.person.id, "groups": caller.person.groups, "client": &*caller.client}),
-    )
-}
-
-async fn tools(State(app): Gateway, Extension(caller): Asker) -> Json<Value> {
-    let tools = app.snapshot().tools(&caller, None);
-    let list: Vec<Value> = tools
-        .iter()
-        .map(|tool| json!({"name": tool.name, "power": tool.action.power, "description": tool.action.description, "input": tool.action.input}))
-        .collect();
-    Json(json!({"status": "ok", "data": {"tools": list}}))
-}
-
-async fn call(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Path(tool): Path<String>,
-    Json(arguments): Json<Value>,
-) -> Response {
-    let cancel = CancellationToken::new();
-    // Dropped when the client hangs up, and that cancels.
-    let _gone = cancel.clone().drop_guard();
-    let request = ToolRequest {
-        caller,
-        connector: None,
-        tool,
-        arguments,
-        cancel,
-    };
-    respond(app.call(request).await)
-}
-
-async fn connectors(State(app): Gateway, Extension(caller): Asker) -> Response {
-    respond(app.operate(&caller, Operation::Connectors).await)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    #[serde(default)]
-    reason: String,
-}
-
-async fn stand(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Path((name, act)): Path<(String, String)>,
-    Json(body): Json<Reason>,
-) -> Response {
-    let reason = body.reason;
-    let operation = match act.as_str() {
-        "pause" => Operation::Pause { name, reason },
-        "resume" => Operation::Resume { name, reason },
-        "retire" => Operation::Retire { name, reason },
-        _ => return StatusCode::NOT_FOUND.into_response(),
-    };
-    respond(app.operate(&caller, operation).await)
-}
-
-async fn revisions(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Path(name): Path<String>,
-) -> Response {
-    respond(app.operate(&caller, Operation::Revisions { name }).await)
-}
-
-async fn approve(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Path((name, hash)): Path<(String, String)>,
-    Json(body): Json<Reason>,
-) -> Response {
-    respond(
-        app.operate(
-            &caller,
-            Operation::ApproveRevision {
-                name,
-                hash,
-                reason: body.reason,
-            },
-        )
-        .await,
-    )
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    person: Option<String>,
-    client: Option<String>,
-    tool: String,
-    #[serde(default)]
-    arguments: Value,
-}
-
-async fn explain(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Json(question): Json<Question>,
-) -> Response {
-    let Question {
-        person,
-        client,
-        tool,
-        arguments,
-    } = question;
-    respond(
-        app.operate(
-            &caller,
-            Operation::Explain {
-                person,
-                client,
-                tool,
-                arguments,
-            },
-        )
-        .await,
-    )
-}
-
-async fn records(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Query(query): Query<RecordQuery>,
-) -> Response {
-    respond(app.operate(&caller, Operation::Records(query)).await)
-}
-
-async fn tokens(State(app): Gateway, Extension(caller): Asker) -> Response {
-    respond(app.operate(&caller, Operation::Tokens).await)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    person: Option<String>,
-    client: String,
-    #[serde(default)]
-    name: String,
-    expires_in: Option<Span>,
-}
-
-async fn new_token(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Json(wanted): Json<Wanted>,
-) -> Response {
-    let Wanted {
-        person,
-        client,
-        name,
-        expires_in,
-    } = wanted;
-    respond(
-        app.operate(
-            &caller,
-            Operation::NewToken {
-                person,
-                client,
-                name,
-                expires_in,
-            },
-        )
-        .await,
-    )
-}
-
-async fn revoke_token(
-    State(app): Gateway,
-    Extension(caller): Asker,
-    Path(id): Path<String>,
-) -> Response {
-    respond(app.operate(&caller, Operation::RevokeToken { id }).await)
 }

@@ -38,9 +38,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn count<E: Error>(self) -> Result<(), E> {
         let left = self.left.get().checked_sub(1);
-        self.left.set(left.ok_or_else(|| {
-            E::custom(format_args!("it holds more than {MOST_VALUES} values"))
-        })?);
+        self.left.set(
+            left.ok_or_else(|| E::custom(format_args!("it holds more than {MOST_VALUES} values")))?,
+        );
         Ok(())
     }
 
@@ -127,8 +127,15 @@ mod tests {
     #[test]
     fn takes_what_a_parser_takes() {
         for good in [
-            "null", "true", "-0.5e-3", "\"a\"", "[]", "{}", " [1, {\"a\": {\"a\": 1}}] \n",
-            "{\"a\":1,\"A\":1,\"a \":1}", "[{\"a\":1},{\"a\":1}]",
+            "null",
+            "true",
+            "-0.5e-3",
+            "\"a\"",
+            "[]",
+            "{}",
+            " [1, {\"a\": {\"a\": 1}}] \n",
+            "{\"a\":1,\"A\":1,\"a \":1}",
+            "[{\"a\":1},{\"a\":1}]",
         ] {
             assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
         }
@@ -137,10 +144,28 @@ mod tests {
     #[test]
     fn refuses_what_two_parsers_may_read_differently() {
         for bad in [
-            &b""[..], b"{", b"[1,]", b"{\"a\":1,\"a\":2}", b"{\"a\":{\"b\":1,\"b\":1}}",
-            b"{\"a\":1,\"\\u0061\":2}", b"1 2", b"{} x", b"NaN", b"'a'", b"01", b"+1", b"1e999",
-            b"\"\xff\"", b"{\"\xc0\xae\":1}", b"\"\\ud800\"", b"\"\n\"", b"\xef\xbb\xbf{}",
-            b"{\"a\" 1}", b"/**/{}", b"{\"a\":1,}", b"\x00",
+            &b""[..],
+            b"{",
+            b"[1,]",
+            b"{\"a\":1,\"a\":2}",
+            b"{\"a\":{\"b\":1,\"b\":1}}",
+            b"{\"a\":1,\"\\u0061\":2}",
+            b"1 2",
+            b"{} x",
+            b"NaN",
+            b"'a'",
+            b"01",
+            b"+1",
+            b"1e999",
+            b"\"\xff\"",
+            b"{\"\xc0\xae\":1}",
+            b"\"\\ud800\"",
+            b"\"\n\"",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\" 1}",
+            b"/**/{}",
+            b"{\"a\":1,}",
+            b"\x00",
         ] {
             assert!(check(bad).is_err(), "{:?}", String::from_utf8_lossy(bad));
         }

@@ -95,11 +95,10 @@ impl Head {
     /// Reads the head; keys and addresses inside it are never used.
     pub(super) fn read(token: &str) -> Option<Self> {
         let head = decode_header(token).ok()?;
-        let typed = head.typ.as_deref().is_none_or(|found| {
-            TYPES
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(found))
-        });
+        let typed = head
+            .typ
+            .as_deref()
+            .is_none_or(|found| TYPES.iter().any(|known| known.eq_ignore_ascii_case(found)));
         // What is critical and not understood here must not be passed over.
         (typed && head.crit.is_none()).then_some(Self(head))
     }
@@ -143,7 +142,11 @@ pub(super) fn named(
         .or_else(|| name(claims, "azp"))
         .ok_or(Unidentified::Invalid)?;
     let granted = scopes(claims);
-    if !oidc.scopes.iter().all(|scope| granted.contains(scope.as_str())) {
+    if !oidc
+        .scopes
+        .iter()
+        .all(|scope| granted.contains(scope.as_str()))
+    {
         return Err(Unidentified::Scope);
     }
     Ok(Named { person, client })

@@ -35,11 +35,8 @@ pub(super) fn person(
     headers: &HeaderMap,
     gateway: &GatewayFile,
 ) -> Result<Person, Unidentified> {
-    aws_lc_rs::constant_time::verify_slices_are_equal(
-        bearer.as_bytes(),
-        local.expose().as_bytes(),
-    )
-    .map_err(|_| Unidentified::Invalid)?;
+    aws_lc_rs::constant_time::verify_slices_are_equal(bearer.as_bytes(), local.expose().as_bytes())
+        .map_err(|_| Unidentified::Invalid)?;
     let named = match headers.get(PERSON_HEADER) {
         Some(value) => value.to_str().map_err(|_| Unidentified::Invalid)?,
         None => &gateway.operator,

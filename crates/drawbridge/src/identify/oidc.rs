@@ -80,7 +80,10 @@ impl Issuer {
     ) -> Result<Named, Unidentified> {
         let head = Head::read(token).ok_or(Unidentified::Invalid)?;
         let mut fetched = self.current();
-        if !fetched.as_ref().is_some_and(|fetched| head.fits_one(&fetched.keys)) {
+        if !fetched
+            .as_ref()
+            .is_some_and(|fetched| head.fits_one(&fetched.keys))
+        {
             self.look(fetched.as_ref()).await;
             fetched = self.current();
         }
@@ -192,7 +195,8 @@ impl Issuer {
 
     async fn get(&self, url: Url) -> Result<Value, String> {
         let shown = url.to_string();
-        let wrong = |error: reqwest::Error| format!("{shown} does not answer: {}", error.without_url());
+        let wrong =
+            |error: reqwest::Error| format!("{shown} does not answer: {}", error.without_url());
         let mut response = self.client.get(url).send().await.map_err(wrong)?;
         if !response.status().is_success() {
             return Err(format!("{shown} answers {}", response.status()));
@@ -263,12 +267,22 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_machine() {
-        for good in ["https://id.example", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost"] {
+        for good in [
+            "https://id.example",
+            "http://127.0.0.1:9",
+            "http://[::1]:9",
+            "http://localhost",
+        ] {
             assert!(checked(good).is_ok(), "{good}");
         }
         for bad in [
-            "http://id.example", "http://10.0.0.1", "ftp://localhost", "file:///etc/passwd",
-            "https://me:secret@id.example", "localhost", "http://127.0.0.1.evil.example",
+            "http://id.example",
+            "http://10.0.0.1",
+            "ftp://localhost",
+            "file:///etc/passwd",
+            "https://me:secret@id.example",
+            "localhost",
+            "http://127.0.0.1.evil.example",
         ] {
             assert!(checked(bad).is_err(), "{bad}");
         }

@@ -1,0 +1,59 @@
+//! Bodies and queries as types. What does not fit is answered and recorded like a call.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use drawbridge_core::call::Caller;
+use serde::de::DeserializeOwned;
+
+use super::malformed;
+use crate::{app::App, door::guard::refuse};
+
+/// A JSON body. The guard has bounded it; an empty one is read as an empty object.
+pub(super) struct Body<T>(pub(super) T);
+
+/// A query string.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let whole = Request::from_parts(parts.clone(), body);
+        let bytes = match Bytes::from_request(whole, app).await {
+            Ok(bytes) => bytes,
+            Err(_) => return Err(wrong(app, &parts, "the body did not arrive whole").await),
+        };
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let fit = serde_json::from_slice(text).map_err(|error| error.to_string());
+        match fit {
+            Ok(body) => Ok(Self(body)),
+            Err(error) => Err(wrong(app, &parts, &format!("the body does not fit: {error}")).await),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let fit = Query::try_from_uri(&parts.uri).map_err(|error| error.body_text());
+        match fit {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(wrong(app, parts, &error).await),
+        }
+    }
+}
+
+async fn wrong(app: &App, parts: &Parts, fault: &str) -> Response {
+    match parts.extensions.get::<Caller>() {
+        Some(caller) => malformed(app, caller, parts.uri.path(), fault.to_owned()).await,
+        None => refuse(StatusCode::BAD_REQUEST, "invalid", fault),
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading the audit log, and following it as it grows.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use drawbridge_core::call::{Caller, Door};
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{Asker, Gateway, body::Asked, description::Answer, operate, respond};
+use crate::{
+    app::App,
+    operate::{Operation, RecordQuery},
+};
+
+/// How often the log is looked at for somebody who follows it.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// Records, the newest first: everyone's for an owner or auditor, else my own.
+#[utoipa::path(get, path = "/api/v1/records", tag = "records", params(RecordQuery), responses((status = 200, body = Answer)))]
+pub(super) async fn records(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Asked(query): Asked<RecordQuery>,
+) -> Response {
+    operate(&app, &caller, Operation::Records(query)).await
+}
+
+/// One record.
+#[utoipa::path(get, path = "/api/v1/records/{id}", tag = "records", params(("id" = String, Path)), responses((status = 200, body = Answer)))]
+pub(super) async fn record(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Path(id): Path<String>,
+) -> Response {
+    operate(&app, &caller, Operation::Record { id }).await
+}
+
+/// The proof that a record is on the log.
+#[utoipa::path(get, path = "/api/v1/records/{id}/proof", tag = "records", params(("id" = String, Path)), responses((status = 200, body = Answer)))]
+pub(super) async fn proof(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Path(id): Path<String>,
+) -> Response {
+    operate(&app, &caller, Operation::Proof { id }).await
+}
+
+/// The newest signed checkpoint, and the key that verifies it.
+#[utoipa::path(get, path = "/api/v1/checkpoint", tag = "records", responses((status = 200, body = Answer)))]
+pub(super) async fn checkpoint(State(app): Gateway, Extension(caller): Asker) -> Response {
+    operate(&app, &caller, Operation::Checkpoint).await
+}
+
+/// New records as they come, as server-sent events, each named `record`. Ends when the token does.
+#[utoipa::path(
+    get, path = "/api/v1/records/follow", tag = "records", params(RecordQuery),
+    responses((status = 200, description = "One event per record", content_type = "text/event-stream", body = String)),
+)]
+pub(super) async fn follow(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Extension(stop): Extension<CancellationToken>,
+    headers: HeaderMap,
+    Asked(mut query): Asked<RecordQuery>,
+) -> Response {
+    let mut last = query.after;
+    if last.is_none() {
+        query.limit = Some(1);
+    }
+    // That somebody began to look is on the log, once; each look after that is not.
+    let began = app
+        .operate(&caller, Operation::Records(query.clone()))
+        .await;
+    match &began {
+        Ok(recorded) if recorded.answer().status.has_data() => {
+            last = last.or(Some(recorded.place()));
+        }
+        Ok(_) | Err(_) => return respond(began),
+    }
+    query.after = last;
+    query.limit = None;
+    let following = Following {
+        app,
+        caller,
+        headers,
+        query,
+    };
+    let events = stream::unfold(following, Following::next)
+        .flat_map(stream::iter)
+        .take_until(stop.cancelled_owned());
+    Sse::new(events.map(Ok::<_, Infallible>))
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
+/// Somebody who follows the log.
+struct Following {
+    app: Arc<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: RecordQuery,
+}
+
+impl Following {
+    /// The next look at the log; none once the caller is no longer let in.
+    async fn next(mut self) -> Option<(Vec<Event>, Self)> {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let gateway = self.app.gateway();
+        let identify = &self.app.identify;
+        let again = identify.caller(&self.headers, Door::Api, &gateway).await;
+        self.caller = again.ok()?;
+        let found = self.app.visible_records(&self.caller, &self.query).await;
+        let records = found.ok()?;
+        let mut events = Vec::with_capacity(records.len());
+        for record in &records {
+            self.query.after = Some(record.place);
+            let event = Event::default()
+                .event("record")
+                .id(record.place.to_string());
+            events.push(event.json_data(json!(record)).ok()?);
+        }
+        Some((events, self))
+    }
+}

@@ -1,0 +1,93 @@
+//! Tools and answers as MCP writes them.
+
+use std::sync::Arc;
+
+use drawbridge_core::{
+    answer::Status,
+    call::{Action, Power},
+    log::Recorded,
+};
+use rmcp::model::{
+    CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Wire, ToolAnnotations,
+};
+use serde_json::{Value, json};
+
+use crate::app::Tool;
+
+/// Under which name a result says where it is on the audit log.
+const RECORD: &str = "drawbridge/record";
+
+/// An answer: as structure for the client, as text for the AI.
+pub(super) fn result(recorded: Recorded) -> CallToolResult {
+    let record = recorded.id().to_owned();
+    let answer = recorded.into_answer();
+    let content = vec![ContentBlock::text(answer.text.clone())];
+    let mut result = if answer.status.has_data() {
+        CallToolResult::success(content)
+    } else {
+        CallToolResult::error(content)
+    };
+    result.structured_content = serde_json::to_value(&answer).ok();
+    let mut meta = MetaObject::new();
+    meta.insert(RECORD.to_owned(), record.into());
+    result.meta = Some(meta);
+    result
+}
+
+/// A tool, with its power as hints.
+pub(super) fn tool(tool: &Tool) -> Wire {
+    let action = &tool.action;
+    Wire::new(
+        tool.name.clone(),
+        action.description.clone(),
+        object(&action.input),
+    )
+    .with_title(action.title.clone())
+    .with_raw_output_schema(object(&envelope(&action.output)))
+    .with_annotations(hints(action))
+}
+
+/// A draft changes nothing outside, yet it is kept: it is not read-only. No power is idempotent
+/// but those that read: an effect asked for twice is two effects.
+fn hints(action: &Action) -> ToolAnnotations {
+    let (read_only, destructive) = match action.power {
+        Power::Read | Power::Search => (true, false),
+        Power::Draft | Power::Write => (false, false),
+        Power::Update | Power::Delete | Power::Send | Power::Trigger => (false, true),
+    };
+    ToolAnnotations::with_title(action.title.clone())
+        .read_only(read_only)
+        .destructive(destructive)
+        .idempotent(read_only)
+        .open_world(action.power.is_effect())
+}
+
+/// The schema of a whole answer, around the schema of its data.
+fn envelope(data: &Value) -> Value {
+    let words: Vec<&str> = Status::ALL.iter().map(|status| status.word()).collect();
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "status": {"type": "string", "enum": words,
+                       "description": "Anything but ok and partial: it did not happen"},
+            "data": {"anyOf": [data, {"type": "null"}]},
+            "sources": {"type": "array", "description": "What the data rests on, to be cited", "items": {
+                "type": "object",
+                "properties": {
+                    "title": text, "path": text, "place": text, "modified": text, "synced": text,
+                    "version": text, "label": text, "stale": {"type": "boolean"},
+                },
+                "required": ["title", "path", "synced", "version", "label"],
+            }},
+            "label": {"type": "string", "description": "The highest sensitivity among the sources"},
+            "notices": {"type": "array", "items": text,
+                        "description": "What the reader must know and pass on"},
+        },
+        "required": ["status", "data"],
+    })
+}
+
+fn object(value: &Value) -> Arc<JsonObject> {
+    Arc::new(value.as_object().cloned().unwrap_or_default())
+}
