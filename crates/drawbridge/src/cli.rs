@@ -221,6 +221,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
 }
 
 /// The commands that ask the gateway something, by its API.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
     match command {
         Command::Tools => client.get("/tools").await,

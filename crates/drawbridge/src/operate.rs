@@ -179,6 +179,7 @@ impl App {
         Ok(recorded)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     async fn prepare(
         &self,
         snapshot: &Snapshot,
