@@ -7,6 +7,7 @@
 )]
 
 mod bridge;
+mod formats;
 mod log;
 mod people;
 mod store;
