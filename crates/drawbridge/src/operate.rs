@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{App, new_id},
+    audit,
     connectors::{Mounted, Snapshot, short},
     identify::{COMMAND_LINE, mint},
-    store::{RecordFilter, Review, Standing},
+    store::{RecordFilter, Review, Standing, StoredRecord},
 };
 
 /// The most records of one answer.
@@ -54,6 +55,10 @@ pub enum Operation {
     },
     /// Records, the newest first.
     Records(RecordQuery),
+    /// One record.
+    Record { id: String },
+    /// The proof that one record is on the log.
+    Proof { id: String },
     /// Tokens: everyone's for an owner, else the caller's own.
     Tokens,
     /// Makes a token, shown this once.
@@ -100,6 +105,8 @@ impl Operation {
             Self::ApproveRevision { .. } => "approve_revision",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
+            Self::Record { .. } => "record",
+            Self::Proof { .. } => "proof",
             Self::Tokens => "tokens",
             Self::NewToken { .. } => "new_token",
             Self::RevokeToken { .. } => "revoke_token",
@@ -117,6 +124,8 @@ impl Operation {
             Self::Connectors
             | Self::Explain { .. }
             | Self::Records(_)
+            | Self::Record { .. }
+            | Self::Proof { .. }
             | Self::Tokens
             | Self::NewToken { .. }
             | Self::RevokeToken { .. } => Record::GATEWAY,
@@ -227,6 +236,21 @@ impl App {
                 (tool, arguments),
             ),
             Operation::Records(query) => self.records_found(snapshot, caller, query).await,
+            Operation::Record { id } => {
+                let stored = self.one_record(snapshot, caller, id).await?;
+                Ok((Found::new(json!(stored), String::new(), 1), Effect::Nothing))
+            }
+            Operation::Proof { id } => {
+                let stored = self.one_record(snapshot, caller, id).await?;
+                let proof = audit::prove(&self.store, &stored).await.map_err(|error| {
+                    Failure::new(
+                        Status::Failed,
+                        "the record cannot be proved; verify the log",
+                    )
+                    .with_source(error)
+                })?;
+                Ok((Found::new(json!(proof), String::new(), 1), Effect::Nothing))
+            }
             Operation::Tokens => {
                 let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
                 let tokens = self.store.tokens(own).await.map_err(store_down)?;
@@ -457,6 +481,25 @@ impl App {
             Found::new(json!({"records": records}), String::new(), count),
             Effect::Nothing,
         ))
+    }
+
+    /// A record that the caller may see: their own, or anyone's for owners and auditors.
+    async fn one_record(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<StoredRecord, Failure> {
+        let stored = self.store.record(id).await.map_err(store_down)?;
+        let owner = is_owner(snapshot, caller);
+        let all = owner || has_role(snapshot, caller, &snapshot.gateway.roles.auditor);
+        let mut stored = stored
+            .filter(|stored| all || stored.record.person == caller.person.id)
+            .ok_or_else(|| Failure::not_found("there is no such record that you may see"))?;
+        if !owner {
+            stored.record.kept = None;
+        }
+        Ok(stored)
     }
 
     fn new_token(

@@ -38,6 +38,8 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .route("/connectors/{name}/revisions/{hash}/approve", post(approve))
         .route("/explain", post(explain))
         .route("/records", get(records))
+        .route("/records/{id}", get(record))
+        .route("/records/{id}/proof", get(proof))
         .route("/tokens", get(tokens).post(new_token))
         .route("/tokens/{id}", delete(revoke_token))
         .with_state(app.clone());
@@ -206,6 +208,14 @@ async fn records(
     Query(query): Query<RecordQuery>,
 ) -> Response {
     respond(app.operate(&caller, Operation::Records(query)).await)
+}
+
+async fn record(State(app): Gateway, Extension(caller): Asker, Path(id): Path<String>) -> Response {
+    respond(app.operate(&caller, Operation::Record { id }).await)
+}
+
+async fn proof(State(app): Gateway, Extension(caller): Asker, Path(id): Path<String>) -> Response {
+    respond(app.operate(&caller, Operation::Proof { id }).await)
 }
 
 async fn tokens(State(app): Gateway, Extension(caller): Asker) -> Response {

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use drawbridge::{
-    audit::verify,
+    audit::{Proof, verify},
     store::{Place, Store},
 };
 use drawbridge_core::log::checkpoint::PublicKey;
@@ -141,4 +141,27 @@ async fn check(database: &Path, key: &PublicKey, witness: &str) -> bool {
     let verified = verify(&store, key.clone(), Some(witness)).await.is_ok();
     store.close().await;
     verified
+}
+
+#[tokio::test]
+async fn a_record_can_be_proved_and_another_cannot() {
+    let bridge = Bridge::start().await;
+    let answer = bridge
+        .call("maja", "handbook_search", json!({"query": "lamp"}))
+        .await;
+    let id = answer["record"].as_str().unwrap();
+    let out = bridge.line(&["log", "prove", id, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let proof: Proof = serde_json::from_value(told["data"].clone()).unwrap();
+    let key = bridge.folder().join(".drawbridge/keys/log.pub");
+    let key = PublicKey::parse(&std::fs::read_to_string(key).unwrap()).unwrap();
+    assert!(proof.holds(&key));
+    let other = bridge.line(&["log", "show", id, "--json"]);
+    assert!(String::from_utf8_lossy(&other.stdout).contains("handbook"));
+    let mut forged = proof.clone();
+    forged.body = proof.body.replacen('e', "f", 1);
+    assert!(!forged.holds(&key));
+    forged = proof.clone();
+    forged.place += 1;
+    assert!(!forged.holds(&key));
 }
