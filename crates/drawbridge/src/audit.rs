@@ -1,8 +1,14 @@
 //! Verifying the stored log, with nothing but the store and the public key.
 
-use drawbridge_core::log::{Verified, Verifier, checkpoint::PublicKey, merkle::Frontier};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use drawbridge_core::log::{
+    Verified, Verifier,
+    checkpoint::PublicKey,
+    merkle::{self, Frontier, Hash},
+};
+use serde::{Deserialize, Serialize};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredRecord};
 
 /// Rows read at once.
 const PAGE: u32 = 1_000;
@@ -70,4 +76,53 @@ pub async fn verify(
         verifier.checkpoint(size, &note)?;
     }
     Ok(verifier.finish(witness.as_ref())?)
+}
+
+/// All that is needed, with the public key, to see that one record is on the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The record's place, from 0.
+    pub place: u64,
+    /// The record as it was hashed, in base64.
+    pub body: String,
+    /// The audit path from the record to the root, in base64 (RFC 6962 section 2.1.1).
+    pub path: Vec<String>,
+    /// The signed checkpoint (C2SP).
+    pub checkpoint: String,
+}
+
+/// The proof of a record under the newest checkpoint.
+///
+/// # Errors
+/// When the log is not whole.
+pub async fn prove(store: &Store, stored: &StoredRecord) -> Result<Proof, AuditError> {
+    let (size, checkpoint) = store.newest_checkpoint().await?.ok_or(AuditError::Head)?;
+    let leaves = store.leaves(size).await?;
+    let place = usize::try_from(stored.place).map_err(|_| AuditError::Head)?;
+    let path = merkle::inclusion(&leaves, place).ok_or(AuditError::Head)?;
+    Ok(Proof {
+        place: stored.place,
+        body: STANDARD.encode(&stored.body),
+        path: path.iter().map(|hash| STANDARD.encode(hash)).collect(),
+        checkpoint,
+    })
+}
+
+impl Proof {
+    /// Whether the record was on the log that this key signs for.
+    #[must_use]
+    pub fn holds(&self, key: &PublicKey) -> bool {
+        let hash = |text: &String| Hash::try_from(STANDARD.decode(text).ok()?).ok();
+        let path: Option<Vec<Hash>> = self.path.iter().map(hash).collect();
+        let (Some(path), Ok(body), Ok(checkpoint)) = (
+            path,
+            STANDARD.decode(&self.body),
+            key.open(&self.checkpoint),
+        ) else {
+            return false;
+        };
+        let place = (self.place, checkpoint.size);
+        merkle::verify_inclusion(merkle::leaf(&body), place, &path, &checkpoint.root)
+    }
 }

@@ -135,6 +135,16 @@ enum LogCommand {
     Verify,
     /// Prints the public key. Example: drawbridge log key
     Key,
+    /// Shows one record. Example: drawbridge log show 0197…
+    Show {
+        /// The record's id.
+        id: String,
+    },
+    /// Prints the proof that one record is on the log. Example: drawbridge log prove 0197… --json
+    Prove {
+        /// The record's id.
+        id: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -221,6 +231,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
 }
 
 /// The commands that ask the gateway something, by its API.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
     match command {
         Command::Tools => client.get("/tools").await,
@@ -239,6 +250,12 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
             let question = json!({"tool": tool, "client": through, "person": client.person(), "arguments": arguments});
             client.post("/explain", &question).await
         }
+        Command::Log {
+            command: Some(LogCommand::Show { id }),
+        } => client.get(&format!("/records/{id}")).await,
+        Command::Log {
+            command: Some(LogCommand::Prove { id }),
+        } => client.get(&format!("/records/{id}/proof")).await,
         Command::Log { .. } => client.get("/records").await,
         Command::Token {
             command: TokenCommand::List,

@@ -190,6 +190,32 @@ fn check_connector(
             ));
         }
     }
+    wrong.extend(check_permissions(file, gateway, kind));
+    for (index, gate) in file.approval.iter().enumerate() {
+        wrong.extend(check_gate(
+            &format!("/approval/{index}"),
+            gate,
+            file,
+            gateway,
+        ));
+    }
+    for (index, who) in file.recovery.pause.iter().enumerate() {
+        wrong.extend(unknown_who(
+            &format!("/recovery/pause/{index}"),
+            who,
+            gateway,
+        ));
+    }
+    wrong.extend(kind.check(&file.part(), &gateway.labels()));
+    wrong
+}
+
+fn check_permissions(
+    file: &ConnectorFile,
+    gateway: &GatewayFile,
+    kind: &'static dyn Kind,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
     let labels = gateway.labels();
     for (index, permission) in file.permissions.iter().enumerate() {
         let at = format!("/permissions/{index}");
@@ -214,22 +240,6 @@ fn check_connector(
             ));
         }
     }
-    for (index, gate) in file.approval.iter().enumerate() {
-        wrong.extend(check_gate(
-            &format!("/approval/{index}"),
-            gate,
-            file,
-            gateway,
-        ));
-    }
-    for (index, who) in file.recovery.pause.iter().enumerate() {
-        wrong.extend(unknown_who(
-            &format!("/recovery/pause/{index}"),
-            who,
-            gateway,
-        ));
-    }
-    wrong.extend(kind.check(&file.part(), &labels));
     wrong
 }
 

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use drawbridge_core::{
     decide::{RuleBook, Ruled},
-    file::read_connector,
+    file::{FileError, read_connector},
 };
 use serde_json::json;
 
-use super::show;
+use super::show as out;
 use crate::{
     check::{Area, Colour, grade},
     workspace::Workspace,
@@ -61,20 +61,29 @@ pub(super) fn run(
     let red = graded
         .iter()
         .any(|(_, areas)| areas.iter().any(|area| area.colour == Colour::Red));
+    show(&errors, &graded, json);
+    Ok(ExitCode::from(if !errors.is_empty() {
+        2
+    } else {
+        u8::from(red)
+    }))
+}
+
+fn show(errors: &[FileError], graded: &[(&String, Vec<Area>)], json: bool) {
     if json {
         let connectors: serde_json::Map<String, serde_json::Value> = graded
             .iter()
             .map(|(name, areas)| ((*name).clone(), json!(areas)))
             .collect();
-        show::line(&json!({"errors": errors, "connectors": connectors}).to_string());
+        out::line(&json!({"errors": errors, "connectors": connectors}).to_string());
     } else {
-        for error in &errors {
-            show::error(&error.to_string());
+        for error in errors {
+            out::error(&error.to_string());
         }
-        for (name, areas) in &graded {
-            show::line(name);
+        for (name, areas) in graded {
+            out::line(name);
             for area in areas {
-                show::line(&format!(
+                out::line(&format!(
                     "  {:<6} {:<12} {}",
                     area.colour.word(),
                     area.name,
@@ -83,9 +92,4 @@ pub(super) fn run(
             }
         }
     }
-    Ok(ExitCode::from(if !errors.is_empty() {
-        2
-    } else {
-        u8::from(red)
-    }))
 }

@@ -58,7 +58,7 @@ pub(super) async fn names(
     let gateway = app.gateway();
     // Health is asked by address, and says nothing of anyone.
     let response = match check_names(&gateway, &mut request) {
-        Err(refusal) if !matches!(request.uri().path(), "/healthz" | "/readyz") => refusal,
+        Err(refusal) if !matches!(request.uri().path(), "/healthz" | "/readyz") => *refusal,
         _ => match timeout(REQUEST_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "timeout", "it took too long"),
@@ -67,14 +67,14 @@ pub(super) async fn names(
     with_headers(response)
 }
 
-fn check_names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Response> {
+fn check_names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Box<Response>> {
     let called = names::authority(request.uri(), request.headers())
         .filter(|called| names::is_own(gateway, called))
         .ok_or_else(|| {
             telemetry::refused("host");
             let told =
                 "this host name is not one of the gateway's; add it to `hosts` in drawbridge.yaml";
-            refuse(StatusCode::FORBIDDEN, "denied", told)
+            Box::new(refuse(StatusCode::FORBIDDEN, "denied", told))
         })?;
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
     let own = origins.all(|origin| {
@@ -85,7 +85,7 @@ fn check_names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Respo
     if !own {
         telemetry::refused("origin");
         let told = "web pages of other origins may not call this gateway";
-        return Err(refuse(StatusCode::FORBIDDEN, "denied", told));
+        return Err(Box::new(refuse(StatusCode::FORBIDDEN, "denied", told)));
     }
     // HTTP/2 has no `Host`; what comes after reads one.
     if let Ok(host) = HeaderValue::from_str(called.as_str()) {

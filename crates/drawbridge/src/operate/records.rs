@@ -1,23 +1,21 @@
 //! Reading the audit log: what each person may see of it, proofs, and following it as it grows.
 
 use drawbridge_core::{
-    answer::{Failure, Found},
+    answer::{Failure, Found, Status},
     call::Caller,
-    log::merkle,
 };
 use serde_json::json;
 
 use super::{Effect, RecordQuery, has_role, is_owner, store_down};
 use crate::{
     app::App,
+    audit,
     connectors::Snapshot,
     store::{RecordFilter, StoredRecord},
 };
 
 /// The most records of one answer.
 const MOST_RECORDS: u32 = 500;
-/// Rows read at once for a proof.
-const PAGE: u32 = 1_000;
 
 impl App {
     /// The records of this query that the caller may see: everyone's for an owner or auditor, else
@@ -76,43 +74,27 @@ impl App {
         Ok((Found::new(json!(record), String::new(), 1), Effect::Nothing))
     }
 
-    /// That a record is on the log: the path from its leaf to the root of the newest checkpoint.
+    /// The proof that a record is on the log.
     pub(super) async fn proof_found(
         &self,
         caller: &Caller,
         id: &str,
     ) -> Result<(Found, Effect), Failure> {
-        let record = self.visible_record(caller, id).await?;
-        let newest = self.store.newest_checkpoint().await.map_err(store_down)?;
-        let (size, note) = newest
-            .filter(|(size, _)| *size > record.place)
-            .ok_or_else(|| Failure::not_found("no checkpoint covers this record yet"))?;
-        let mut leaves = Vec::new();
-        while (leaves.len() as u64) < size {
-            let rows = self
-                .store
-                .rows(leaves.len() as u64, PAGE)
-                .await
-                .map_err(store_down)?;
-            if rows.is_empty() {
-                break;
-            }
-            leaves.extend(rows.iter().map(|row| merkle::leaf(&row.body)));
+        let stored = self.visible_record(caller, id).await?;
+        // A proof holds the bytes that were hashed, and content is among them where it was kept.
+        let whole = self.store.record(id).await.map_err(store_down)?;
+        let hidden = whole.is_some_and(|whole| whole.record.kept.is_some());
+        if hidden && stored.record.kept.is_none() {
+            return Err(Failure::new(
+                Status::Denied,
+                "this record keeps content, so only an owner may have its proof",
+            ));
         }
-        leaves.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let index = usize::try_from(record.place).unwrap_or(usize::MAX);
-        let path = merkle::inclusion(&leaves, index)
-            .ok_or_else(|| Failure::not_found("the log does not hold this record"))?;
-        let path: Vec<String> = path.iter().map(hex::encode).collect();
-        let data = json!({
-            "index": record.place,
-            "size": size,
-            "leaf": hex::encode(merkle::leaf(&record.body)),
-            "path": path,
-            "checkpoint": note,
-            "public_key": self.public_key.to_string(),
-        });
-        Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+        let proof = audit::prove(&self.store, &stored).await.map_err(|error| {
+            let told = "the record cannot be proved; verify the log";
+            Failure::new(Status::Failed, told).with_source(error)
+        })?;
+        Ok((Found::new(json!(proof), String::new(), 1), Effect::Nothing))
     }
 
     pub(super) async fn checkpoint_found(&self) -> Result<(Found, Effect), Failure> {

@@ -1,6 +1,6 @@
 //! Reading the audit log back.
 
-use drawbridge_core::log::{Record, Row as LogRow};
+use drawbridge_core::log::{Record, Row as LogRow, merkle::Hash};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -125,6 +125,30 @@ impl Store {
             .fetch_all(&self.inner.pool)
             .await?;
         rows.iter().map(log_row).collect()
+    }
+
+    /// The hashes of the first `size` records, in order.
+    ///
+    /// # Errors
+    /// When the store fails, or holds fewer.
+    pub async fn leaves(&self, size: u64) -> Result<Vec<Hash>, StoreError> {
+        let rows = sqlx::query("SELECT leaf FROM records WHERE place < $1 ORDER BY place")
+            .bind(i64::try_from(size).unwrap_or(i64::MAX))
+            .fetch_all(&self.inner.pool)
+            .await?;
+        let leaves: Result<Vec<Hash>, StoreError> = rows
+            .iter()
+            .map(|row| {
+                let leaf: Vec<u8> = row.try_get("leaf")?;
+                Hash::try_from(leaf).map_err(|_| StoreError::Corrupt("a record's hash".to_owned()))
+            })
+            .collect();
+        leaves.and_then(|leaves| {
+            let whole = u64::try_from(leaves.len()).is_ok_and(|count| count == size);
+            whole
+                .then_some(leaves)
+                .ok_or_else(|| StoreError::Corrupt("records are missing".to_owned()))
+        })
     }
 
     /// Checkpoints from a size on, with the size they are stored under.

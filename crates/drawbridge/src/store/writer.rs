@@ -2,7 +2,10 @@
 //!
 //! Batches form while the last one is being made durable; nothing waits for a clock.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use drawbridge_core::log::{
@@ -57,7 +60,7 @@ impl Store {
         Arc::new(Writer { queue })
     }
 
-    async fn write(&self, mut queue: mpsc::Receiver<Waiting>, signer: &Signer, witness: &PathBuf) {
+    async fn write(&self, mut queue: mpsc::Receiver<Waiting>, signer: &Signer, witness: &Path) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let taken = tokio::select! {

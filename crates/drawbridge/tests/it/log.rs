@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use drawbridge::{
-    audit::verify,
+    audit::{Proof, verify},
     store::{Place, Store},
 };
 use drawbridge_core::log::checkpoint::PublicKey;
@@ -17,6 +17,15 @@ fn kills() -> usize {
     std::env::var_os("DRAWBRIDGE_KILLS")
         .and_then(|kills| kills.to_str()?.parse().ok())
         .unwrap_or(5)
+}
+
+/// Distance between the bytes that are changed; `DRAWBRIDGE_LONG` changes more of them.
+fn step() -> usize {
+    if std::env::var_os("DRAWBRIDGE_LONG").is_some() {
+        2
+    } else {
+        43
+    }
 }
 
 #[tokio::test]
@@ -105,7 +114,7 @@ async fn a_changed_log_does_not_verify() {
         mutations.push(format!(
             "UPDATE records SET leaf = zeroblob(32) WHERE place = {place}"
         ));
-        for byte in [1, 9, 40, 90, 130, 200, 260] {
+        for byte in (1..=300).step_by(step()) {
             mutations.push(format!(
                 "UPDATE records SET body = CAST(substr(body, 1, {byte} - 1) || '~' || substr(body, {byte} + 1) AS BLOB) \
                  WHERE place = {place}"
@@ -141,4 +150,27 @@ async fn check(database: &Path, key: &PublicKey, witness: &str) -> bool {
     let verified = verify(&store, key.clone(), Some(witness)).await.is_ok();
     store.close().await;
     verified
+}
+
+#[tokio::test]
+async fn a_record_can_be_proved_and_another_cannot() {
+    let bridge = Bridge::start().await;
+    let answer = bridge
+        .call("maja", "handbook_search", json!({"query": "lamp"}))
+        .await;
+    let id = answer["record"].as_str().unwrap();
+    let out = bridge.line(&["log", "prove", id, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let proof: Proof = serde_json::from_value(told["data"].clone()).unwrap();
+    let key = bridge.folder().join(".drawbridge/keys/log.pub");
+    let key = PublicKey::parse(&std::fs::read_to_string(key).unwrap()).unwrap();
+    assert!(proof.holds(&key));
+    let other = bridge.line(&["log", "show", id, "--json"]);
+    assert!(String::from_utf8_lossy(&other.stdout).contains("handbook"));
+    let mut forged = proof.clone();
+    forged.body = proof.body.replacen('e', "f", 1);
+    assert!(!forged.holds(&key));
+    forged = proof.clone();
+    forged.place += 1;
+    assert!(!forged.holds(&key));
 }

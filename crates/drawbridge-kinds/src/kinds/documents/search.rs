@@ -447,7 +447,7 @@ fn snippet(passage: &Passage, stems: &BTreeMap<Box<str>, u32>, folder: &Folder) 
                 std::cmp::Reverse(*start),
             )
         });
-    let window = best.map_or(&words[..0], |(_, window)| window);
+    let window = best.map_or(words.as_slice(), |(_, window)| window);
     let shown: Vec<String> = window
         .iter()
         .map(|(word, hit)| {

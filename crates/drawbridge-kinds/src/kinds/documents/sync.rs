@@ -148,10 +148,14 @@ fn list(folder: &Folder) -> (BTreeMap<String, Found>, bool) {
             };
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(path),
-                Ok(_) if format_of(&path).is_some() && folder.own.contains(&path) => {
+                Ok(_) if !folder.own.contains(&path) => {}
+                Ok(_) if format_of(&path).is_none() => {
+                    let reason = "its format is not one that is read; leave it out with `exclude`";
+                    files.insert(path, Err(reason.to_owned()));
+                }
+                Ok(_) => {
                     files.insert(path, inspect(&entry.path()));
                 }
-                Ok(_) => {}
                 Err(_) => complete = false,
             }
         }
