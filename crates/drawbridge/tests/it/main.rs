@@ -7,7 +7,10 @@
 )]
 
 mod bridge;
+mod doors;
 mod formats;
+mod house;
 mod log;
 mod people;
+mod sign_in;
 mod store;

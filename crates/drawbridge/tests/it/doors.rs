@@ -1,0 +1,368 @@
+//! What doors do by themselves: who is let in, under which names, with what kind of body.
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::house::{House, answer};
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_token_that_is_in_force() {
+    let house = House::open("").await;
+    let good = house.token("ann@x.example").await;
+    let (code, me) = house.get("/api/v1/me", &good).await;
+    assert_eq!(
+        (code, &me["data"]["person"]),
+        (200, &json!("ann@x.example"))
+    );
+    let response = house
+        .http
+        .get(format!("{}/api/v1/me", house.url))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 401);
+    assert_eq!(
+        response.headers()["www-authenticate"],
+        "Bearer realm=\"drawbridge\""
+    );
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let id = good.split('_').nth(1).unwrap();
+    let gone = house.token("nobody@x.example").await;
+    let wrong = format!("dbr_{id}_wrong");
+    for bad in [
+        "",
+        "x",
+        "dbr_",
+        "dbr__",
+        &wrong,
+        &good[..good.len() - 1],
+        &format!("{good}x"),
+        &gone,
+        "dbl_wrong",
+        "eyJhbGciOiJub25lIn0.e30.",
+    ] {
+        for path in [
+            "/api/v1/me",
+            "/mcp",
+            "/mcp/handbook",
+            "/metrics",
+            "/api/v1/none",
+        ] {
+            let response = house
+                .http
+                .post(format!("{}{path}", house.url))
+                .bearer_auth(bad);
+            let response = response.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{bad} at {path}");
+            let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+            assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+        }
+    }
+    // Ended tokens are refused by the next call.
+    let now = house.app.clock.now();
+    assert!(
+        house
+            .app
+            .store
+            .revoke_token(id, "olga@x.example", now)
+            .await
+            .unwrap()
+    );
+    assert_eq!(house.get("/api/v1/me", &good).await.0, 401);
+    let (code, told) = house
+        .get("/.well-known/oauth-protected-resource/mcp", "")
+        .await;
+    assert_eq!((code, &told["status"]), (404, &json!("not_found")));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn anonymous_callers_get_in_only_where_the_file_says_so() {
+    let house = House::open("anonymous: true\n").await;
+    let (code, me) = answer(house.http.get(format!("{}/api/v1/me", house.url))).await;
+    assert_eq!((code, &me["data"]["person"]), (200, &json!("anonymous")));
+    assert_eq!(house.get("/api/v1/me", "dbr_wrong").await.0, 401);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn guesses_slow_nobody_else_down() {
+    let house = House::open("").await;
+    let good = house.token("ann@x.example").await;
+    let guess = || house.get("/api/v1/me", "dbr_0123456789ab_guess");
+    futures_util::future::join_all((0..15).map(|_| guess())).await;
+    let began = tokio::time::Instant::now();
+    let (slow, fast) = tokio::join!(
+        async {
+            guess().await;
+            began.elapsed()
+        },
+        async {
+            for _ in 0..5 {
+                assert_eq!(house.get("/api/v1/me", &good).await.0, 200);
+            }
+            began.elapsed()
+        }
+    );
+    assert!(slow > fast, "a guess took {slow:?}, five calls {fast:?}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn other_names_and_origins_are_refused() {
+    let house = House::open("public_url: https://ai.acme.example\n").await;
+    let good = house.token("ann@x.example").await;
+    let port = house.url.rsplit(':').next().unwrap();
+    for (name, value, code) in [
+        ("Host", "evil.example", 403),
+        ("Host", &format!("localhost:{port}"), 200),
+        ("Host", "ai.acme.example", 200),
+        ("Origin", "http://evil.example", 403),
+        ("Origin", "null", 403),
+        ("Origin", "http://localhost:1", 403),
+        ("Origin", &house.url, 200),
+        ("Origin", "https://ai.acme.example", 200),
+    ] {
+        let request = house.http.get(format!("{}/api/v1/me", house.url));
+        let (found, _) = answer(request.bearer_auth(&good).header(name, value)).await;
+        assert_eq!(found, code, "{name}: {value}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn bodies_that_must_not_be_parsed_are_refused_and_recorded() {
+    let house = House::open("").await;
+    let good = house.token("ann@x.example").await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for body in ["{", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", &deep] {
+        let (code, told) = house.post("/api/v1/tools/x_y", &good, body).await;
+        assert_eq!((code, &told["status"]), (400, &json!("invalid")));
+        let record = told["record"].as_str().unwrap();
+        let (code, kept) = house.get(&format!("/api/v1/records/{record}"), &good).await;
+        assert_eq!(
+            (code, &kept["data"]["status"]),
+            (200, &json!("invalid")),
+            "{kept}"
+        );
+        let (code, told) = house.post("/mcp", &good, body).await;
+        assert_eq!((code, &told["error"]["code"]), (400, &json!(-32700)));
+    }
+    let (code, _) = house
+        .post("/api/v1/tools/x_y", &good, " ".repeat(5 << 20))
+        .await;
+    assert_eq!(code, 413);
+    let (code, told) = house.post("/api/v1/explain", &good, "{\"tol\": 1}").await;
+    assert_eq!((code, told["record"].is_string()), (400, true), "{told}");
+    let (code, told) = house.get("/api/v1/records?limit=many", &good).await;
+    assert_eq!((code, &told["status"]), (400, &json!("invalid")));
+    let plain = house
+        .http
+        .post(format!("{}/api/v1/tools/x_y", house.url))
+        .bearer_auth(&good);
+    assert_eq!(plain.body("{}").send().await.unwrap().status(), 415);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn raw_requests_that_servers_read_differently_are_refused() {
+    let house = House::open("").await;
+    let address = house.url.trim_start_matches("http://");
+    for request in [
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nabcde",
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "POST /mcp HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        "GET /api/v1/me HTTP/1.1\r\n\r\n",
+        "GET http://evil.example/api/v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n",
+        "NONSENSE\r\n\r\n",
+    ] {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut bytes = Vec::new();
+        socket.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let refused = text.is_empty() || text.starts_with("HTTP/1.1 4");
+        assert!(refused, "{request:?} got {text}");
+        assert_eq!(
+            text.matches("HTTP/1.1 ").count().min(2),
+            usize::from(!text.is_empty()),
+            "{request:?}"
+        );
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn health_is_open_and_metrics_are_the_owners() {
+    let house = House::open("").await;
+    let (ann, olga) = (
+        house.token("ann@x.example").await,
+        house.token("olga@x.example").await,
+    );
+    assert_eq!(
+        answer(house.http.get(format!("{}/healthz", house.url)))
+            .await
+            .0,
+        200
+    );
+    let (code, ready) = answer(house.http.get(format!("{}/readyz", house.url))).await;
+    assert_eq!(
+        (code, &ready["ready"], &ready["impaired"]),
+        (200, &json!(true), &json!([]))
+    );
+    house.post("/api/v1/tools/made_up_by_ann", &ann, "{}").await;
+    assert_eq!(house.get("/metrics", &ann).await.0, 403);
+    let (code, text) = house.get("/metrics", &olga).await;
+    let text = text.as_str().unwrap();
+    assert!(
+        code == 200 && text.contains("drawbridge_calls_total"),
+        "{text}"
+    );
+    for hidden in ["ann@x.example", "made_up", "claude"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    let (code, described) = answer(house.http.get(format!("{}/api/openapi.json", house.url))).await;
+    assert_eq!(code, 200);
+    assert_eq!(
+        described["paths"].as_object().unwrap().len(),
+        20,
+        "{:#?}",
+        described["paths"].as_object().unwrap().keys()
+    );
+    let (code, told) = answer(house.http.get(format!("{}/nothing", house.url))).await;
+    assert_eq!((code, &told["status"]), (404, &json!("not_found")));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_log_is_followed_as_it_grows() {
+    let house = House::open("").await;
+    let (ann, olga) = (
+        house.token("ann@x.example").await,
+        house.token("olga@x.example").await,
+    );
+    let url = format!("{}/api/v1/records/follow", house.url);
+    let followed = house.http.get(&url).bearer_auth(&ann).send().await.unwrap();
+    assert_eq!(followed.headers()["content-type"], "text/event-stream");
+    let mut events = followed.bytes_stream();
+    house.get("/api/v1/tokens", &olga).await;
+    let (_, told) = house.post("/api/v1/tools/none_such", &ann, "{}").await;
+    let record = told["record"].as_str().unwrap();
+    let mut text = String::new();
+    while !text.contains(record) {
+        let chunk = tokio::time::timeout(std::time::Duration::from_secs(10), events.next());
+        text.push_str(std::str::from_utf8(&chunk.await.unwrap().unwrap().unwrap()).unwrap());
+    }
+    assert!(
+        text.contains("event: record") && !text.contains("olga"),
+        "{text}"
+    );
+    house.close().await;
+}
+
+fn modern(method: &str, params: Value) -> Value {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+}
+
+#[tokio::test]
+async fn mcp_is_spoken_in_three_revisions() {
+    let house = House::open("").await;
+    let ann = house.token("ann@x.example").await;
+    for version in ["2025-06-18", "2025-11-25"] {
+        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"},
+        }});
+        let (code, told) = house.post("/mcp", &ann, hello.to_string()).await;
+        assert_eq!(
+            (code, &told["result"]["protocolVersion"]),
+            (200, &json!(version))
+        );
+        assert_eq!(told["result"]["serverInfo"]["name"], "drawbridge");
+    }
+    let send = async |method: &str, name: Option<&str>, params: Value| {
+        let mut request = house
+            .http
+            .post(format!("{}/mcp", house.url))
+            .bearer_auth(&ann)
+            .header("Accept", "application/json, text/event-stream")
+            .header("MCP-Protocol-Version", "2026-07-28")
+            .header("Mcp-Method", method);
+        if let Some(name) = name {
+            request = request.header("Mcp-Name", name);
+        }
+        answer(request.json(&modern(method, params))).await
+    };
+    let (code, told) = send("server/discover", None, json!({})).await;
+    assert_eq!(code, 200, "{told}");
+    let versions = &told["result"]["supportedVersions"];
+    assert_eq!(versions, &json!(["2025-06-18", "2025-11-25", "2026-07-28"]));
+    let (_, told) = send("tools/list", None, json!({})).await;
+    let list = &told["result"];
+    assert_eq!(
+        (&list["cacheScope"], &list["ttlMs"]),
+        (&json!("private"), &json!(5000))
+    );
+    let tool = &list["tools"][0];
+    assert_eq!(tool["name"], "drawbridge_connectors");
+    assert_eq!(tool["annotations"]["readOnlyHint"], true);
+    assert!(
+        tool["outputSchema"]["properties"]["data"].is_object(),
+        "{tool}"
+    );
+    let (_, told) = send(
+        "tools/call",
+        Some("drawbridge_connectors"),
+        json!({"name": "drawbridge_connectors", "arguments": {}}),
+    )
+    .await;
+    let result = &told["result"];
+    assert_eq!(
+        (&result["isError"], &result["structuredContent"]["status"]),
+        (&json!(false), &json!("ok"))
+    );
+    let record = result["_meta"]["drawbridge/record"].as_str().unwrap();
+    assert_eq!(
+        house
+            .get(&format!("/api/v1/records/{record}"), &ann)
+            .await
+            .0,
+        200
+    );
+    let (_, told) = send(
+        "tools/call",
+        Some("none_such"),
+        json!({"name": "none_such", "arguments": {}}),
+    )
+    .await;
+    assert_eq!(
+        (
+            &told["result"]["isError"],
+            &told["result"]["structuredContent"]["status"]
+        ),
+        (&json!(true), &json!("denied"))
+    );
+    let (code, told) = send(
+        "tools/call",
+        Some("other"),
+        json!({"name": "none_such", "arguments": {}}),
+    )
+    .await;
+    assert_eq!(
+        (code, &told["error"]["code"]),
+        (400, &json!(-32020)),
+        "{told}"
+    );
+    house.close().await;
+}
