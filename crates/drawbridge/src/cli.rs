@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use drawbridge_core::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::{app::App, workspace::Workspace};
+use crate::{app::App, telemetry, workspace::Workspace};
 use client::Client;
 
 /// The controlled bridge between AI and the systems people work in.
@@ -177,13 +177,10 @@ pub fn run() -> ExitCode {
     if matches!(line.command, Command::Extract) {
         return drawbridge_kinds::kinds::documents::extract::child();
     }
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(tracing_subscriber::EnvFilter::new(
-            "warn,drawbridge=info,drawbridge_kinds=info",
-        ))
-        .init();
+    telemetry::trace(
+        telemetry::Format::Lines,
+        Some("warn,drawbridge=info,drawbridge_kinds=info"),
+    );
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .is_err()

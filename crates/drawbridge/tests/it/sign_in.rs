@@ -31,12 +31,9 @@ struct Issuer {
 }
 
 impl Issuer {
-    /// None without `DRAWBRIDGE_TEST_PYTHON`: a Python that has `tests/tools/requirements.txt`.
-    fn start() -> Option<Self> {
-        let Some(python) = std::env::var_os("DRAWBRIDGE_TEST_PYTHON") else {
-            eprintln!("DRAWBRIDGE_TEST_PYTHON is not set: sign-in is not tested");
-            return None;
-        };
+    fn start() -> Self {
+        let python = std::env::var_os("DRAWBRIDGE_TEST_PYTHON")
+            .expect("`./test` makes a Python for the issuer and names it here");
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/issuer.py");
         let mut child = Command::new(python)
@@ -49,11 +46,11 @@ impl Issuer {
             .read_line(&mut url)
             .unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Some(Self {
+        Self {
             child,
             url: url.trim().to_owned(),
             http,
-        })
+        }
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
@@ -148,9 +145,7 @@ impl Gate {
 
 #[tokio::test]
 async fn tokens_of_the_issuer_are_checked_through_rotation_and_failure() {
-    let Some(issuer) = Issuer::start() else {
-        return;
-    };
+    let issuer = Issuer::start();
     let gate = Gate::new(&issuer.url).await;
     let first = issuer.good().await;
     let caller = gate.caller(&first).await.unwrap();
@@ -240,9 +235,7 @@ async fn tokens_of_the_issuer_are_checked_through_rotation_and_failure() {
 
 #[tokio::test]
 async fn an_issuer_that_misbehaves_is_not_believed() {
-    let Some(issuer) = Issuer::start() else {
-        return;
-    };
+    let issuer = Issuer::start();
     for mode in ["redirect", "huge", "wrong", "down"] {
         issuer.post("/mode", json!({"mode": mode})).await;
         let gate = Gate::new(&issuer.url).await;
@@ -263,9 +256,7 @@ async fn an_issuer_that_misbehaves_is_not_believed() {
 
 #[tokio::test]
 async fn a_client_without_a_token_is_shown_the_way() {
-    let Some(issuer) = Issuer::start() else {
-        return;
-    };
+    let issuer = Issuer::start();
     let house = House::open(&format!(
         "oidc: {{issuer: \"{}\", scopes: [bridge]}}\n",
         issuer.url
