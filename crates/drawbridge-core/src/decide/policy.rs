@@ -200,7 +200,7 @@ pub(super) fn validate(
             placed(
                 file,
                 error,
-                "see `drawbridge schema --policies` for what a rule can name",
+                "name only this gateway's tools, their arguments, and the facets of its resources",
             )
         })
         .collect();

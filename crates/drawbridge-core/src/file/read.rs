@@ -122,15 +122,7 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
             "write it like `127.0.0.1:7300`",
         ));
     }
-    if let Some(oidc) = &file.oidc
-        && !is_safe_issuer(&oidc.issuer)
-    {
-        wrong.push(Fault::new(
-            "/oidc/issuer",
-            "an issuer must be reached by https",
-            "write `https://…`; plain http is only for an issuer on this machine",
-        ));
-    }
+    wrong.extend(check_oidc(file));
     let roles = [
         ("owner", &file.roles.owner),
         ("reviewer", &file.roles.reviewer),
@@ -140,6 +132,28 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
         for (index, who) in members.iter().enumerate() {
             wrong.extend(unknown_who(&format!("/roles/{role}/{index}"), who, file));
         }
+    }
+    wrong
+}
+
+fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if file.oidc.is_some() {
+        // What is not enforced is refused: nobody may believe that it is.
+        wrong.push(Fault::new(
+            "/oidc",
+            "sign-in by an identity provider is not in this version",
+            "remove it, and make tokens with `drawbridge token new`",
+        ));
+    }
+    if let Some(oidc) = &file.oidc
+        && !is_safe_issuer(&oidc.issuer)
+    {
+        wrong.push(Fault::new(
+            "/oidc/issuer",
+            "an issuer must be reached by https",
+            "write `https://…`; plain http is only for an issuer on this machine",
+        ));
     }
     wrong
 }
