@@ -234,15 +234,7 @@ impl App {
                 self.stand(snapshot, caller, (name, State::Retired, reason))
                     .await
             }
-            Operation::Revisions { name } => {
-                let mounted = looked_after(snapshot, caller, name)?;
-                let waiting = mounted
-                    .waiting
-                    .as_ref()
-                    .map(|waiting| json!({"hash": waiting.hash, "changes": waiting.changes}));
-                let data = json!({"in_force": mounted.bridge.revision, "waiting": waiting, "broken": mounted.broken});
-                Ok((Found::new(data, String::new(), 1), Effect::Nothing))
-            }
+            Operation::Revisions { name } => revisions_found(snapshot, caller, name),
             Operation::ApproveRevision { name, hash, reason } => {
                 self.approve(snapshot, caller, (name, hash, reason)).await
             }
@@ -263,15 +255,7 @@ impl App {
             Operation::Checkpoint => self.checkpoint_found().await,
             Operation::Connector { name } => connector_found(snapshot, caller, name).await,
             Operation::Check { name } => check_found(snapshot, caller, name.as_deref()),
-            Operation::Tokens => {
-                let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
-                let tokens = self.store.tokens(own).await.map_err(store_down)?;
-                let count = tokens.len() as u64;
-                Ok((
-                    Found::new(json!({"tokens": tokens}), String::new(), count),
-                    Effect::Nothing,
-                ))
-            }
+            Operation::Tokens => self.tokens_found(snapshot, caller).await,
             Operation::NewToken {
                 person,
                 client,
@@ -283,21 +267,37 @@ impl App {
                 (person.as_deref(), client, name),
                 *expires_in,
             ),
-            Operation::RevokeToken { id } => {
-                own_client(caller)?;
-                let token = self.store.token(id).await.map_err(store_down)?;
-                let mine = token.is_some_and(|token| {
-                    is_owner(snapshot, caller) || token.person == caller.person.id
-                });
-                if !mine {
-                    return Err(Failure::not_found("there is no such token of yours"));
-                }
-                Ok((
-                    Found::new(json!({"id": id, "revoked": true}), String::new(), 1),
-                    Effect::Revoke(id.clone()),
-                ))
-            }
+            Operation::RevokeToken { id } => self.revoke(snapshot, caller, id).await,
         }
+    }
+
+    async fn tokens_found(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+    ) -> Result<(Found, Effect), Failure> {
+        let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
+        let tokens = self.store.tokens(own).await.map_err(store_down)?;
+        let count = tokens.len() as u64;
+        let found = Found::new(json!({"tokens": tokens}), String::new(), count);
+        Ok((found, Effect::Nothing))
+    }
+
+    async fn revoke(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(Found, Effect), Failure> {
+        own_client(caller)?;
+        let token = self.store.token(id).await.map_err(store_down)?;
+        let mine = token
+            .is_some_and(|token| is_owner(snapshot, caller) || token.person == caller.person.id);
+        if !mine {
+            return Err(Failure::not_found("there is no such token of yours"));
+        }
+        let found = Found::new(json!({"id": id, "revoked": true}), String::new(), 1);
+        Ok((found, Effect::Revoke(id.to_owned())))
     }
 
     async fn perform(&self, effect: Effect, caller: &Caller) -> anyhow::Result<()> {
@@ -516,6 +516,24 @@ async fn connector_found(
         "waiting": mounted.waiting.as_ref().map(|waiting| &waiting.hash),
         "broken": mounted.broken,
         "inspection": inspection,
+    });
+    Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+}
+
+fn revisions_found(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    name: &str,
+) -> Result<(Found, Effect), Failure> {
+    let mounted = looked_after(snapshot, caller, name)?;
+    let waiting = mounted
+        .waiting
+        .as_ref()
+        .map(|waiting| json!({"hash": waiting.hash, "changes": waiting.changes}));
+    let data = json!({
+        "in_force": mounted.bridge.revision,
+        "waiting": waiting,
+        "broken": mounted.broken,
     });
     Ok((Found::new(data, String::new(), 1), Effect::Nothing))
 }

@@ -138,14 +138,6 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
 
 fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
     let mut wrong = Vec::new();
-    if file.oidc.is_some() {
-        // What is not enforced is refused: nobody may believe that it is.
-        wrong.push(Fault::new(
-            "/oidc",
-            "sign-in by an identity provider is not in this version",
-            "remove it, and make tokens with `drawbridge token new`",
-        ));
-    }
     if let Some(oidc) = &file.oidc
         && !is_safe_issuer(&oidc.issuer)
     {

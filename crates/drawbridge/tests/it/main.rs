@@ -1,6 +1,7 @@
 //! Behaviour through the doors, with the real program and real files.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "a test that breaks has failed, and a test reads from top to bottom"
