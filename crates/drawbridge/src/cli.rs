@@ -6,6 +6,7 @@ mod demo;
 mod init;
 mod serve;
 mod show;
+mod text;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -177,10 +178,17 @@ pub fn run() -> ExitCode {
     if matches!(line.command, Command::Extract) {
         return drawbridge_kinds::kinds::documents::extract::child();
     }
-    telemetry::trace(
-        telemetry::Format::Lines,
-        Some("warn,drawbridge=info,drawbridge_kinds=info"),
+    // One who asks for an answer reads the answer; what a server does is worth a line.
+    let serves = matches!(
+        line.command,
+        Command::Serve | Command::Demo { .. } | Command::Stdio { .. }
     );
+    let level = if serves {
+        "warn,drawbridge=info,drawbridge_kinds=info"
+    } else {
+        "warn"
+    };
+    telemetry::trace(telemetry::Format::Lines, Some(level));
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .is_err()
@@ -220,10 +228,38 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         } => serve::key(&workspace),
         command => {
             let client = Client::connect(&workspace, line.person).await?;
+            if let (Command::Call { tool, arguments }, false) = (&command, line.json) {
+                let outcome = client.read(tool, &pairs(arguments)?).await;
+                client.close().await;
+                let (code, text) = outcome?;
+                return Ok(show::read(code, &text));
+            }
+            let text = readable(&command);
             let answer = ask(&client, command).await;
             client.close().await;
-            Ok(show::answer(&answer?, line.json))
+            Ok(show::answer(&answer?, line.json, text))
         }
+    }
+}
+
+/// How people read what a command answers.
+fn readable(command: &Command) -> text::Text {
+    match command {
+        Command::Tools => text::tools,
+        Command::Connectors => text::connectors,
+        Command::Explain { .. } => text::explanation,
+        Command::Log { command: None } => text::records,
+        Command::Token { command } => match command {
+            TokenCommand::New { .. } => text::new_token,
+            TokenCommand::List => text::tokens,
+            TokenCommand::Revoke { .. } => text::revoked,
+        },
+        Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Retire(_)
+        | Command::ApproveRevision { .. } => text::standing,
+        Command::Revisions { .. } => text::revisions,
+        _ => text::plain,
     }
 }
 

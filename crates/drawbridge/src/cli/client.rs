@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    http::{Request, header},
+    body::{Body, Bytes, to_bytes},
+    http::{Request, StatusCode, header},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -74,21 +74,44 @@ impl Client {
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.send("GET", path, None).await
+        self.json("GET", path, None).await
     }
 
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
-        self.send("DELETE", path, None).await
+        self.json("DELETE", path, None).await
     }
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.send("POST", path, Some(body)).await
+        self.json("POST", path, Some(body)).await
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    /// Calls a tool for the text an AI would get; the code says how it ended.
+    pub(super) async fn read(
+        &self,
+        tool: &str,
+        body: &Value,
+    ) -> anyhow::Result<(StatusCode, String)> {
+        let path = format!("/tools/{tool}");
+        let (code, bytes) = self
+            .send("POST", &path, (Some(body), "text/markdown"))
+            .await?;
+        Ok((code, String::from_utf8(bytes.into())?))
+    }
+
+    async fn json(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let (_, bytes) = self.send(method, path, (body, "application/json")).await?;
+        serde_json::from_slice(&bytes).context("the gateway's answer is no JSON")
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        (body, accept): (Option<&Value>, &str),
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let authorization = format!("Bearer {}", self.token);
-        let bytes = match &self.to {
+        Ok(match &self.to {
             To::Running { http, address } => {
                 let url = format!("http://{address}/api/v1{path}");
                 let mut request = http
@@ -98,9 +121,11 @@ impl Client {
                     request = request.header(PERSON_HEADER, person);
                 }
                 let request = request
+                    .header(header::ACCEPT, accept)
                     .header(header::CONTENT_TYPE, "application/json")
                     .body(text);
-                request.send().await?.bytes().await?
+                let response = request.send().await?;
+                (response.status(), response.bytes().await?)
             }
             To::Here { router, .. } => {
                 let mut request = Request::builder()
@@ -108,6 +133,7 @@ impl Client {
                     .uri(format!("/api/v1{path}"))
                     .header(header::HOST, "localhost")
                     .header(header::AUTHORIZATION, authorization)
+                    .header(header::ACCEPT, accept)
                     .header(header::CONTENT_TYPE, "application/json");
                 if let Some(person) = &self.person {
                     request = request.header(PERSON_HEADER, person);
@@ -116,10 +142,10 @@ impl Client {
                     .clone()
                     .oneshot(request.body(Body::from(text))?)
                     .await?;
-                to_bytes(response.into_body(), MOST_BYTES).await?
+                let code = response.status();
+                (code, to_bytes(response.into_body(), MOST_BYTES).await?)
             }
-        };
-        serde_json::from_slice(&bytes).context("the gateway's answer is no JSON")
+        })
     }
 
     pub(super) async fn close(self) {

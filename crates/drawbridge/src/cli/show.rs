@@ -7,8 +7,17 @@
 
 use std::process::ExitCode;
 
+use axum::http::StatusCode;
 use drawbridge_core::file::{connector_schema, gateway_schema};
 use serde_json::Value;
+
+use super::text::Text;
+
+/// Exit codes of commands that ask the gateway something; 2 is a wrong command line or file.
+const FAILED: u8 = 1;
+const DENIED: u8 = 3;
+const NOT_FOUND: u8 = 4;
+const UNAVAILABLE: u8 = 5;
 
 /// Prints a line of text.
 pub(super) fn line(text: &str) {
@@ -20,8 +29,8 @@ pub(super) fn error(text: &str) {
     eprintln!("error: {}", visible(text));
 }
 
-/// Prints an answer; the exit code says how it ended.
-pub(super) fn answer(answer: &Value, json: bool) -> ExitCode {
+/// Prints an answer, as `text` makes it readable; the exit code says how it ended.
+pub(super) fn answer(answer: &Value, json: bool, text: Text) -> ExitCode {
     let status = answer
         .get("status")
         .and_then(Value::as_str)
@@ -38,18 +47,31 @@ pub(super) fn answer(answer: &Value, json: bool) -> ExitCode {
             eprintln!("{status}: {}", visible(notice.as_str().unwrap_or_default()));
         }
         if let Some(data) = answer.get("data").filter(|data| !data.is_null()) {
-            println!(
-                "{}",
-                visible(&serde_json::to_string_pretty(data).unwrap_or_default())
-            );
+            println!("{}", visible(&text(data)));
         }
     }
     ExitCode::from(match status {
         "ok" | "partial" => 0,
-        "denied" => 3,
-        "not_found" => 4,
-        "unavailable" | "timeout" => 5,
-        _ => 1,
+        "denied" | "rejected" => DENIED,
+        "not_found" => NOT_FOUND,
+        "unavailable" | "timeout" | "stale" => UNAVAILABLE,
+        _ => FAILED,
+    })
+}
+
+/// Prints the text of an answer, as an AI would read it; the exit code says how it ended.
+pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
+    if code.is_success() {
+        println!("{}", visible(text));
+    } else {
+        eprintln!("{}", visible(text));
+    }
+    ExitCode::from(match code {
+        code if code.is_success() => 0,
+        StatusCode::FORBIDDEN => DENIED,
+        StatusCode::NOT_FOUND => NOT_FOUND,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => UNAVAILABLE,
+        _ => FAILED,
     })
 }
 

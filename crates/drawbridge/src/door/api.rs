@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -89,6 +89,28 @@ async fn operate(app: &Arc<App>, caller: &Caller, operation: Operation) -> Respo
 
 /// The answer with its record's id.
 fn respond(recorded: Result<Recorded, LogDown>) -> Response {
+    respond_as(recorded, Form::Json)
+}
+
+/// How a client reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Status, data, sources, notices.
+    Json,
+    /// The text an AI would get.
+    Markdown,
+}
+
+impl Form {
+    /// What the client asks for with `Accept`; JSON unless it names Markdown.
+    fn wanted(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT);
+        let markdown = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/markdown"));
+        if markdown { Self::Markdown } else { Self::Json }
+    }
+}
+
+fn respond_as(recorded: Result<Recorded, LogDown>, form: Form) -> Response {
     let recorded = match recorded {
         Ok(recorded) => recorded,
         Err(error) => {
@@ -98,11 +120,19 @@ fn respond(recorded: Result<Recorded, LogDown>) -> Response {
         }
     };
     let status = recorded.answer().status;
-    let mut body = json!(recorded.answer());
-    if let Some(body) = body.as_object_mut() {
-        body.insert("record".to_owned(), recorded.id().into());
-    }
-    let mut response = (code(status), Json(body)).into_response();
+    let mut response = match form {
+        Form::Json => {
+            let mut body = json!(recorded.answer());
+            if let Some(body) = body.as_object_mut() {
+                body.insert("record".to_owned(), recorded.id().into());
+            }
+            (code(status), Json(body)).into_response()
+        }
+        Form::Markdown => {
+            let kind = (header::CONTENT_TYPE, "text/markdown; charset=utf-8");
+            (code(status), [kind], recorded.into_answer().text).into_response()
+        }
+    };
     if status == Status::Limited {
         let value = HeaderValue::from_static(RETRY_AFTER);
         response.headers_mut().insert(header::RETRY_AFTER, value);

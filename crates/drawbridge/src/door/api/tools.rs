@@ -3,6 +3,7 @@
 use axum::{
     Extension, Json,
     extract::{Path, State},
+    http::HeaderMap,
     response::Response,
 };
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::{Asker, Gateway, body::Body, description::Answer, operate, respond};
+use super::{Asker, Form, Gateway, body::Body, description::Answer, operate, respond_as};
 use crate::{app::ToolRequest, operate::Operation};
 
 /// Who I am to the gateway.
@@ -46,7 +47,8 @@ pub(super) async fn tools(State(app): Gateway, Extension(caller): Asker) -> Json
     Json(json!({"status": "ok", "data": {"tools": list}}))
 }
 
-/// Calls a tool. The body is its arguments.
+/// Calls a tool. The body is its arguments. With `Accept: text/markdown` the answer is the text an
+/// AI would get.
 #[utoipa::path(
     post, path = "/api/v1/tools/{tool}", tag = "tools",
     params(("tool" = String, Path, description = "The tool's name, such as `handbook_search`")),
@@ -68,6 +70,7 @@ pub(super) async fn call(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(tool): Path<String>,
+    headers: HeaderMap,
     Body(arguments): Body<Value>,
 ) -> Response {
     let cancel = CancellationToken::new();
@@ -80,7 +83,10 @@ pub(super) async fn call(
         arguments,
         cancel,
     };
-    respond(crate::door::call(&app, request).await)
+    respond_as(
+        crate::door::call(&app, request).await,
+        Form::wanted(&headers),
+    )
 }
 
 #[derive(Deserialize, ToSchema)]
