@@ -188,6 +188,34 @@ pub struct Action {
     pub output: Value,
 }
 
+/// Arguments in the one form in which rules and connectors see them: a whole number is an integer,
+/// however it was written (`4.0`, `4e0`). Else a rule about an integer would not apply to it.
+#[must_use]
+pub fn canonical(arguments: Value) -> Value {
+    match arguments {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (None, Some(float)) if float.fract() == 0.0 && float.abs() <= WHOLE => {
+                // In this range every whole float is exactly one integer.
+                format!("{float:.0}")
+                    .parse::<i64>()
+                    .map_or(Value::Number(number), Value::from)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(canonical).collect(),
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, canonical(value)))
+                .collect(),
+        ),
+        other @ (Value::Null | Value::Bool(_) | Value::String(_)) => other,
+    }
+}
+
+/// Up to here a float holds every whole number: 2^53.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// A request whose tool, connector revision and arguments are known and valid.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -203,4 +231,17 @@ pub struct Call {
     pub action: Arc<Action>,
     /// The arguments, valid under [`Action::input`].
     pub arguments: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+    use serde_json::json;
+
+    #[test]
+    fn a_whole_number_has_one_form() {
+        let given = json!({"a": 4.0, "b": [-0.0, 0.5, 1e300], "c": {"d": 4e0, "e": "4.0"}, "f": 7});
+        let form = json!({"a": 4, "b": [0, 0.5, 1e300], "c": {"d": 4, "e": "4.0"}, "f": 7});
+        assert_eq!(canonical(given).to_string(), form.to_string());
+    }
 }

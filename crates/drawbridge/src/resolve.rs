@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    call::{Action, Call, Caller, Power},
+    call::{Action, Call, Caller, Power, canonical},
     log::Record,
 };
 use serde_json::Value;
@@ -129,7 +129,7 @@ fn call(mounted: &Mounted, action: &Arc<Action>, request: &ToolRequest, id: &str
         connector: mounted.bridge.file.connector.as_str().into(),
         revision: mounted.bridge.revision.clone(),
         action: action.clone(),
-        arguments: request.arguments.clone(),
+        arguments: canonical(request.arguments.clone()),
     }
 }
 

@@ -338,7 +338,7 @@ impl Slice {
                 RestrictedExpression::new_entity_uid(types.client_uid(&caller.client)),
             ),
             ("door".to_owned(), cedar::text(caller.door.word())),
-            ("arguments".to_owned(), cedar::record(arguments)?),
+            ("arguments".to_owned(), cedar::record(arguments).ok()?),
         ])
         .ok()?;
         let entities = types.caller(&caller.person, &caller.client, &self.connector)?;

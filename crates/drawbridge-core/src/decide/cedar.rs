@@ -200,26 +200,64 @@ fn value_type(schema: &Value) -> Option<String> {
     }
 }
 
-/// An argument as a Cedar value; none where Cedar has no such value.
-pub(super) fn value(argument: &Value) -> Option<RestrictedExpression> {
-    match argument {
+/// A whole number that Cedar cannot hold. A rule about it would not apply, so the call must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unfit;
+
+/// An argument as a Cedar value; none where Cedar has no such type, so that no rule can name it.
+pub(super) fn value(argument: &Value) -> Result<Option<RestrictedExpression>, Unfit> {
+    Ok(match argument {
         Value::String(value) => Some(text(value)),
         Value::Bool(value) => Some(RestrictedExpression::new_bool(*value)),
-        Value::Number(value) => value.as_i64().map(RestrictedExpression::new_long),
-        Value::Array(items) => Some(RestrictedExpression::new_set(
-            items.iter().filter_map(value),
-        )),
-        Value::Object(_) => record(argument),
+        Value::Number(value) => match value.as_i64() {
+            Some(value) => Some(RestrictedExpression::new_long(value)),
+            // To JSON Schema `1e300` is an integer.
+            None if value.as_f64().is_none_or(|value| value.fract() == 0.0) => return Err(Unfit),
+            None => None,
+        },
+        Value::Array(items) => {
+            let items: Result<Vec<_>, Unfit> = items.iter().map(value).collect();
+            Some(RestrictedExpression::new_set(items?.into_iter().flatten()))
+        }
+        Value::Object(_) => Some(record(argument)?),
         Value::Null => None,
-    }
+    })
 }
 
 /// An object as a Cedar record.
-pub(super) fn record(arguments: &Value) -> Option<RestrictedExpression> {
-    let fields = arguments
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, argument)| Some((name.clone(), value(argument)?)));
-    RestrictedExpression::new_record(fields).ok()
+pub(super) fn record(arguments: &Value) -> Result<RestrictedExpression, Unfit> {
+    let mut fields = Vec::new();
+    for (name, argument) in arguments.as_object().into_iter().flatten() {
+        if let Some(value) = value(argument)? {
+            fields.push((name.clone(), value));
+        }
+    }
+    RestrictedExpression::new_record(fields).map_err(|_| Unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_whole_number_that_cedar_cannot_hold_is_not_passed_over() {
+        for fits in [
+            json!(3),
+            json!(0.5),
+            json!(i64::MIN),
+            json!([1, "a"]),
+            json!(null),
+        ] {
+            assert!(value(&fits).is_ok(), "{fits}");
+        }
+        for unfit in [
+            json!(1e300),
+            json!(u64::MAX),
+            json!([1e30]),
+            json!({"a": {"b": 1e30}}),
+        ] {
+            assert!(value(&unfit).is_err(), "{unfit}");
+        }
+    }
 }

@@ -13,5 +13,6 @@ mod formats;
 mod house;
 mod log;
 mod people;
+mod policies;
 mod sign_in;
 mod store;
