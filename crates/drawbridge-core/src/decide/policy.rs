@@ -106,13 +106,36 @@ fn one_of(name: &str, value: &str) -> String {
     if !value.contains('*') {
         return format!("resource[{name}] == {}", literal(value));
     }
+    let like = |pattern: &str| format!("resource[{name}] like {}", literal(pattern));
     // `a/**` is the folder `a` and all below it.
-    let pattern = value.replace("**", "*");
-    let below = format!("resource[{name}] like {}", literal(&pattern));
-    match value.strip_suffix("/**") {
-        Some(folder) => format!("(resource[{name}] == {} || {below})", literal(folder)),
-        None => below,
+    if let Some(folder) = value
+        .strip_suffix("/**")
+        .filter(|folder| !folder.contains('*'))
+    {
+        return format!(
+            "(resource[{name}] == {} || {})",
+            literal(folder),
+            like(&format!("{folder}/*"))
+        );
     }
+    // In Cedar `*` runs over `/`, in a glob only `**` does: so for each single `*`, what it would
+    // match with a `/` inside is taken out again.
+    let whole = value.replace("**", "*");
+    let without: String = single_stars(value)
+        .map(|(before, after)| format!("{before}*/*{after}").replace("**", "*"))
+        .map(|pattern| format!(" && !({})", like(&pattern)))
+        .collect();
+    format!("({}{without})", like(&whole))
+}
+
+/// Each `*` that is not part of a `**`: what stands before it, and after it.
+fn single_stars(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    value.match_indices('*').filter_map(|(at, _)| {
+        let (before, star) = value.split_at_checked(at)?;
+        let after = star.strip_prefix('*')?;
+        let single = !before.ends_with('*') && !after.starts_with('*');
+        single.then_some((before, after))
+    })
 }
 
 /// Parses a policy of our own making.
@@ -245,5 +268,64 @@ fn at(file: &PolicyFile, offset: usize, rule: &str, mend: &str) -> FileError {
         place: String::new(),
         rule: rule.to_owned(),
         mend: mend.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::{Authorizer, Context, Decision, Entities, PolicySet, Request};
+
+    use super::*;
+
+    /// Whether a permission that is narrowed to `only` admits a resource in `folder`.
+    fn admits(only: &str, folder: &str) -> bool {
+        let text = format!(
+            "permit(principal, action, resource) when {{ {} }};",
+            one_of("\"folder\"", only)
+        );
+        let policies: PolicySet = text.parse().unwrap();
+        let entity = serde_json::json!([{
+            "uid": {"type": "R", "id": "r"}, "attrs": {"folder": folder}, "parents": []
+        }]);
+        let entities = Entities::from_json_value(entity, None).unwrap();
+        let uid = |text: &str| text.parse().unwrap();
+        let asked = (uid("P::\"p\""), uid("Action::\"a\""), uid("R::\"r\""));
+        let request = Request::new(asked.0, asked.1, asked.2, Context::empty(), None).unwrap();
+        let response = Authorizer::new().is_authorized(&request, &policies, &entities);
+        response.decision() == Decision::Allow
+    }
+
+    /// The same globs mean the same in `scope` and in `permissions`.
+    #[test]
+    fn a_star_stays_in_its_folder_and_two_do_not() {
+        let cases = [
+            ("hr", &["hr"][..], &["hr/pay", "hrx", ""][..]),
+            (
+                "hr/**",
+                &["hr", "hr/pay", "hr/pay/2026"],
+                &["hrx", "h", "x/hr"],
+            ),
+            ("hr/*", &["hr/pay"], &["hr", "hr/pay/2026", "hrx/pay"]),
+            ("*/pay", &["hr/pay"], &["a/hr/pay", "pay"]),
+            ("**/pay", &["hr/pay", "a/hr/pay"], &["hr/pay/x"]),
+            (
+                "h*/p*",
+                &["hr/pay", "h/p"],
+                &["hr/x/pay", "hr/pay/x", "h/x/p"],
+            ),
+            ("*", &["hr", ""], &["hr/pay"]),
+            ("**", &["hr", "", "hr/pay"], &[]),
+        ];
+        for (only, inside, outside) in cases {
+            for folder in inside {
+                assert!(admits(only, folder), "`{only}` should admit `{folder}`");
+            }
+            for folder in outside {
+                assert!(
+                    !admits(only, folder),
+                    "`{only}` should not admit `{folder}`"
+                );
+            }
+        }
     }
 }
