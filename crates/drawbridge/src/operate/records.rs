@@ -6,7 +6,7 @@ use drawbridge_core::{
 };
 use serde_json::json;
 
-use super::{Effect, RecordQuery, has_role, is_owner, store_down};
+use super::{Effect, Prepared, RecordQuery, has_role, is_owner, store_down};
 use crate::{
     app::App,
     audit,
@@ -54,32 +54,20 @@ impl App {
         Ok(records)
     }
 
-    pub(super) async fn records_found(
-        &self,
-        caller: &Caller,
-        query: &RecordQuery,
-    ) -> Result<(Found, Effect), Failure> {
+    pub(super) async fn records_found(&self, caller: &Caller, query: &RecordQuery) -> Prepared {
         let records = self.visible_records(caller, query).await?;
         let count = records.len() as u64;
         let found = Found::new(json!({"records": records}), String::new(), count);
         Ok((found, Effect::Nothing))
     }
 
-    pub(super) async fn record_found(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<(Found, Effect), Failure> {
+    pub(super) async fn record_found(&self, caller: &Caller, id: &str) -> Prepared {
         let record = self.visible_record(caller, id).await?;
         Ok((Found::new(json!(record), String::new(), 1), Effect::Nothing))
     }
 
     /// The proof that a record is on the log.
-    pub(super) async fn proof_found(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<(Found, Effect), Failure> {
+    pub(super) async fn proof_found(&self, caller: &Caller, id: &str) -> Prepared {
         let stored = self.visible_record(caller, id).await?;
         // A proof holds the bytes that were hashed, and content is among them where it was kept.
         let whole = self.store.record(id).await.map_err(store_down)?;
@@ -97,7 +85,7 @@ impl App {
         Ok((Found::new(json!(proof), String::new(), 1), Effect::Nothing))
     }
 
-    pub(super) async fn checkpoint_found(&self) -> Result<(Found, Effect), Failure> {
+    pub(super) async fn checkpoint_found(&self) -> Prepared {
         let newest = self.store.newest_checkpoint().await.map_err(store_down)?;
         let note = newest.map(|(_, note)| note);
         let data = json!({"checkpoint": note, "public_key": self.public_key.to_string()});
