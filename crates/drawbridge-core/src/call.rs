@@ -99,6 +99,19 @@ impl Person {
         }
     }
 
+    /// The id under which those are recorded who were not let in.
+    pub const UNKNOWN: &'static str = "unknown";
+
+    /// Somebody who was not let in.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            id: Self::UNKNOWN.to_owned(),
+            groups: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+        }
+    }
+
     /// Whether this is the caller without a token.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {

@@ -1,7 +1,9 @@
 //! Record or refuse: proofs that something is on the audit log.
 
 pub mod checkpoint;
+mod columns;
 pub mod merkle;
+pub mod plain;
 mod record;
 mod seal;
 mod verify;
@@ -10,9 +12,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use columns::{Row, TEXTS};
 pub use record::{Asked, Decided, Kept, Record, Returned};
 pub use seal::Seal;
-pub use verify::{Finding, Row, Verified, Verifier};
+pub use verify::{Finding, Head, Verified, Verifier};
 
 use crate::answer::Answer;
 
@@ -34,6 +37,17 @@ pub struct Entry {
     pub record: Record,
     /// The record as JSON: the leaf of the Merkle tree.
     pub body: Vec<u8>,
+}
+
+impl Entry {
+    /// The entry of a record: JSON on one line, without characters that mislead.
+    ///
+    /// # Errors
+    /// When the record cannot be written as JSON.
+    pub fn new(record: Record) -> Result<Self, LogDown> {
+        let body = plain::json(&record).map_err(LogDown::because)?;
+        Ok(Self { record, body })
+    }
 }
 
 /// The log cannot be written, so nothing may happen that would not be on it.
@@ -86,8 +100,8 @@ impl Log {
     /// [`LogDown`] when the record cannot be made durable: then the answer must not leave.
     pub async fn record(&self, record: Record, answer: Answer) -> Result<Recorded, LogDown> {
         let id = Arc::from(record.id.as_str());
-        let body = serde_json::to_vec(&record).map_err(LogDown::because)?;
-        let place = self.journal.append(Entry { record, body }).await?;
+        let entry = Entry::new(record)?;
+        let place = self.journal.append(entry).await?;
         Ok(Recorded { answer, id, place })
     }
 }

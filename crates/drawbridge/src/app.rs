@@ -17,12 +17,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
+    audit::SignIns,
     clock::SystemClock,
     connectors::{Connectors, Lent, Snapshot},
     identify::Identify,
     keys::Keys,
     resolve::{Refusal, Resolved},
-    store::{Place, Store},
+    store::{Place, Store, Writer},
     workspace::Workspace,
 };
 
@@ -38,6 +39,10 @@ pub struct App {
     pub connectors: Connectors,
     /// Who is asking.
     pub identify: Identify,
+    /// The log's writer: whether records can be made durable.
+    pub journal: Arc<Writer>,
+    /// Failed sign-ins, for the log.
+    pub sign_ins: SignIns,
     /// Verifies the log.
     pub public_key: PublicKey,
     /// The files.
@@ -96,7 +101,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let secret = keys.secret.expose();
         let way = Way::new(
-            Log::new(journal),
+            Log::new(journal.clone()),
             clock.clone(),
             Seal::new(secret, "digest"),
         );
@@ -113,12 +118,15 @@ impl App {
         )
         .await?;
         let identify = Identify::new(&state, store.clone(), clock.clone())?;
+        let sign_ins = SignIns::new(way.clone(), clock.clone());
         let app = Arc::new(Self {
             way,
             store,
             clock,
             connectors,
             identify,
+            journal,
+            sign_ins,
             public_key,
             workspace,
             tasks: TaskTracker::new(),
@@ -128,6 +136,9 @@ impl App {
         let keeper = app.clone();
         app.tasks
             .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
+        let keeper = app.clone();
+        app.tasks
+            .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
         Ok(app)
     }
 

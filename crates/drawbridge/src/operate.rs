@@ -31,6 +31,7 @@ use crate::{
     store::{Review, Standing},
 };
 
+pub use records::{ExportFormat, RecordPage};
 use roles::{has_role, is_owner};
 
 /// What can be asked of the gateway.
@@ -66,6 +67,11 @@ pub enum Operation {
     },
     /// Records, the newest first.
     Records(RecordQuery),
+    /// Every record, as a file.
+    Export {
+        format: ExportFormat,
+        filter: RecordQuery,
+    },
     /// One record.
     Record { id: String },
     /// The proof that one record is on the log.
@@ -108,6 +114,8 @@ pub struct RecordQuery {
     /// Not after this time.
     #[param(value_type = Option<String>)]
     pub until: Option<Timestamp>,
+    /// With this text anywhere, in any case.
+    pub text: Option<String>,
     /// Only after this place, the oldest first.
     pub after: Option<u64>,
     /// Only before this place, the newest first.
@@ -129,6 +137,7 @@ impl Operation {
             Self::ApproveRevision { .. } => "approve_revision",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
+            Self::Export { .. } => "export",
             Self::Record { .. } => "record",
             Self::Proof { .. } => "proof",
             Self::Checkpoint => "checkpoint",
@@ -152,6 +161,7 @@ impl Operation {
             | Self::Check { name: None }
             | Self::Explain { .. }
             | Self::Records(_)
+            | Self::Export { .. }
             | Self::Record { .. }
             | Self::Proof { .. }
             | Self::Checkpoint
@@ -259,6 +269,7 @@ impl App {
                 (tool, arguments),
             ),
             Operation::Records(query) => self.records_found(caller, query).await,
+            Operation::Export { .. } => self.export_found().await,
             Operation::Record { id } => self.record_found(caller, id).await,
             Operation::Proof { id } => self.proof_found(caller, id).await,
             Operation::Checkpoint => self.checkpoint_found().await,

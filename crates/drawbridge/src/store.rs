@@ -1,17 +1,19 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
 mod lifecycle;
+mod place;
+mod reading;
 mod records;
 mod tokens;
+mod witness;
 mod writer;
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use drawbridge_core::secret::Secret;
 use jiff::Timestamp;
 use sqlx::{
     AnyPool, Executor, Row, SqlSafeStr,
-    any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
+    any::AnyRow,
     migrate::{Migration, MigrationType, Migrator},
     postgres::PgListener,
 };
@@ -19,27 +21,21 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use lifecycle::{Review, Revision, Standing};
+pub use place::Place;
+use place::Use;
+pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
 pub use tokens::{NewToken, Token};
-pub use writer::Writer;
+pub use writer::{LogState, Writer};
 
 /// How often another process's changes are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long a statement waits for a lock, in milliseconds.
-const BUSY_MS: u32 = 10_000;
 /// Connections for reading.
 const READERS: u32 = 8;
+/// Connections for writing to PostgreSQL. SQLite has one writer.
+const WRITERS: u32 = 4;
 /// The channel on which PostgreSQL tells every gateway of a change.
 const CHANNEL: &str = "drawbridge_changes";
-
-/// Where the store is.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-    /// A `postgres://` URL, which may hold a password.
-    Postgres(Secret<String>),
-}
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +50,27 @@ pub enum StoreError {
     },
     /// A statement failed.
     #[error("the store failed; check its disk and connection")]
-    Failed(#[from] sqlx::Error),
+    Failed(#[source] sqlx::Error),
     /// What is stored cannot be what was written.
     #[error("the store holds something that Drawbridge did not write: {0}")]
     Corrupt(String),
+    /// The log in the store is not the one that was last seen; says what to do.
+    #[error("{0}")]
+    Changed(String),
+    /// It did not answer in time.
+    #[error("the store took longer than {} s; check its disk and connection", .0.as_secs())]
+    Slow(Duration),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { index, source } => {
+                Self::Corrupt(format!("the column {index}: {source}"))
+            }
+            error => Self::Failed(error),
+        }
+    }
 }
 
 /// The store. Cheap to clone.
@@ -83,55 +96,50 @@ impl Store {
     /// # Errors
     /// When it cannot be reached or written, or a newer version made it.
     pub async fn open(place: &Place) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let wrong = |cause: &dyn std::fmt::Display| StoreError::Open {
-            place: place.shown(),
-            cause: place.explain(&cause.to_string()),
-        };
-        let options = place.options().map_err(|error| wrong(&error))?;
-        let postgres = matches!(place, Place::Postgres(_));
-        let connect = |most: u32| {
-            AnyPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(Duration::from_secs(15))
-                .after_connect(move |connection, _| {
-                    Box::pin(async move {
-                        let settings = if postgres {
-                            "SET synchronous_commit = on; SET statement_timeout = '60s'".to_owned()
-                        } else {
-                            format!(
-                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                                 PRAGMA busy_timeout = {BUSY_MS}; PRAGMA foreign_keys = ON"
-                            )
-                        };
-                        connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-                        Ok(())
-                    })
-                })
-                .connect_with(options.clone())
-        };
-        let writer = connect(if postgres { 4 } else { 1 })
-            .await
-            .map_err(|error| wrong(&error))?;
+        let writers = if place.is_postgres() { WRITERS } else { 1 };
+        let writer = place.connect(writers, Use::Write).await?;
         migrations()
             .run(&writer)
             .await
-            .map_err(|error| wrong(&error))?;
-        let pool = connect(READERS).await.map_err(|error| wrong(&error))?;
-        let store = Self {
+            .map_err(|error| place.cannot_open(&error))?;
+        let pool = place.connect(READERS, Use::Write).await?;
+        let store = Self::of(pool, writer, place);
+        let version = store.version().await?;
+        store.inner.changed.send_replace(version);
+        store
+            .watch(place)
+            .await
+            .map_err(|error| place.cannot_open(&error))?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there, to read it only: nothing of it is changed, not even by a
+    /// newer version's migrations.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be reached.
+    pub async fn look(place: &Place) -> Result<Self, StoreError> {
+        let pool = match place.connect(READERS, Use::Read).await {
+            Ok(pool) => pool,
+            // Reading while somebody may write needs a lock file, which a folder that cannot be
+            // written does not take; but then nobody writes there either.
+            Err(_) if !place.is_postgres() => place.connect(READERS, Use::ReadStill).await?,
+            Err(error) => return Err(error),
+        };
+        Ok(Self::of(pool.clone(), pool, place))
+    }
+
+    fn of(pool: AnyPool, writer: AnyPool, place: &Place) -> Self {
+        Self {
             inner: Arc::new(Inner {
                 pool,
                 writer,
-                postgres,
+                postgres: place.is_postgres(),
                 changed: watch::Sender::new(0),
                 stop: CancellationToken::new(),
                 tasks: TaskTracker::new(),
             }),
-        };
-        let version = store.version().await?;
-        store.inner.changed.send_replace(version);
-        store.watch(place).await.map_err(|error| wrong(&error))?;
-        Ok(store)
+        }
     }
 
     /// Ends background work and closes all connections.
@@ -203,9 +211,13 @@ impl Store {
             let stop = store.inner.stop.clone();
             loop {
                 let told = async {
-                    match &mut listener {
-                        Some(listener) => listener.recv().await.map(|_| ()).unwrap_or(()),
-                        None => std::future::pending().await,
+                    let heard = match &mut listener {
+                        Some(listener) => listener.recv().await.is_ok(),
+                        None => false,
+                    };
+                    // A listener that cannot connect says so at once, again and again.
+                    if !heard {
+                        tokio::time::sleep(LOOK_EVERY).await;
                     }
                 };
                 tokio::select! {
@@ -213,57 +225,40 @@ impl Store {
                     () = told => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
-                store.notice().await;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = store.notice() => {}
+                }
             }
         });
         Ok(())
     }
 }
 
-impl Place {
-    fn options(&self) -> Result<AnyConnectOptions, sqlx::Error> {
-        match self {
-            Self::Sqlite(path) => {
-                let path = path.to_string_lossy();
-                AnyConnectOptions::from_str(&format!("sqlite:{path}?mode=rwc"))
-            }
-            Self::Postgres(url) => AnyConnectOptions::from_str(url.expose()),
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Sqlite(path) => format!("`{}`", path.display()),
-            Self::Postgres(_) => "on PostgreSQL".to_owned(),
-        }
-    }
-
-    /// The cause without the URL, and what to do about it.
-    fn explain(&self, cause: &str) -> String {
-        match self {
-            Self::Sqlite(_) => format!("{cause}; check that the folder is there and writable"),
-            Self::Postgres(url) => {
-                let cause = cause.replace(url.expose().as_str(), "the URL");
-                format!("{cause}; check that the server runs and the account may create tables")
-            }
-        }
-    }
-}
-
 fn migrations() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        include_str!("store/migrations/0001_first.sql").into_sql_str(),
-        false,
-    )])
+    let migration = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "first", include_str!("store/migrations/0001_first.sql")),
+        migration(
+            2,
+            "find records",
+            include_str!("store/migrations/0002_find_records.sql"),
+        ),
+    ])
 }
 
 /// A count or microsecond column that is never negative.
 fn count(row: &AnyRow, column: &str) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|_| StoreError::Corrupt(format!("`{column}` is {value}")))
+}
+
+/// A place in the log as it is stored.
+fn number(place: u64) -> Result<i64, StoreError> {
+    i64::try_from(place).map_err(|_| StoreError::Corrupt(format!("the place {place}")))
 }
 
 fn time(row: &AnyRow, column: &str) -> Result<Timestamp, StoreError> {

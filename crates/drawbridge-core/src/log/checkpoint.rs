@@ -11,6 +11,9 @@ use super::merkle::Hash;
 /// The signature algorithm byte of Ed25519 in a signed note.
 const ED25519_ALGORITHM: u8 = 1;
 
+/// The extension line that names the checkpoint before.
+const PREVIOUS: &str = "previous ";
+
 /// The size and root of a log at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -20,6 +23,9 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of its Merkle tree.
     pub root: Hash,
+    /// The size of the checkpoint before it, 0 for the first: so that none can be taken away. It
+    /// is an extension line, which readers that do not know it pass over.
+    pub previous: u64,
 }
 
 /// What is wrong with a note or key.
@@ -36,10 +42,11 @@ pub enum NoteError {
 impl Checkpoint {
     fn text(&self) -> String {
         format!(
-            "{}\n{}\n{}\n",
+            "{}\n{}\n{}\n{PREVIOUS}{}\n",
             self.origin,
             self.size,
-            STANDARD.encode(self.root)
+            STANDARD.encode(self.root),
+            self.previous
         )
     }
 
@@ -49,6 +56,7 @@ impl Checkpoint {
             origin: lines.next()?.to_owned(),
             size: lines.next()?.parse().ok()?,
             root: STANDARD.decode(lines.next()?).ok()?.try_into().ok()?,
+            previous: lines.next()?.strip_prefix(PREVIOUS)?.parse().ok()?,
         };
         // Numbers and hashes have one spelling only.
         (checkpoint.text() == text).then_some(checkpoint)
@@ -103,13 +111,15 @@ impl Signer {
         }
     }
 
-    /// A signed note that the log has this size and root.
+    /// A signed note that the log has this size and root. `previous` is the size of the checkpoint
+    /// before it.
     #[must_use]
-    pub fn sign(&self, size: u64, root: Hash) -> String {
+    pub fn sign(&self, size: u64, root: Hash, previous: u64) -> String {
         let checkpoint = Checkpoint {
             origin: self.name.clone(),
             size,
             root,
+            previous,
         };
         let text = checkpoint.text();
         let mut signature = self.public().id().to_vec();
@@ -218,10 +228,13 @@ mod tests {
     #[test]
     fn a_note_opens_with_its_own_key_only() {
         let signer = Signer::new("acme", &Signer::generate().unwrap()).unwrap();
-        let note = signer.sign(7, [9; 32]);
+        let note = signer.sign(7, [9; 32], 4);
         let public = PublicKey::parse(&signer.public().to_string()).unwrap();
         let checkpoint = public.open(&note).unwrap();
-        assert_eq!((checkpoint.size, checkpoint.root), (7, [9; 32]));
+        assert_eq!(
+            (checkpoint.size, checkpoint.root, checkpoint.previous),
+            (7, [9; 32], 4)
+        );
         let other = Signer::new("acme", &Signer::generate().unwrap()).unwrap();
         assert!(other.public().open(&note).is_err());
     }
@@ -229,7 +242,7 @@ mod tests {
     #[test]
     fn any_flipped_bit_is_noticed() {
         let signer = Signer::new("acme", &Signer::generate().unwrap()).unwrap();
-        let note = signer.sign(7, [9; 32]).into_bytes();
+        let note = signer.sign(7, [9; 32], 4).into_bytes();
         for bit in 0..note.len() * 8 {
             let mut forged = note.clone();
             forged[bit / 8] ^= 1 << (bit % 8);

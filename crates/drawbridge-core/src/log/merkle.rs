@@ -1,5 +1,7 @@
 //! Merkle trees as RFC 6962 section 2.1 defines them: hashes, proofs, and a frontier to append to.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 /// A SHA-256 hash.
@@ -92,28 +94,28 @@ pub fn root(leaves: &[Hash]) -> Hash {
 }
 
 /// The largest power of two below `size`, where RFC 6962 splits a tree. `size` is at least 2.
-fn split(size: usize) -> usize {
+fn split(size: u64) -> u64 {
     1 << (size - 1).ilog2()
 }
 
-/// The audit path of one leaf, from the leaf to the root (section 2.1.1); none when there is no
-/// such leaf.
+/// The subtrees whose roots are the audit path of one leaf, from the leaf to the root (section
+/// 2.1.1), as ranges of leaves; none when there is no such leaf. Each root can be computed without
+/// holding the others' leaves.
 #[must_use]
-pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
-    if index >= leaves.len() {
+pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
+    if index >= size {
         return None;
     }
     let mut path = Vec::new();
-    let (mut part, mut index) = (leaves, index);
-    while part.len() > 1 {
-        let (left, right) = part.split_at(split(part.len()));
-        if index < left.len() {
-            path.push(root(right));
-            part = left;
+    let mut part = 0..size;
+    while part.end - part.start > 1 {
+        let middle = part.start + split(part.end - part.start);
+        if index < middle {
+            path.push(middle..part.end);
+            part.end = middle;
         } else {
-            path.push(root(left));
-            index -= left.len();
-            part = right;
+            path.push(part.start..middle);
+            part.start = middle;
         }
     }
     path.reverse();
@@ -147,29 +149,28 @@ pub fn verify_inclusion(leaf: Hash, (index, size): (u64, u64), path: &[Hash], ro
     last == 0 && hash == *root
 }
 
-/// The proof that the tree over all `leaves` extends the one over the first `size` of them
-/// (section 2.1.2); none when there are not so many, or none at all.
+/// The subtrees whose roots prove that the tree of `size` leaves extends the one over the first
+/// `old` of them (section 2.1.2), as ranges of leaves; none when there are not so many, or none.
 #[must_use]
-pub fn consistency(leaves: &[Hash], size: usize) -> Option<Vec<Hash>> {
-    if size == 0 || size > leaves.len() {
+pub fn consistency(old: u64, size: u64) -> Option<Vec<Range<u64>>> {
+    if old == 0 || old > size {
         return None;
     }
     let mut path = Vec::new();
-    let (mut part, mut size, mut whole) = (leaves, size, true);
-    while size < part.len() {
-        let (left, right) = part.split_at(split(part.len()));
-        if size <= left.len() {
-            path.push(root(right));
-            part = left;
+    let (mut part, mut whole) = (0..size, true);
+    while old < part.end {
+        let middle = part.start + split(part.end - part.start);
+        if old <= middle {
+            path.push(middle..part.end);
+            part.end = middle;
         } else {
-            path.push(root(left));
-            size -= left.len();
-            part = right;
+            path.push(part.start..middle);
+            part.start = middle;
             whole = false;
         }
     }
     if !whole {
-        path.push(root(part));
+        path.push(part);
     }
     path.reverse();
     Some(path)
@@ -234,6 +235,11 @@ mod tests {
             .collect()
     }
 
+    fn roots(all: &[Hash], ranges: &[Range<u64>]) -> Vec<Hash> {
+        let part = |range: &Range<u64>| root(&all[range.start as usize..range.end as usize]);
+        ranges.iter().map(part).collect()
+    }
+
     #[test]
     fn roots_agree_with_another_implementation() {
         let mut other = MemoryBackedTree::<Sha256, [u8; 8]>::new();
@@ -254,7 +260,7 @@ mod tests {
         fn inclusion_is_provable_and_nothing_else_is(size in 1_u64..200, at: prop::sample::Index, flip: prop::sample::Index) {
             let all = leaves(size);
             let index = at.index(all.len());
-            let mut path = inclusion(&all, index).unwrap();
+            let mut path = roots(&all, &inclusion(index as u64, size).unwrap());
             let root = root(&all);
             let place = (index as u64, size);
             prop_assert!(verify_inclusion(all[index], place, &path, &root));
@@ -271,7 +277,7 @@ mod tests {
         fn consistency_is_provable_and_nothing_else_is(size in 1_u64..200, at: prop::sample::Index) {
             let all = leaves(size);
             let old = 1 + at.index(all.len());
-            let path = consistency(&all, old).unwrap();
+            let path = roots(&all, &consistency(old as u64, size).unwrap());
             let (old_root, new_root) = (root(&all[..old]), root(&all));
             prop_assert!(verify_consistency((old as u64, &old_root), (size, &new_root), &path));
             let mut forged = all.clone();

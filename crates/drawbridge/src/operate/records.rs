@@ -1,10 +1,12 @@
-//! Reading the audit log: what each person may see of it, proofs, and following it as it grows.
+//! Reading the audit log: what each person may see of it, and proofs.
 
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
+    log::plain,
 };
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Effect, Prepared, RecordQuery, has_role, is_owner, store_down};
 use crate::{
@@ -14,8 +16,34 @@ use crate::{
     store::{RecordFilter, StoredRecord},
 };
 
+/// Records of one answer, unless the question says how many.
+const RECORDS: u32 = 50;
 /// The most records of one answer.
 const MOST_RECORDS: u32 = 500;
+/// Records that are looked through for a text before an answer says where to go on.
+const MOST_LOOKED_AT: u32 = 20_000;
+/// Records that are read at once.
+const PAGE: u32 = 256;
+
+/// How records are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportFormat {
+    /// One record to a line, as it was hashed: it can be verified.
+    Jsonl,
+    /// Open Cybersecurity Schema Framework, API Activity, one event to a line.
+    Ocsf,
+    /// A table with a header.
+    Csv,
+}
+
+/// Records, and where the next ones are.
+pub struct RecordPage {
+    /// The records.
+    pub records: Vec<StoredRecord>,
+    /// The query for the next ones; none when these are the last.
+    pub next: Option<RecordQuery>,
+}
 
 impl App {
     /// The records of this query that the caller may see: everyone's for an owner or auditor, else
@@ -27,38 +55,83 @@ impl App {
         &self,
         caller: &Caller,
         query: &RecordQuery,
-    ) -> Result<Vec<StoredRecord>, Failure> {
+    ) -> Result<RecordPage, Failure> {
         let snapshot = self.snapshot();
-        let person = if sees_all(&snapshot, caller) {
-            query.person.clone()
-        } else {
-            Some(caller.person.id.clone())
+        let most = query.limit.unwrap_or(RECORDS).clamp(1, MOST_RECORDS) as usize;
+        let mut filter = filter(&snapshot, caller, query);
+        filter.limit = match query.text {
+            Some(_) => PAGE,
+            None => u32::try_from(most + 1).unwrap_or(MOST_RECORDS),
         };
-        let filter = RecordFilter {
-            person,
-            client: query.client.clone(),
-            connector: query.connector.clone(),
-            action: query.action.clone(),
-            power: query.power.clone(),
-            status: query.status.clone(),
-            since: query.since,
-            until: query.until,
-            after: query.after,
-            before: query.before,
-            limit: query.limit.unwrap_or(50).clamp(1, MOST_RECORDS),
-        };
-        let mut records = self.store.records(&filter).await.map_err(store_down)?;
-        records
-            .iter_mut()
-            .for_each(|stored| without_content(&snapshot, caller, stored));
-        Ok(records)
+        let needle = query.text.as_deref().map(str::to_lowercase);
+        let (mut records, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let page = self.store.records(&filter).await.map_err(store_down)?;
+            let whole = page.len() < filter.limit as usize;
+            looked_at += filter.limit;
+            for mut stored in page {
+                if records.len() == most {
+                    return Ok(cut(records, &filter, query));
+                }
+                without_content(&snapshot, caller, &mut stored);
+                pass(&mut filter, stored.place);
+                if needle.as_deref().is_none_or(|needle| says(&stored, needle)) {
+                    records.push(stored);
+                }
+            }
+            if whole {
+                let next = None;
+                return Ok(RecordPage { records, next });
+            }
+            if looked_at >= MOST_LOOKED_AT {
+                return Ok(cut(records, &filter, query));
+            }
+        }
     }
 
     pub(super) async fn records_found(&self, caller: &Caller, query: &RecordQuery) -> Prepared {
-        let records = self.visible_records(caller, query).await?;
-        let count = records.len() as u64;
-        let found = Found::new(json!({"records": records}), String::new(), count);
-        Ok((found, Effect::Nothing))
+        let page = self.visible_records(caller, query).await?;
+        let count = page.records.len() as u64;
+        let next = page
+            .next
+            .map(|next| json!({"before": next.before, "after": next.after}));
+        let data = json!({"records": page.records, "next": next});
+        Ok((Found::new(data, String::new(), count), Effect::Nothing))
+    }
+
+    /// The next records of an export, the oldest first, and how far it came; none at its end. `from`
+    /// is the first place, `size` that of the log when the export began.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn export_page(
+        &self,
+        caller: &Caller,
+        query: &RecordQuery,
+        (from, size): (u64, u64),
+    ) -> Result<(Vec<StoredRecord>, Option<u64>), Failure> {
+        let snapshot = self.snapshot();
+        let needle = query.text.as_deref().map(str::to_lowercase);
+        let mut filter = filter(&snapshot, caller, query);
+        filter.oldest_first = true;
+        filter.after = filter.after.max(from.checked_sub(1));
+        filter.before = Some(filter.before.unwrap_or(size).min(size));
+        let mut records = self.store.records(&filter).await.map_err(store_down)?;
+        let next = records.last().map(|last| last.place + 1);
+        records
+            .iter_mut()
+            .for_each(|stored| without_content(&snapshot, caller, stored));
+        records.retain(|stored| needle.as_deref().is_none_or(|needle| says(stored, needle)));
+        Ok((records, next))
+    }
+
+    /// That somebody exports is on the log before the first line leaves; the lines follow.
+    pub(super) async fn export_found(&self) -> Prepared {
+        let mut reading = self.store.reading().await.map_err(store_down)?;
+        let newest = reading.newest_checkpoint().await.map_err(store_down)?;
+        let (size, note) = newest.map_or((0, None), |(size, note)| (size, Some(note)));
+        let data = json!({"size": size, "checkpoint": note});
+        Ok((Found::new(data, String::new(), size), Effect::Nothing))
     }
 
     pub(super) async fn record_found(&self, caller: &Caller, id: &str) -> Prepared {
@@ -70,9 +143,7 @@ impl App {
     pub(super) async fn proof_found(&self, caller: &Caller, id: &str) -> Prepared {
         let stored = self.visible_record(caller, id).await?;
         // A proof holds the bytes that were hashed, and content is among them where it was kept.
-        let whole = self.store.record(id).await.map_err(store_down)?;
-        let hidden = whole.is_some_and(|whole| whole.record.kept.is_some());
-        if hidden && stored.record.kept.is_none() {
+        if !stored.hashed {
             return Err(Failure::new(
                 Status::Denied,
                 "this record keeps content, so only an owner may have its proof",
@@ -86,7 +157,8 @@ impl App {
     }
 
     pub(super) async fn checkpoint_found(&self) -> Prepared {
-        let newest = self.store.newest_checkpoint().await.map_err(store_down)?;
+        let mut reading = self.store.reading().await.map_err(store_down)?;
+        let newest = reading.newest_checkpoint().await.map_err(store_down)?;
         let note = newest.map(|(_, note)| note);
         let data = json!({"checkpoint": note, "public_key": self.public_key.to_string()});
         Ok((Found::new(data, String::new(), 1), Effect::Nothing))
@@ -109,13 +181,72 @@ impl App {
     }
 }
 
+fn filter(snapshot: &Snapshot, caller: &Caller, query: &RecordQuery) -> RecordFilter {
+    let person = if sees_all(snapshot, caller) {
+        query.person.clone()
+    } else {
+        Some(caller.person.id.clone())
+    };
+    RecordFilter {
+        person,
+        client: query.client.clone(),
+        connector: query.connector.clone(),
+        action: query.action.clone(),
+        power: query.power.clone(),
+        status: query.status.clone(),
+        since: query.since,
+        until: query.until,
+        after: query.after,
+        before: query.before,
+        oldest_first: query.after.is_some(),
+        limit: PAGE,
+    }
+}
+
+/// Goes on behind a record, in the order that the filter has.
+fn pass(filter: &mut RecordFilter, place: u64) {
+    if filter.oldest_first {
+        filter.after = Some(place);
+    } else {
+        filter.before = Some(place);
+    }
+}
+
+/// A page that is not the last one.
+fn cut(records: Vec<StoredRecord>, filter: &RecordFilter, query: &RecordQuery) -> RecordPage {
+    let next = RecordQuery {
+        after: filter.after,
+        before: filter.before,
+        ..query.clone()
+    };
+    RecordPage {
+        records,
+        next: Some(next),
+    }
+}
+
+/// Whether the record, as the caller sees it, holds a text in lower case.
+fn says(stored: &StoredRecord, needle: &str) -> bool {
+    fn within(value: &Value, needle: &str) -> bool {
+        match value {
+            Value::String(text) => text.to_lowercase().contains(needle),
+            Value::Array(values) => values.iter().any(|value| within(value, needle)),
+            Value::Object(map) => map.values().any(|value| within(value, needle)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    within(&json!(stored.record), needle)
+}
+
 fn sees_all(snapshot: &Snapshot, caller: &Caller) -> bool {
     is_owner(snapshot, caller) || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
 }
 
 /// An auditor sees what happened, not what was in it.
 fn without_content(snapshot: &Snapshot, caller: &Caller, stored: &mut StoredRecord) {
-    if !is_owner(snapshot, caller) {
+    if stored.record.kept.is_some() && !is_owner(snapshot, caller) {
         stored.record.kept = None;
+        stored.body = plain::json(&stored.record).unwrap_or_default();
+        stored.hashed = false;
     }
 }

@@ -1,188 +1,254 @@
 //! The audit log's writer: the records of many calls in one sync.
 //!
-//! Batches form while the last one is being made durable; nothing waits for a clock.
+//! Batches form while the last one is being made durable; nothing waits for a clock. What cannot be
+//! written is refused, and the writer tries again by itself until the store takes it.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod commit;
+mod insert;
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use drawbridge_core::log::{
-    Entry, Journal, LogDown, Row as LogRow,
-    checkpoint::Signer,
-    merkle::{self, Frontier},
+use drawbridge_core::log::{Entry, Journal, LogDown, checkpoint::Signer};
+use metrics::{counter, gauge, histogram};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout},
 };
-use sqlx::{AnyConnection, Row};
-use tokio::sync::{mpsc, oneshot};
-use tracing::error;
+use tracing::{error, info};
 
-use super::{Store, StoreError, count};
+use super::{Store, StoreError, witness::Witness};
+use commit::Log;
 
 /// Records that wait for the writer; more than that wait to wait.
 const QUEUE: usize = 4_096;
 /// The most records of one batch.
 const BATCH: usize = 512;
-/// Rows of one INSERT, the largest first: each size is a statement the engine prepares once.
-const ROWS: [usize; 4] = [64, 16, 4, 1];
-/// Columns of a record.
-const COLUMNS: usize = 11;
+/// The most bytes of one batch, unless a single record has more.
+const BATCH_BYTES: usize = 16 << 20;
+/// How long a call waits for its record to be durable.
+const WAIT: Duration = Duration::from_secs(30);
+/// How often a log that is down is tried again when nobody calls.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-type Waiting = (Entry, oneshot::Sender<Result<u64, LogDown>>);
+struct Waiting {
+    entry: Entry,
+    answer: oneshot::Sender<Result<u64, LogDown>>,
+}
+
+/// Whether records can be made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogState {
+    /// The store was not compared with the checkpoint beside it yet.
+    Opening,
+    /// Records can be written.
+    Ready,
+    /// They cannot, so calls are refused: why, and what to do, for the operator.
+    Down(Arc<str>),
+}
 
 /// Appends records, durably and in order.
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
+    state: watch::Receiver<LogState>,
 }
 
-#[async_trait]
-impl Journal for Writer {
-    async fn append(&self, entry: Entry) -> Result<u64, LogDown> {
+impl Writer {
+    /// Whether records can be made durable at this moment.
+    #[must_use]
+    pub fn state(&self) -> LogState {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until the writer has compared the store with the checkpoint beside it.
+    pub async fn opened(&self) -> LogState {
+        let mut state = self.state.clone();
+        let opened = state.wait_for(|state| *state != LogState::Opening).await;
+        let closed = || LogState::Down(Arc::from("the log is closed"));
+        opened.map_or_else(|_| closed(), |state| state.clone())
+    }
+
+    async fn enqueue(&self, entry: Entry) -> Result<u64, LogDown> {
         let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { entry, answer };
         self.queue
-            .send((entry, answer))
+            .send(waiting)
             .await
             .map_err(|_| LogDown::because("the log is closed"))?;
         answered.await.map_err(LogDown::because)?
     }
 }
 
+#[async_trait]
+impl Journal for Writer {
+    async fn append(&self, entry: Entry) -> Result<u64, LogDown> {
+        let began = Instant::now();
+        let place = timeout(WAIT, self.enqueue(entry)).await;
+        histogram!("drawbridge_log_wait_seconds").record(began.elapsed().as_secs_f64());
+        place.unwrap_or_else(|_| Err(LogDown::because(StoreError::Slow(WAIT))))
+    }
+}
+
 impl Store {
     /// Starts the log's writer. `witness` is a file that always holds the newest checkpoint, apart
-    /// from the store: it shows when the store's end is cut off.
+    /// from the store: nothing is appended to a store that is behind it or differs from it.
     #[must_use]
     pub fn journal(&self, signer: Signer, witness: PathBuf) -> Arc<Writer> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let store = self.clone();
-        self.inner
-            .tasks
-            .spawn(async move { store.write(waiting, &signer, &witness).await });
-        Arc::new(Writer { queue })
+        let (state, known) = watch::channel(LogState::Opening);
+        let task = Task {
+            log: Log::new(self.clone(), signer, Witness::new(witness)),
+            waiting,
+            state,
+        };
+        self.inner.tasks.spawn(task.run());
+        Arc::new(Writer {
+            queue,
+            state: known,
+        })
     }
+}
 
-    async fn write(&self, mut queue: mpsc::Receiver<Waiting>, signer: &Signer, witness: &Path) {
+/// The one task that writes.
+struct Task {
+    log: Log,
+    waiting: mpsc::Receiver<Waiting>,
+    state: watch::Sender<LogState>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let stop = self.log.store().inner.stop.clone();
+        let opened = self.log.probe().await;
+        self.tell(opened.err());
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            let down = matches!(*self.state.borrow(), LogState::Down(_));
             let taken = tokio::select! {
-                taken = queue.recv_many(&mut batch, BATCH) => taken,
-                () = self.inner.stop.cancelled() => {
+                taken = self.waiting.recv_many(&mut batch, BATCH) => taken,
+                () = stop.cancelled() => {
                     // What was sent before the stop is still written.
-                    queue.close();
-                    queue.recv_many(&mut batch, BATCH).await
+                    self.waiting.close();
+                    self.waiting.recv_many(&mut batch, BATCH).await
+                }
+                () = tokio::time::sleep(TRY_AGAIN), if down => {
+                    let probed = self.log.probe().await;
+                    self.tell(probed.err());
+                    continue;
                 }
             };
             if taken == 0 {
                 return;
             }
-            let (entries, answers): (Vec<Entry>, Vec<_>) = batch.drain(..).unzip();
-            match self.commit(&entries, signer).await {
-                Ok((first, note)) => {
-                    for (place, answer) in (first..).zip(answers) {
+            gauge!("drawbridge_log_waiting").set(length(self.waiting.len()));
+            self.write(&mut batch, stop.is_cancelled()).await;
+        }
+    }
+
+    /// Writes what waits. One record that the store does not take does not take others down: they
+    /// are written without it.
+    async fn write(&mut self, batch: &mut Vec<Waiting>, stopping: bool) {
+        let mut parts = parts(batch);
+        while let Some(mut part) = parts.pop_front() {
+            let entries: Vec<&Entry> = part.iter().map(|waiting| &waiting.entry).collect();
+            match self.log.commit(&entries).await {
+                Ok(first) => {
+                    for (place, waiting) in (first..).zip(part) {
                         // A caller that is gone needs no answer; its record stands.
-                        let _ = answer.send(Ok(place));
+                        let _ = waiting.answer.send(Ok(place));
                     }
-                    if let Err(cause) = crate::keys::replace(witness, note.as_bytes()) {
-                        error!("cannot write the newest checkpoint beside the store: {cause}");
-                    }
+                    self.tell(None);
+                }
+                Err(cause) if is_about_a_record(&cause) && part.len() > 1 => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.push_front(rest);
+                    parts.push_front(part);
                 }
                 Err(cause) => {
-                    error!(cause = ?cause, "the audit log cannot be written; calls are refused");
-                    for answer in answers {
-                        let _ = answer.send(Err(LogDown::because(cause.to_string())));
+                    let told: Arc<str> = explain(&cause).into();
+                    for waiting in part {
+                        let down = LogDown::because(told.to_string());
+                        let _ = waiting.answer.send(Err(down));
+                    }
+                    if is_about_a_record(&cause) {
+                        error!("a record is refused by the store: {told}");
+                        continue;
+                    }
+                    self.tell(Some(cause));
+                    if stopping {
+                        // Nothing more is to come, and nobody waits for a store that is gone.
+                        self.waiting.close();
+                        while self.waiting.try_recv().is_ok() {}
                     }
                 }
             }
         }
     }
 
-    /// Writes a batch with its checkpoint in one transaction; the place of its first record.
-    async fn commit(
-        &self,
-        entries: &[Entry],
-        signer: &Signer,
-    ) -> Result<(u64, String), StoreError> {
-        let mut transaction = self.inner.writer.begin().await?;
-        let mut frontier = head(&mut transaction).await?;
-        let first = frontier.size();
-        let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let leaf = merkle::leaf(&entry.body);
-            rows.push((frontier.size(), leaf, entry));
-            frontier.push(leaf);
-        }
-        let mut rest = rows.as_slice();
-        for size in ROWS {
-            while let Some((chunk, after)) = rest.split_at_checked(size) {
-                insert(&mut transaction, chunk).await?;
-                rest = after;
+    /// Tells a change of state, once.
+    fn tell(&self, down: Option<StoreError>) {
+        let state = down.map_or(LogState::Ready, |cause| {
+            LogState::Down(explain(&cause).into())
+        });
+        gauge!("drawbridge_log_up").set(if state == LogState::Ready { 1.0 } else { 0.0 });
+        let before = self.state.send_replace(state.clone());
+        match (&state, before) {
+            (LogState::Down(why), before) if before != state => {
+                error!("the audit log cannot be written, so calls are refused: {why}");
             }
+            (LogState::Ready, LogState::Down(_)) => info!("the audit log can be written again"),
+            _ => {}
         }
-        let note = signer.sign(frontier.size(), frontier.root());
-        sqlx::query("INSERT INTO checkpoints (size, note) VALUES ($1, $2)")
-            .bind(number(frontier.size())?)
-            .bind(&note)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE log_head SET size = $1, frontier = $2 WHERE id = 1")
-            .bind(number(frontier.size())?)
-            .bind(frontier.to_bytes())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok((first, note))
     }
 }
 
-/// Reads the head and keeps other writers out until this transaction ends: an update locks the row
-/// on PostgreSQL and the whole file on SQLite.
-async fn head(transaction: &mut AnyConnection) -> Result<Frontier, StoreError> {
-    sqlx::query(
-        "INSERT INTO log_head (id, size, frontier) VALUES (1, 0, $1) \
-         ON CONFLICT (id) DO UPDATE SET id = log_head.id",
-    )
-    .bind(Vec::<u8>::new())
-    .execute(&mut *transaction)
-    .await?;
-    let row = sqlx::query("SELECT size, frontier FROM log_head WHERE id = 1")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let bytes: Vec<u8> = row.try_get("frontier")?;
-    Frontier::from_bytes(count(&row, "size")?, &bytes)
-        .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))
-}
-
-async fn insert(
-    transaction: &mut AnyConnection,
-    rows: &[(u64, merkle::Hash, &Entry)],
-) -> Result<(), StoreError> {
-    let values: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let marks: Vec<String> = (1..=COLUMNS)
-                .map(|column| format!("${}", row * COLUMNS + column))
-                .collect();
-            format!("({})", marks.join(", "))
-        })
-        .collect();
-    let statement = format!(
-        "INSERT INTO records (place, id, time, person, client, connector, action, power, status, \
-         body, leaf) VALUES {}",
-        values.join(", ")
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for (place, leaf, entry) in rows {
-        query = query.bind(number(*place)?);
-        for (name, value) in LogRow::columns(&entry.record) {
-            query = match name {
-                "time" => query.bind(entry.record.time.as_microsecond()),
-                _ => query.bind(value),
-            };
+/// The batch in parts of bounded size.
+fn parts(batch: &mut Vec<Waiting>) -> VecDeque<Vec<Waiting>> {
+    let mut parts = VecDeque::new();
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    for waiting in batch.drain(..) {
+        let size = waiting.entry.body.len();
+        if !part.is_empty() && bytes + size > BATCH_BYTES {
+            parts.push_back(std::mem::take(&mut part));
+            bytes = 0;
         }
-        query = query.bind(entry.body.clone()).bind(leaf.to_vec());
+        bytes += size;
+        part.push(waiting);
     }
-    query.execute(transaction).await?;
-    Ok(())
+    parts.push_back(part);
+    counter!("drawbridge_log_batches_total").increment(1);
+    parts
 }
 
-fn number(place: u64) -> Result<i64, StoreError> {
-    i64::try_from(place).map_err(|_| StoreError::Corrupt(format!("the place {place}")))
+/// Whether the store refused what is in a record, rather than failed.
+fn is_about_a_record(error: &StoreError) -> bool {
+    let StoreError::Failed(sqlx::Error::Database(error)) = error else {
+        return matches!(error, StoreError::Failed(sqlx::Error::Encode(_)));
+    };
+    // PostgreSQL's classes of wrong data, broken constraints and exceeded limits; SQLite's codes for
+    // a text or blob too big, a constraint and a type.
+    let code = error.code().unwrap_or_default();
+    let sqlite: Option<u32> = code.parse().ok().filter(|_| code.len() < 5);
+    match sqlite {
+        Some(code) => matches!(code & 0xff, 18..=20),
+        None => ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+    }
+}
+
+/// The error with its cause, for the operator.
+fn explain(error: &StoreError) -> String {
+    match error {
+        StoreError::Failed(cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the length of a bounded queue is far below 2^52"
+)]
+fn length(waiting: usize) -> f64 {
+    waiting as f64
 }

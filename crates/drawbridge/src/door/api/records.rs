@@ -120,7 +120,7 @@ impl Following {
         let again = identify.caller(&self.headers, Door::Api, &gateway).await;
         self.caller = again.ok()?;
         let found = self.app.visible_records(&self.caller, &self.query).await;
-        let records = found.ok()?;
+        let records = found.ok()?.records;
         let mut events = Vec::with_capacity(records.len());
         for record in &records {
             self.query.after = Some(record.place);

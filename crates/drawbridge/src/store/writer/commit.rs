@@ -1,0 +1,250 @@
+//! One batch in one transaction: compared with what was last seen, appended, signed, made durable.
+
+use std::time::Duration;
+
+use drawbridge_core::log::{
+    Entry,
+    checkpoint::Signer,
+    merkle::{self, Frontier},
+};
+use metrics::counter;
+use sqlx::{AnyConnection, Connection, Row};
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use super::insert::insert;
+use crate::store::{
+    Store, StoreError, count, number,
+    reading::{extend, newest_checkpoint},
+    witness::{Seen, Witness},
+};
+
+/// How long one batch may take.
+const COMMIT: Duration = Duration::from_secs(20);
+
+/// The log as this gateway knows it.
+pub(super) struct Log {
+    store: Store,
+    signer: Signer,
+    witness: Witness,
+    /// What this gateway has seen of the log; none until the witness was read.
+    seen: Option<Seen>,
+}
+
+impl Log {
+    pub(super) fn new(store: Store, signer: Signer, witness: Witness) -> Self {
+        Self {
+            store,
+            signer,
+            witness,
+            seen: None,
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether something could be appended: the store takes writes, and is the log last seen.
+    pub(super) async fn probe(&mut self) -> Result<(), StoreError> {
+        self.commit(&[]).await.map(|_| ())
+    }
+
+    /// Makes a batch durable with its checkpoint; the place of its first record.
+    pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<u64, StoreError> {
+        let seen = self.seen()?;
+        let mut connection = self.store.inner.writer.acquire().await?;
+        let appended = timeout(COMMIT, self.append(&mut connection, &seen, entries)).await;
+        let appended = appended.unwrap_or(Err(StoreError::Slow(COMMIT)));
+        let (first, frontier, note) = match appended {
+            Ok(appended) => appended,
+            Err(error) => {
+                // A full disk can end SQLite's transaction behind the driver's back, and a batch
+                // that took too long still runs: this connection is of no use to anyone.
+                connection.close_on_drop();
+                return Err(error);
+            }
+        };
+        drop(connection);
+        if let Some(note) = note {
+            let (witness, frontier) = (self.witness.clone(), frontier.clone());
+            let saved = tokio::task::spawn_blocking(move || witness.save(&note, &frontier)).await;
+            if let Ok(Err(cause)) = saved {
+                error!("cannot write the newest checkpoint beside the store: {cause}");
+            }
+        }
+        self.seen = Some(Seen::Whole(frontier));
+        Ok(first)
+    }
+
+    /// What this gateway has seen of the log, from the witness at first.
+    fn seen(&mut self) -> Result<Seen, StoreError> {
+        if let Some(seen) = &self.seen {
+            return Ok(seen.clone());
+        }
+        let seen = self.witness.load(&self.signer.public()).map_err(|cause| {
+            let file = self.witness.path().display();
+            StoreError::Changed(format!(
+                "the checkpoint beside the store, `{file}`, cannot be used: {cause}. It must be \
+                 readable and signed by this gateway's key; restore both from one backup"
+            ))
+        })?;
+        self.seen = Some(seen.clone());
+        Ok(seen)
+    }
+
+    async fn append(
+        &self,
+        connection: &mut AnyConnection,
+        seen: &Seen,
+        entries: &[&Entry],
+    ) -> Result<(u64, Frontier, Option<String>), StoreError> {
+        let mut transaction = connection.begin().await?;
+        let mut frontier = lock_head(&mut transaction).await?;
+        self.compare(&mut transaction, seen, &frontier).await?;
+        let first = frontier.size();
+        if entries.is_empty() {
+            transaction.commit().await?;
+            return Ok((first, frontier, None));
+        }
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let leaf = merkle::leaf(&entry.body);
+            rows.push((frontier.size(), leaf, *entry));
+            frontier.push(leaf);
+        }
+        insert(&mut transaction, &rows).await?;
+        let note = self.signer.sign(frontier.size(), frontier.root(), first);
+        sqlx::query("INSERT INTO checkpoints (size, note) VALUES ($1, $2)")
+            .bind(number(frontier.size())?)
+            .bind(&note)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE log_head SET size = $1, frontier = $2 WHERE id = 1")
+            .bind(number(frontier.size())?)
+            .bind(frontier.to_bytes())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        counter!("drawbridge_log_records_total").increment(frontier.size() - first);
+        Ok((first, frontier, Some(note)))
+    }
+
+    /// Whether the store holds the log that was last seen, or one that other gateways appended to.
+    async fn compare(
+        &self,
+        transaction: &mut AnyConnection,
+        seen: &Seen,
+        head: &Frontier,
+    ) -> Result<(), StoreError> {
+        self.whole(transaction, head).await?;
+        let mut known = match seen {
+            Seen::Whole(known) if known == head => return Ok(()),
+            Seen::Whole(known) => known.clone(),
+            Seen::Nothing => {
+                info!(
+                    records = head.size(),
+                    "no checkpoint is beside the store; this log is taken up"
+                );
+                return self.signed(transaction, head).await;
+            }
+            Seen::Checkpoint(checkpoint) => {
+                if checkpoint.size > head.size() {
+                    return Err(self.behind(checkpoint.size, head.size()));
+                }
+                let mut known = Frontier::default();
+                extend(transaction, &mut known, 0..checkpoint.size).await?;
+                if known.root() != checkpoint.root {
+                    return Err(self.different(checkpoint.size));
+                }
+                known
+            }
+        };
+        let size = known.size();
+        if size > head.size() {
+            return Err(self.behind(size, head.size()));
+        }
+        extend(transaction, &mut known, size..head.size()).await?;
+        if known != *head {
+            return Err(self.different(size));
+        }
+        self.signed(transaction, head).await
+    }
+
+    /// Whether the head is where the records end: nothing was cut off, and nothing put behind it.
+    async fn whole(
+        &self,
+        transaction: &mut AnyConnection,
+        head: &Frontier,
+    ) -> Result<(), StoreError> {
+        let row = sqlx::query("SELECT MAX(place) AS last FROM records")
+            .fetch_one(transaction)
+            .await?;
+        let last: Option<i64> = row.try_get("last")?;
+        if last.map_or(0, |last| last.saturating_add(1)) == number(head.size())? {
+            return Ok(());
+        }
+        Err(self.mend("the store's records do not end where its head says"))
+    }
+
+    /// Whether a gateway with this key signed for all that is there: what it did not sign must not
+    /// be signed by appending to it.
+    async fn signed(
+        &self,
+        transaction: &mut AnyConnection,
+        head: &Frontier,
+    ) -> Result<(), StoreError> {
+        let newest = newest_checkpoint(transaction).await?;
+        let signed = match newest {
+            None => head.size() == 0,
+            Some((size, note)) => self.signer.public().open(&note).is_ok_and(|checkpoint| {
+                (size, checkpoint.size, checkpoint.root) == (head.size(), head.size(), head.root())
+            }),
+        };
+        if signed {
+            return Ok(());
+        }
+        Err(self.mend("the store's newest records are not signed by this gateway's key"))
+    }
+
+    fn behind(&self, seen: u64, found: u64) -> StoreError {
+        self.mend(&format!(
+            "the store holds {found} records, and {seen} were seen before: its end was cut off or \
+             an older copy was put in its place"
+        ))
+    }
+
+    fn different(&self, seen: u64) -> StoreError {
+        self.mend(&format!(
+            "the store's first {seen} records are not those that were seen before: records were \
+             changed or another log was put in its place"
+        ))
+    }
+
+    fn mend(&self, what: &str) -> StoreError {
+        let file = self.witness.path().display();
+        StoreError::Changed(format!(
+            "{what} (see `drawbridge log verify`). Put the newest whole copy of the store back; \
+             the gateway then goes on by itself. Where none is left, stop the gateway, keep \
+             `{file}` as evidence, and run `drawbridge log accept --reason …`"
+        ))
+    }
+}
+
+/// Reads the head and keeps other writers out until this transaction ends: an update locks the row
+/// on PostgreSQL and the whole file on SQLite.
+async fn lock_head(transaction: &mut AnyConnection) -> Result<Frontier, StoreError> {
+    sqlx::query(
+        "INSERT INTO log_head (id, size, frontier) VALUES (1, 0, $1) \
+         ON CONFLICT (id) DO UPDATE SET id = log_head.id",
+    )
+    .bind(Vec::<u8>::new())
+    .execute(&mut *transaction)
+    .await?;
+    let row = sqlx::query("SELECT size, frontier FROM log_head WHERE id = 1")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let bytes: Vec<u8> = row.try_get("frontier")?;
+    Frontier::from_bytes(count(&row, "size")?, &bytes)
+        .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))
+}
