@@ -43,7 +43,7 @@ pub trait Kind: Send + Sync {
     fn check(&self, part: &Part, labels: &Labels) -> Vec<Fault>;
 
     /// How `new` differs from `old`, apart from what the core compares for every kind.
-    fn compare(&self, old: &Part, new: &Part) -> Vec<Change>;
+    fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change>;
 
     /// Opens the connector. Returns once it can answer, not once it holds everything: a long first
     /// sync goes on in the background and is told by [`Connector::inspect`].

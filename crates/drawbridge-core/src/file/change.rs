@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ConnectorFile, Permission, System};
+use super::{ConnectorFile, Labels, Permission, System};
 use crate::{call::Power, connector::Kind};
 
 /// Which way a change goes. Narrowing takes effect at once; widening needs review.
@@ -45,7 +45,12 @@ impl Change {
 
 /// How `new` differs from `old`, section by section, in the order of the file.
 #[must_use]
-pub fn changes(old: &ConnectorFile, new: &ConnectorFile, kind: &dyn Kind) -> Vec<Change> {
+pub fn changes(
+    old: &ConnectorFile,
+    new: &ConnectorFile,
+    kind: &dyn Kind,
+    labels: &Labels,
+) -> Vec<Change> {
     let mut found = Vec::new();
     let mut differs = |pointer: &str, same: bool, direction, sentence: &str| {
         if !same {
@@ -75,7 +80,7 @@ pub fn changes(old: &ConnectorFile, new: &ConnectorFile, kind: &dyn Kind) -> Vec
     found.extend(permissions(&old.permissions, &new.permissions));
     found.extend(oversight(old, new));
     if old.system.kind == new.system.kind {
-        found.extend(kind.compare(&old.part(), &new.part()));
+        found.extend(kind.compare(&old.part(), &new.part(), labels));
     }
     found
 }

@@ -1,27 +1,36 @@
 //! `documents`: a folder of documents, searched and read as far as each caller may see.
 
 mod actions;
-mod corpus;
+mod answer;
+mod document;
 pub mod extract;
+mod index;
+mod language;
+mod library;
 mod part;
-mod search;
+mod passage;
+mod source;
 mod sync;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use drawbridge_core::{
-    answer::{Failure, Found},
+    answer::{Failure, Found, Status},
     call::{Action, Call, Power},
     connector::{Connector, Context, Facet, Health, Inspection, Kind, LABEL, Part, Schema},
     decide::View,
-    file::{Change, Direction, Fault, Labels},
+    file::{Change, Fault, Labels},
 };
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use corpus::Corpus;
+use answer::NoAnswer;
+use library::Library;
 use part::Own;
+use source::Source;
+use sync::Progressing;
 
 /// The kind.
 pub struct Documents;
@@ -58,13 +67,22 @@ static FACETS: &[Facet] = &[
     },
 ];
 
+/// How often an answer is made again whose documents changed while it was made.
+const TRIES: usize = 3;
+
 /// A folder that is kept in step with the disk.
 struct Folder {
     own: Own,
     part: Part,
     context: Context,
-    corpus: ArcSwap<Corpus>,
+    source: Source,
+    /// The folder of the index.
+    kept: PathBuf,
+    library: Library,
+    progress: Progressing,
     extractor: extract::Extractor,
+    /// Told when the index was made anew, and everything must be read again.
+    anew: Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -99,33 +117,28 @@ impl Kind for Documents {
         part::check(part, labels)
     }
 
-    fn compare(&self, old: &Part, new: &Part) -> Vec<Change> {
-        let mut changes = Vec::new();
-        if old.system != new.system {
-            changes.push(Change::new(
-                "/system",
-                Direction::Widens,
-                "it reaches another folder",
-            ));
-        }
-        if old.scope != new.scope {
-            changes.push(Change::new(
-                "/scope",
-                Direction::Widens,
-                "its scope changed",
-            ));
-        }
-        changes
+    fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change> {
+        part::compare(old, new, labels)
     }
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
         let own = Own::read(part, &context)?;
+        let kept = context.state.join("index");
+        let (index, digest) = (kept.clone(), digest(part, &own, &context));
+        let library = tokio::task::spawn_blocking(move || Library::open(&index, &digest))
+            .await
+            .map_err(|broke| broken(broke.into()))?
+            .map_err(|broken_index| broken(broken_index.into()))?;
         let folder = Arc::new(Folder {
+            source: Source::folder(&own.root, own.hard_links),
             extractor: extract::Extractor::new(context.program.clone()),
+            progress: Progressing::kept(&kept),
+            kept,
             own,
             part: part.clone(),
             context,
-            corpus: ArcSwap::from_pointee(Corpus::default()),
+            library,
+            anew: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -134,51 +147,100 @@ impl Kind for Documents {
     }
 }
 
+/// What the index depends on beside the files: it is made anew when this changes.
+fn digest(part: &Part, own: &Own, context: &Context) -> String {
+    let mut hasher = Sha256::new();
+    let labels = context.labels.words().join("\n");
+    let root = own.root.as_os_str().as_encoded_bytes();
+    for text in [
+        part.system.to_string().as_bytes(),
+        part.scope.to_string().as_bytes(),
+        labels.as_bytes(),
+        root,
+    ] {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
+    }
+    hex::encode(hasher.finalize())
+}
+
+fn broken(source: Box<dyn std::error::Error + Send + Sync>) -> Failure {
+    Failure::new(
+        Status::Unavailable,
+        "its index broke and is made anew; try again shortly",
+    )
+    .with_source(source)
+}
+
 struct Bridge(Arc<Folder>);
 
 #[async_trait]
 impl Connector for Bridge {
+    /// What an answer shows is compared with the disk before it leaves, so that a document that is
+    /// gone, or that somebody marked as more sensitive, is not shown again.
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure> {
-        let folder = &self.0;
-        if let Some(path) = call
-            .arguments
-            .get("path")
-            .and_then(serde_json::Value::as_str)
-        {
-            sync::refresh(folder, path).await;
+        for _ in 0..TRIES {
+            if self.0.stop.is_cancelled() {
+                return Err(Failure::new(
+                    Status::Unavailable,
+                    "the connector was stopped",
+                ));
+            }
+            let (folder, call, view) = (self.0.clone(), call.clone(), view.clone());
+            let attempt = tokio::task::spawn_blocking(move || {
+                let answer = answer::to(&folder, &call, &view)?;
+                let moved = sync::moved(&folder, &answer.shown);
+                Ok::<_, NoAnswer>((answer.found, moved))
+            });
+            match attempt.await {
+                Ok(Ok((found, moved))) if moved.is_empty() => return Ok(found),
+                Ok(Ok((_, moved))) => sync::refresh(&self.0, moved).await,
+                Ok(Err(NoAnswer::Failure(failure))) => return Err(failure),
+                Ok(Err(NoAnswer::Broken(cause))) => {
+                    sync::examine(&self.0).await;
+                    return Err(broken(cause.into()));
+                }
+                Err(panic) => {
+                    sync::examine(&self.0).await;
+                    return Err(broken(panic.into()));
+                }
+            }
         }
-        let (folder, call, view) = (folder.clone(), call.clone(), view.clone());
-        tokio::task::spawn_blocking(move || search::fetch(&folder, &call, &view))
-            .await
-            .map_err(|error| {
-                Failure::new(drawbridge_core::answer::Status::Failed, "the search broke")
-                    .with_source(error)
-            })?
+        let changing = "the documents are changing at this moment; try again shortly";
+        Err(Failure::new(Status::Unavailable, changing))
     }
 
     async fn inspect(&self) -> Inspection {
-        let corpus = self.0.corpus.load();
-        let complete = corpus.complete;
-        let problems = corpus.problems();
+        let (snapshot, standing) = (self.0.library.snapshot(), self.0.progress.now());
+        let documents = snapshot.documents.len();
+        let mut problems = standing.problems.clone();
+        problems.extend(snapshot.problems());
+        let problem_count = problems.len();
+        problems.truncate(Inspection::MAX_PROBLEMS);
+        let (health, summary) = match (standing.synced, standing.problems.first()) {
+            _ if self.0.stop.is_cancelled() => (Health::Down, "it was stopped".to_owned()),
+            (_, Some(problem)) => {
+                let summary = format!(
+                    "{documents} documents; `{}`: {}",
+                    problem.path, problem.reason
+                );
+                (Health::Degraded, summary)
+            }
+            (None, None) => {
+                let summary =
+                    format!("the first sync is not complete; {documents} documents so far");
+                (Health::Syncing, summary)
+            }
+            (Some(_), None) => (Health::Ready, format!("{documents} documents")),
+        };
         Inspection {
-            health: match (corpus.synced, complete) {
-                (None, _) => Health::Syncing,
-                (Some(_), true) => Health::Ready,
-                (Some(_), false) => Health::Degraded,
-            },
-            summary: match corpus.synced {
-                None => "the first sync is not complete".to_owned(),
-                Some(_) if complete => format!("{} documents", corpus.documents.len()),
-                Some(_) => "the last listing was incomplete; nothing was removed".to_owned(),
-            },
-            synced: corpus.synced,
-            progress: corpus.progress,
-            resources: corpus.documents.len() as u64,
-            problem_count: problems.len() as u64,
-            problems: problems
-                .into_iter()
-                .take(Inspection::MAX_PROBLEMS)
-                .collect(),
+            health,
+            summary,
+            synced: standing.synced,
+            progress: standing.progress,
+            resources: documents as u64,
+            problem_count: problem_count as u64,
+            problems,
             excess: Vec::new(),
         }
     }
@@ -187,6 +249,9 @@ impl Connector for Bridge {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        self.0.extractor.close().await;
+        self.0.extractor.rest().await;
+        let folder = self.0.clone();
+        // It must let go of the folder before another connector opens it.
+        let _ = tokio::task::spawn_blocking(move || folder.library.close()).await;
     }
 }

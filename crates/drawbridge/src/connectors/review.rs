@@ -103,7 +103,7 @@ impl Connectors {
             }
             (Ok(read), None) => Some((read, text.hash)),
             (Ok(read), Some((active, hash))) => {
-                let differences = changes(&active.0, &read.0, read.1);
+                let differences = changes(&active.0, &read.0, read.1, &gateway.labels());
                 if differences
                     .iter()
                     .any(|change| change.direction == Direction::Widens)

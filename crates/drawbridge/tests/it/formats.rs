@@ -92,5 +92,5 @@ async fn hostile_files_end_in_a_reason_and_the_next_file_is_read() {
         .await
         .unwrap();
     assert!(front.front_error.is_some());
-    extractor.close().await;
+    extractor.rest().await;
 }

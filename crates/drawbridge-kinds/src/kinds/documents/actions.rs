@@ -4,7 +4,13 @@ use drawbridge_core::call::{Action, Power};
 use serde_json::{Value, json};
 
 /// The most hits of one answer.
-pub(super) const MOST_HITS: u64 = 50;
+const MOST_HITS: usize = 50;
+/// The hits of an answer to a search without `limit`.
+pub(super) const USUAL_HITS: usize = 10;
+/// The most documents of one answer.
+const MOST_DOCUMENTS: usize = 200;
+/// The documents of an answer to a list without `limit`.
+pub(super) const USUAL_DOCUMENTS: usize = 50;
 
 pub(super) fn all() -> Vec<Action> {
     vec![search(), read(), list()]
@@ -17,6 +23,9 @@ fn filters() -> Value {
         "department": {"type": "string", "maxLength": 200, "description": "Only documents of this department"},
         "customer": {"type": "string", "maxLength": 200, "description": "Only documents about this customer"},
         "project": {"type": "string", "maxLength": 200, "description": "Only documents about this project"},
+        "status": {"type": "string", "maxLength": 100, "description": "Only documents with this status, such as `final`"},
+        "modified_after": {"type": "string", "maxLength": 40, "description": "Only documents changed on or after this day (`2026-01-31`, UTC) or time (`2026-01-31T08:00:00Z`)"},
+        "modified_before": {"type": "string", "maxLength": 40, "description": "Only documents changed before this day or time"},
         "format": {"type": "string", "maxLength": 20, "description": "Only documents of this format, such as `pdf`"},
         "cursor": {"type": "string", "maxLength": 400, "description": "The `next` of an earlier answer, for what follows it"},
     })
@@ -69,7 +78,7 @@ fn search() -> Action {
         power: Power::Search,
         input: with(filters(), &["query"], json!({
             "query": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Words to look for"},
-            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_HITS, "description": "How many hits; 10 if left out"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_HITS, "description": format!("How many hits; {USUAL_HITS} if left out")},
         })),
         output: page("hits", &hit),
     }
@@ -81,7 +90,7 @@ fn read() -> Action {
         title: "Read a document".to_owned(),
         description:
             "Returns a document's text, in pages of about 12,000 characters; `next` leads on. \
-                      `heading` or `page` gives only that part."
+                      `heading`, `page` or a range gives only that part."
                 .to_owned(),
         power: Power::Read,
         input: with(
@@ -91,11 +100,15 @@ fn read() -> Action {
                 "path": {"type": "string", "minLength": 1, "maxLength": 20000, "description": "The document's path, as search and list give it"},
                 "heading": {"type": "string", "maxLength": 500, "description": "Only the parts below this heading"},
                 "page": {"type": "integer", "minimum": 1, "description": "Only this page or slide"},
+                "from_line": {"type": "integer", "minimum": 1, "description": "Only from this line of that text on"},
+                "to_line": {"type": "integer", "minimum": 1, "description": "Only up to this line"},
+                "from_character": {"type": "integer", "minimum": 1, "description": "Only from this character of that text on"},
+                "to_character": {"type": "integer", "minimum": 1, "description": "Only up to this character"},
                 "cursor": {"type": "string", "maxLength": 400, "description": "The `next` of an earlier answer"},
             }),
         ),
         output: document(json!({
-            "text": {"type": "string"}, "length": {"type": "integer"},
+            "text": {"type": "string"}, "length": {"type": "integer"}, "lines": {"type": "integer"},
             "outline": {"type": "array", "items": {"type": "string"}}, "next": {"type": ["string", "null"]},
         })),
     }
@@ -112,7 +125,7 @@ fn list() -> Action {
             .to_owned(),
         power: Power::Read,
         input: with(filters(), &[], json!({
-            "limit": {"type": "integer", "minimum": 1, "maximum": 200, "description": "How many; 50 if left out"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_DOCUMENTS, "description": format!("How many; {USUAL_DOCUMENTS} if left out")},
         })),
         output: page("documents", &item),
     }

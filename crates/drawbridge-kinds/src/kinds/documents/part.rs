@@ -1,18 +1,24 @@
 //! The kind's part of the connector file.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+mod compare;
+mod rules;
+
+use std::time::Duration;
 
 use drawbridge_core::{
-    answer::{Failure, Status},
-    connector::{Context, LABEL, Part, Schema},
+    connector::{LABEL, Part, Schema},
     file::{Fault, Labels, Span},
 };
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::language::Language;
+pub(super) use compare::compare;
+pub(super) use rules::Own;
+
 /// `system`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct System {
     /// The folder, from the folder of `drawbridge.yaml`.
@@ -20,6 +26,20 @@ pub(super) struct System {
     /// How often the whole folder is listed again. Default 5m.
     #[serde(default = "five_minutes")]
     pub(super) rescan_every: Span,
+    /// Files with a second name, which may be outside the folder. Default `refuse`.
+    #[serde(default)]
+    pub(super) hard_links: HardLinks,
+}
+
+/// What becomes of files with a second name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum HardLinks {
+    /// They are not read, and the reason is told.
+    #[default]
+    Refuse,
+    /// They are read like others.
+    Allow,
 }
 
 /// `scope`.
@@ -32,7 +52,8 @@ pub(super) struct Scope {
     /// Globs of paths that are out.
     #[serde(default)]
     pub(super) exclude: Vec<String>,
-    /// The language of the documents, for word forms. Default `en`.
+    /// The language of documents that name none, for word forms: an ISO 639-1 code, or `other`.
+    /// Default `en`.
     #[serde(default)]
     pub(super) language: Language,
     /// The label of documents that name none. Without it they are invisible.
@@ -49,23 +70,6 @@ pub(super) struct Scope {
     pub(super) drafts: Shown,
 }
 
-/// A language of documents.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Language {
-    /// English.
-    #[default]
-    En,
-    /// German.
-    De,
-    /// French.
-    Fr,
-    /// Spanish.
-    Es,
-    /// Swedish.
-    Sv,
-}
-
 /// Whether documents of a sort are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -78,7 +82,7 @@ pub(super) enum Shown {
 }
 
 /// What is true of all documents below a path.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// A glob, such as `hr/**`.
@@ -95,9 +99,16 @@ pub(super) struct Rule {
     /// Their project.
     #[serde(default)]
     pub(super) project: Option<String>,
+    /// Their language, where they name none.
+    #[serde(default)]
+    pub(super) language: Option<Language>,
 }
 
 impl Rule {
+    fn gives_nothing(&self) -> bool {
+        self.facets().iter().all(|(_, value)| value.is_none())
+    }
+
     fn facets(&self) -> [(&'static str, &Option<String>); 4] {
         [
             (LABEL, &self.label),
@@ -106,16 +117,6 @@ impl Rule {
             ("project", &self.project),
         ]
     }
-}
-
-/// The part, understood.
-pub(super) struct Own {
-    pub(super) root: PathBuf,
-    pub(super) rescan_every: Duration,
-    pub(super) scope: Scope,
-    include: GlobSet,
-    exclude: GlobSet,
-    rules: Vec<GlobSet>,
 }
 
 pub(super) fn schema() -> Schema {
@@ -188,106 +189,6 @@ fn globs(texts: &[String]) -> Result<GlobSet, globset::Error> {
         set.add(glob(text)?);
     }
     set.build()
-}
-
-impl Own {
-    pub(super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                Status::Unavailable,
-                format!("its file cannot be used: {error}"),
-            )
-        };
-        let system: System =
-            serde_json::from_value(part.system.clone()).map_err(|error| wrong(&error))?;
-        let scope: Scope =
-            serde_json::from_value(part.scope.clone()).map_err(|error| wrong(&error))?;
-        let root = context
-            .workspace
-            .join(&system.folder)
-            .canonicalize()
-            .map_err(|error| {
-                let message = format!(
-                    "its folder `{}` cannot be opened; create it or mend `system.folder`",
-                    system.folder
-                );
-                Failure::new(Status::Unavailable, message).with_source(error)
-            })?;
-        let rules: Result<Vec<GlobSet>, _> = scope
-            .folders
-            .iter()
-            .map(|rule| globs(std::slice::from_ref(&rule.path)))
-            .collect();
-        Ok(Self {
-            root,
-            rescan_every: system.rescan_every.duration(),
-            include: globs(&scope.include).map_err(|error| wrong(&error))?,
-            exclude: globs(&scope.exclude).map_err(|error| wrong(&error))?,
-            rules: rules.map_err(|error| wrong(&error))?,
-            scope,
-        })
-    }
-
-    /// Whether a path is in scope.
-    pub(super) fn contains(&self, path: &str) -> bool {
-        self.include.is_match(path) && !self.exclude.is_match(path)
-    }
-
-    /// The facets of a document: folder rules first, front matter where they say nothing, and of
-    /// two labels the more sensitive.
-    pub(super) fn facets(
-        &self,
-        path: &str,
-        front: &BTreeMap<String, serde_json::Value>,
-        labels: &Labels,
-    ) -> Result<BTreeMap<&'static str, String>, String> {
-        let mut facets = BTreeMap::new();
-        for (rule, globs) in self.scope.folders.iter().zip(&self.rules) {
-            if globs.is_match(path) {
-                for (name, value) in rule.facets() {
-                    if let Some(value) = value {
-                        facets.insert(name, value.clone());
-                    }
-                }
-            }
-        }
-        for name in [LABEL, "department", "customer", "project", "status"] {
-            let Some(value) = front.get(name) else {
-                continue;
-            };
-            let value = value
-                .as_str()
-                .ok_or_else(|| format!("its front matter's `{name}` is no text"))?;
-            if name == LABEL {
-                let rank = labels
-                    .rank(value)
-                    .ok_or_else(|| format!("its label `{value}` is no label of this gateway"))?;
-                if facets
-                    .get(LABEL)
-                    .and_then(|rule| labels.rank(rule))
-                    .is_none_or(|floor| floor < rank)
-                {
-                    facets.insert(LABEL, value.to_owned());
-                }
-            } else {
-                facets.entry(name).or_insert_with(|| value.to_owned());
-            }
-        }
-        if !facets.contains_key(LABEL) {
-            let label = self.scope.label.clone();
-            facets.insert(
-                LABEL,
-                label.ok_or("it names no label, and no rule gives it one; set `scope.label`")?,
-            );
-        }
-        facets.insert(
-            "folder",
-            path.rsplit_once('/')
-                .map_or("", |(folder, _)| folder)
-                .to_owned(),
-        );
-        Ok(facets)
-    }
 }
 
 fn five_minutes() -> Span {

@@ -1,69 +1,80 @@
-//! Keeping in step with the disk: a watch, and a whole listing now and then.
+//! Keeping in step with the source: a watch, and a whole listing now and then.
+
+mod look;
+mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::Read,
-    os::unix::fs::MetadataExt,
-    path::Path,
-    sync::Arc,
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use drawbridge_core::connector::Progress;
+use drawbridge_core::connector::{Problem, Progress};
+use futures_util::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use notify::{RecursiveMode, Watcher};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
-use unicode_normalization::is_nfc;
+use tracing::warn;
 
 use super::{
     Folder,
-    corpus::{Corpus, Document, Invisible, Stamp, passages},
-    extract::{Unreadable, format_of},
+    document::Stamp,
+    extract::format_of,
+    library::{Found, Look, Lost},
+    source::Listing,
 };
+use watch::Watch;
 
-/// How long the watch waits for more changes.
-const SETTLE: Duration = Duration::from_millis(150);
-/// The largest file that is read, in bytes.
-const MOST_BYTES: u64 = 64 << 20;
-/// Documents after which a long first sync shows what it has.
-const SHOW_EVERY: usize = 64;
+/// Looks that are kept together: one commit for all of them.
+const BATCH: usize = 512;
+/// The most text of a batch, in bytes.
+const BATCH_BYTES: usize = 16 << 20;
+/// How long looks wait for others before they are kept.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// How long after a change the folder is listed once more, for what the watch missed.
+const ECHO: Duration = Duration::from_secs(2);
 
-/// Starts the task that keeps the corpus in step.
-pub(super) fn start(folder: &Arc<Folder>) {
-    let owned = folder.clone();
-    folder.tasks.spawn(async move {
-        let (wake, mut woken) = mpsc::channel::<()>(1);
-        // A full channel already wakes; a watch that cannot start leaves the periodic listing.
-        let watcher = notify::recommended_watcher(move |_| {
-            let _ = wake.try_send(());
-        });
-        let watcher = watcher.and_then(|mut watcher| {
-            watcher
-                .watch(&owned.own.root, RecursiveMode::Recursive)
-                .map(|()| watcher)
-        });
-        if let Err(error) = &watcher {
-            tracing::warn!("cannot watch the folder, so changes show at the next listing: {error}");
+/// How far the sync is.
+#[derive(Default)]
+pub(super) struct Progressing {
+    inner: Mutex<Standing>,
+}
+
+/// How far the sync is, at one moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// When the whole source was last seen.
+    pub(super) synced: Option<Timestamp>,
+    /// What is wrong with the sync itself.
+    pub(super) problems: Vec<Problem>,
+    /// How far the running listing is.
+    pub(super) progress: Option<Progress>,
+}
+
+impl Progressing {
+    /// What was kept when the folder was closed.
+    pub(super) fn kept(index: &Path) -> Self {
+        let synced = fs::read_to_string(synced_file(index));
+        Self {
+            inner: Mutex::new(Standing {
+                synced: synced.ok().and_then(|text| text.trim().parse().ok()),
+                ..Standing::default()
+            }),
         }
-        let mut planned = Planned::Yes;
-        loop {
-            tokio::select! {
-                () = owned.stop.cancelled() => break,
-                () = whole(&owned, planned) => {}
-            }
-            planned = tokio::select! {
-                () = owned.stop.cancelled() => break,
-                () = tokio::time::sleep(owned.own.rescan_every) => Planned::Yes,
-                Some(()) = woken.recv() => {
-                    tokio::time::sleep(SETTLE).await;
-                    Planned::No
-                }
-            };
-        }
-    });
+    }
+
+    pub(super) fn now(&self) -> Standing {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Standing> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Beside the index, with which it is thrown away.
+fn synced_file(index: &Path) -> PathBuf {
+    index.join("synced")
 }
 
 /// Whether a listing is one of those that come at set times.
@@ -73,227 +84,202 @@ enum Planned {
     No,
 }
 
-/// Lists the whole folder and reads what changed.
-async fn whole(folder: &Arc<Folder>, planned: Planned) {
-    let lister = folder.clone();
-    let Ok((listed, complete)) = tokio::task::spawn_blocking(move || list(&lister)).await else {
-        return;
-    };
-    let total = listed.len() as u64;
-    let mut next = Corpus::clone(&folder.corpus.load());
-    next.complete = complete;
-    if complete {
-        // What was not listed is gone; after an incomplete listing nobody can tell.
-        let there: BTreeSet<&String> = listed.keys().collect();
-        next.documents.retain(|path, _| there.contains(path));
-        next.invisible.retain(|path, _| there.contains(path));
-        folder.corpus.store(Arc::new(next.clone()));
-    }
-    for (done, (path, found)) in listed.into_iter().enumerate() {
-        settle(folder, &mut next, &path, found).await;
-        if done % SHOW_EVERY == 0 {
-            next.progress = Some(Progress {
-                done: done as u64,
-                total,
-            });
-            folder.corpus.store(Arc::new(next.clone()));
+/// Starts the task that keeps the library in step.
+pub(super) fn start(folder: &Arc<Folder>) {
+    let owned = folder.clone();
+    folder.tasks.spawn(async move {
+        let mut watch = Watch::start(&owned);
+        let stop = owned.stop.clone();
+        let every = owned.own.rescan_every;
+        let (mut planned, mut echo) = (Planned::Yes, false);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = whole(&owned, planned, &watch) => {}
+            }
+            planned = tokio::select! {
+                () = stop.cancelled() => break,
+                () = watch.change() => { echo = true; Planned::No }
+                () = owned.anew.notified() => Planned::No,
+                () = tokio::time::sleep(ECHO), if echo => { echo = false; Planned::No }
+                () = tokio::time::sleep(every) => Planned::Yes,
+            };
         }
+    });
+}
+
+/// Lists the whole source and looks at what changed.
+async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) {
+    let began = folder.library.ticket();
+    let lister = folder.clone();
+    let listed =
+        tokio::task::spawn_blocking(move || lister.source.list(|path| lister.own.contains(path)));
+    let Ok(listing) = listed.await else {
+        return warn!("the folder could not be listed: the listing broke");
+    };
+    let complete = listing.unknown.is_empty();
+    let mut problems: Vec<Problem> = listing.unknown.iter().map(unlisted).collect();
+    problems.extend(watch.problem());
+    folder.progress.lock().problems = problems;
+    let changed = changed(folder, listing);
+    match look_at(folder, changed).await {
+        Ok(()) => {}
+        Err(Lost::Anew) => return begin_anew(folder),
+        Err(Lost::Closed) => return,
     }
-    next.progress = None;
+    folder.library.settle(began);
+    folder.extractor.rest().await;
+    let mut standing = folder.progress.lock();
+    standing.progress = None;
     // Only a planned listing moves the time that everyone sees: one that a change brought about
     // would tell callers that something changed which they may not see.
-    if planned == Planned::Yes || next.synced.is_none() {
-        next.synced = Some(folder.context.clock.now());
-    }
-    folder.corpus.store(Arc::new(next));
-}
-
-/// Looks at one document again before it is read: gone is gone at once.
-pub(super) async fn refresh(folder: &Arc<Folder>, path: &str) {
-    let corpus = folder.corpus.load_full();
-    let Some(known) = corpus.documents.get(path) else {
-        return;
-    };
-    let found = inspect(&folder.own.root.join(path));
-    if matches!(found, Ok(stamp) if stamp == known.stamp) {
-        return;
-    }
-    let mut next = Corpus::clone(&corpus);
-    settle(folder, &mut next, path, found).await;
-    folder.corpus.store(Arc::new(next));
-}
-
-type Found = Result<Stamp, String>;
-
-/// Every file in scope, and whether the listing was complete.
-fn list(folder: &Folder) -> (BTreeMap<String, Found>, bool) {
-    let (mut files, mut complete) = (BTreeMap::new(), true);
-    let mut folders = vec![String::new()];
-    while let Some(below) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(folder.own.root.join(&below)) else {
-            complete = false;
-            continue;
-        };
-        for entry in entries {
-            let Ok(entry) = entry else {
-                complete = false;
-                continue;
-            };
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let path = if below.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{below}/{name}")
-            };
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(path),
-                Ok(_) if !folder.own.contains(&path) => {}
-                Ok(_) if format_of(&path).is_none() => {
-                    let reason = "its format is not one that is read; leave it out with `exclude`";
-                    files.insert(path, Err(reason.to_owned()));
-                }
-                Ok(_) => {
-                    files.insert(path, inspect(&entry.path()));
-                }
-                Err(_) => complete = false,
-            }
-        }
-    }
-    (files, complete)
-}
-
-/// The stamp of a plain file; the reason where it is none.
-fn inspect(path: &Path) -> Found {
-    let metadata = path
-        .symlink_metadata()
-        .map_err(|error| format!("it cannot be opened: {error}"))?;
-    if !metadata.is_file() {
-        return Err("it is a link or no plain file; links are not followed".to_owned());
-    }
-    if metadata.nlink() > 1 {
-        return Err(
-            "it has a second name (a hard link), which may be outside the folder".to_owned(),
-        );
-    }
-    Ok(Stamp {
-        bytes: metadata.len(),
-        modified_ns: i128::from(metadata.mtime()) * 1_000_000_000
-            + i128::from(metadata.mtime_nsec()),
-    })
-}
-
-/// Brings one document of the corpus in step with what was found.
-async fn settle(folder: &Arc<Folder>, corpus: &mut Corpus, path: &str, found: Found) {
-    let nothing = Stamp {
-        bytes: 0,
-        modified_ns: 0,
-    };
-    let stamp = match found {
-        Ok(stamp) => stamp,
-        Err(reason) => {
-            corpus.documents.remove(path);
-            corpus.invisible.insert(
-                path.to_owned(),
-                Arc::new(Invisible {
-                    stamp: nothing,
-                    reason,
-                }),
-            );
-            return;
-        }
-    };
-    let known = corpus
-        .documents
-        .get(path)
-        .is_some_and(|document| document.stamp == stamp)
-        || corpus
-            .invisible
-            .get(path)
-            .is_some_and(|file| file.stamp == stamp);
-    if known {
-        return;
-    }
-    match read(folder, path, stamp).await {
-        Ok(document) => {
-            corpus.invisible.remove(path);
-            corpus.documents.insert(path.to_owned(), Arc::new(document));
-        }
-        Err(reason) => {
-            corpus.documents.remove(path);
-            corpus
-                .invisible
-                .insert(path.to_owned(), Arc::new(Invisible { stamp, reason }));
+    if complete && (planned == Planned::Yes || standing.synced.is_none()) {
+        let now = folder.context.clock.now();
+        standing.synced = Some(now);
+        if let Err(error) = fs::write(synced_file(&folder.kept), now.to_string()) {
+            warn!("when the folder was last seen is not kept over a restart: {error}");
         }
     }
 }
 
-/// Reads a document; the reason why nobody may see it, where nobody can tell who may.
-async fn read(folder: &Arc<Folder>, path: &str, stamp: Stamp) -> Result<Document, String> {
-    if !is_nfc(path) {
-        return Err("its name is not in Unicode's composed form (NFC); rename it".to_owned());
+fn unlisted((folder, reason): &(String, String)) -> Problem {
+    Problem {
+        path: format!("{folder}/"),
+        reason: format!("this folder could not be listed, so nothing of it was removed: {reason}"),
     }
-    let (root, name) = (folder.own.root.clone(), path.to_owned());
-    let bytes = tokio::task::spawn_blocking(move || load(&root, &name))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| format!("it cannot be opened: {error}"))?;
-    let version = hex::encode(Sha256::digest(&bytes))
-        .chars()
-        .take(16)
+}
+
+/// A file to look at, with what the listing says of it.
+enum Change {
+    Read(String),
+    Refused(String, String),
+    Gone(String),
+}
+
+/// What differs from what is known. What was not listed is gone only where the listing is whole.
+fn changed(folder: &Folder, listing: Listing) -> Vec<Change> {
+    let known = folder.library.snapshot();
+    let there: HashSet<&str> = listing
+        .files
+        .iter()
+        .map(|(path, _)| path.as_str())
         .collect();
-    let format = format_of(path).map_or("", |format| format.name);
-    let (extracted, mut reason) = match folder.extractor.extract(path, bytes.into()).await {
-        Ok(extracted) => (extracted, None),
-        Err(Unreadable { reason }) => (Default::default(), Some(reason)),
-    };
-    if let Some(error) = &extracted.front_error {
-        return Err(format!("its front matter cannot be read: {error}"));
+    let gone = known
+        .paths()
+        .filter(|path| !there.contains(path) && listing.knows(path))
+        .map(|path| Change::Gone(path.to_owned()));
+    let mut changes: Vec<Change> = gone.collect();
+    for (path, found) in listing.files {
+        let unread = "its format is not one that is read; leave it out with `exclude`";
+        let readable = || {
+            format_of(&path)
+                .map(|_| ())
+                .ok_or_else(|| unread.to_owned())
+        };
+        match found.and_then(|stamp| readable().map(|()| stamp)) {
+            Ok(stamp) if known.stamp(&path) == Some(&stamp) => {}
+            Ok(_) => changes.push(Change::Read(path)),
+            Err(reason) if known.refused(&path) == Some(&reason) => {}
+            Err(reason) => changes.push(Change::Refused(path, reason)),
+        }
     }
-    reason = reason.or_else(|| extracted.truncated.clone());
-    let mut facets = folder
-        .own
-        .facets(path, &extracted.front, &folder.context.labels)?;
-    facets.insert("format", format.to_owned());
-    let title = extracted.title.clone().unwrap_or_else(|| path.to_owned());
-    let supersedes = extracted
-        .front
-        .get("supersedes")
-        .and_then(|older| older.as_str());
-    Ok(Document {
-        path: path.to_owned(),
-        passages: passages(&title, &extracted, folder.own.scope.language),
-        title,
-        resource: drawbridge_core::decide::Resource(facets),
-        stamp,
-        modified: Timestamp::from_nanosecond(stamp.modified_ns).ok(),
-        synced: folder.context.clock.now(),
-        version,
-        supersedes: supersedes.map(str::to_owned),
-        reason,
-    })
+    changes
 }
 
-/// Opens a file below the root and nowhere else: the kernel refuses links and `..` in one step, so
-/// that nothing can be swapped between a check and the opening.
-fn load(root: &Path, path: &str) -> std::io::Result<Vec<u8>> {
-    let folder = rustix::fs::openat(
-        CWD,
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let file = openat2(
-        &folder,
-        path,
-        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
-        Mode::empty(),
-        how,
-    )?;
-    let mut bytes = Vec::new();
-    File::from(file)
-        .take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Looks at files, several at a time, and keeps what was found in batches. What is gone comes
+/// first: it does not wait for others to be read.
+async fn look_at(folder: &Arc<Folder>, changes: Vec<Change>) -> Result<(), Lost> {
+    let total = changes.len() as u64;
+    let looks = stream::iter(changes).map(|change| async move {
+        let ticket = folder.library.ticket();
+        match change {
+            Change::Read(path) => look::at(folder, path).await,
+            Change::Refused(path, reason) => Look {
+                path,
+                ticket,
+                found: Found::Hidden(None, reason),
+            },
+            Change::Gone(path) => look::whether_gone(folder, path).await,
+        }
+    });
+    let mut looks = Box::pin(looks.buffer_unordered(folder.extractor.children()));
+    let mut done = 0;
+    loop {
+        let (batch, more) = gather(&mut looks).await;
+        done += batch.len() as u64;
+        folder.progress.lock().progress = Some(Progress { done, total });
+        if !batch.is_empty() {
+            keep(folder, batch).await?;
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+/// The next batch of looks, and whether there may be more. A look that takes long does not hold up
+/// those that are done.
+async fn gather(looks: &mut (impl Stream<Item = Look> + Unpin)) -> (Vec<Look>, bool) {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let end = tokio::time::Instant::now() + BATCH_TIME;
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        match tokio::time::timeout_at(end, looks.next()).await {
+            Ok(Some(look)) => {
+                bytes += look.bytes();
+                batch.push(look);
+            }
+            Ok(None) => return (batch, false),
+            Err(_) => break,
+        }
+    }
+    (batch, true)
+}
+
+async fn keep(folder: &Arc<Folder>, looks: Vec<Look>) -> Result<(), Lost> {
+    let keeper = folder.clone();
+    let kept = tokio::task::spawn_blocking(move || keeper.library.keep(looks));
+    match kept.await {
+        Ok(kept) => kept,
+        Err(broke) => {
+            warn!("the index broke: {broke}");
+            examined(folder).await
+        }
+    }
+}
+
+/// Examines an index that could not be read; where it is damaged, has everything read again.
+pub(super) async fn examine(folder: &Arc<Folder>) {
+    if let Err(Lost::Anew) = examined(folder).await {
+        begin_anew(folder);
+    }
+}
+
+async fn examined(folder: &Arc<Folder>) -> Result<(), Lost> {
+    let examiner = folder.clone();
+    let examined = tokio::task::spawn_blocking(move || examiner.library.examine());
+    examined.await.unwrap_or(Err(Lost::Closed))
+}
+
+/// Has everything read again. Until then answers say that they are not whole.
+fn begin_anew(folder: &Folder) {
+    folder.progress.lock().synced = None;
+    folder.anew.notify_one();
+}
+
+/// Looks again at documents that are about to be shown and that changed: gone is gone at once.
+pub(super) async fn refresh(folder: &Arc<Folder>, paths: Vec<String>) {
+    let looks = stream::iter(paths).map(|path| look::at(folder, path));
+    let looks: Vec<Look> = looks.buffered(folder.extractor.children()).collect().await;
+    match keep(folder, looks).await {
+        Ok(()) | Err(Lost::Closed) => {}
+        Err(Lost::Anew) => begin_anew(folder),
+    }
+}
+
+/// Which of some documents are not on the disk as they were read. Blocks.
+pub(super) fn moved(folder: &Folder, shown: &[(String, Option<Stamp>)]) -> Vec<String> {
+    let moved = shown
+        .iter()
+        .filter(|(path, stamp)| folder.source.stamp(path).ok() != *stamp);
+    moved.map(|(path, _)| path.clone()).collect()
 }

@@ -2,8 +2,10 @@
 
 use std::{
     io::{Read, Write},
+    num::NonZeroUsize,
     path::PathBuf,
     process::{ExitCode, Stdio},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::Mutex,
+    sync::Semaphore,
 };
 
 use super::{Extracted, Unreadable, format_of};
@@ -28,20 +30,35 @@ const TIME: Duration = Duration::from_secs(20);
 /// The stack of the thread that parses: nested input must not overflow it.
 const STACK: usize = 256 << 20;
 
-/// Reads files in a child process, one at a time.
+/// The most children at a time.
+const CHILDREN: usize = 4;
+
+/// Reads files in child processes, one file at a time in each.
 pub struct Extractor {
     program: PathBuf,
-    child: Mutex<Option<Child>>,
+    idle: Mutex<Vec<Child>>,
+    turns: Semaphore,
+    children: usize,
 }
 
 impl Extractor {
     /// Starts children as `PROGRAM extract`.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let children = processors.min(CHILDREN);
         Self {
             program,
-            child: Mutex::new(None),
+            idle: Mutex::default(),
+            turns: Semaphore::new(children),
+            children,
         }
+    }
+
+    /// How many files it reads at a time.
+    #[must_use]
+    pub fn children(&self) -> usize {
+        self.children
     }
 
     /// The text of a file.
@@ -54,8 +71,9 @@ impl Extractor {
                 "it has more than {MOST_BYTES} bytes"
             )));
         }
-        let mut slot = self.child.lock().await;
-        let mut child = match slot.take() {
+        let _turn = self.turns.acquire().await;
+        let idle = self.idle().pop();
+        let mut child = match idle {
             Some(child) => child,
             None => self.start().map_err(|error| {
                 Unreadable::new(format!("no child process can be started: {error}"))
@@ -64,7 +82,7 @@ impl Extractor {
         let outcome = tokio::time::timeout(TIME, ask(&mut child, path, &bytes)).await;
         match outcome {
             Ok(Ok(answer)) => {
-                *slot = Some(child);
+                self.idle().push(child);
                 answer
             }
             Ok(Err(_)) => Err(Unreadable::new(
@@ -75,12 +93,17 @@ impl Extractor {
         // A child that is not put back is killed when it is dropped.
     }
 
-    /// Ends the child.
-    pub async fn close(&self) {
-        if let Some(mut child) = self.child.lock().await.take() {
+    /// Ends the children that have nothing to do; others are started when they are needed.
+    pub async fn rest(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        for mut child in idle {
             // It may be gone already.
             let _ = child.kill().await;
         }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Child>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self) -> std::io::Result<Child> {

@@ -44,6 +44,11 @@ pub(super) fn html(bytes: &[u8]) -> Result<Extracted, Unreadable> {
     let mut extracted = sections(&body);
     let title = between(&text, "<title>", "</title>").map(|title| title.trim().to_owned());
     extracted.title = title.or(extracted.title);
+    if let Some(language) = between(&text, "<html lang=\"", "\"") {
+        extracted
+            .front
+            .insert("language".to_owned(), language.into());
+    }
     for name in [
         "label",
         "department",
@@ -51,6 +56,7 @@ pub(super) fn html(bytes: &[u8]) -> Result<Extracted, Unreadable> {
         "project",
         "status",
         "supersedes",
+        "language",
     ] {
         let mark = format!("<meta name=\"{name}\" content=\"");
         if let Some(value) = between(&text, &mark, "\"") {
@@ -297,32 +303,37 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 type Front = BTreeMap<String, serde_json::Value>;
 
-/// YAML between `---` lines at the very top.
+/// YAML between `---` lines at the very top. One that does not end is an error: what its author
+/// meant to say of the document, such as a label, must not be read as text.
 fn front_matter(text: &str) -> (Front, Option<String>, &str) {
-    let Some(rest) = text
-        .strip_prefix("---\n")
-        .or_else(|| text.strip_prefix("---\r\n"))
-    else {
+    let mut lines = text.split_inclusive('\n');
+    let first = lines.next().unwrap_or_default();
+    if first.trim_end() != "---" {
         return (Front::new(), None, text);
-    };
-    let Some(end) = rest.find("\n---") else {
-        return (Front::new(), None, text);
-    };
-    let (yaml, body) = rest.split_at(end);
-    let body = body.trim_start_matches("\n---");
+    }
+    let mut end = first.len();
+    for line in lines {
+        let yaml = text.get(first.len()..end).unwrap_or_default();
+        end += line.len();
+        if ["---", "..."].contains(&line.trim_end()) {
+            let (front, error) = front_of(yaml);
+            return (front, error, text.get(end..).unwrap_or_default());
+        }
+    }
+    let error = "it does not end; close it with a line `---`";
+    (Front::new(), Some(error.to_owned()), "")
+}
+
+fn front_of(yaml: &str) -> (Front, Option<String>) {
     if yaml.trim().is_empty() {
-        return (Front::new(), None, body);
+        return (Front::new(), None);
     }
     match serde_saphyr::from_str::<Front>(yaml) {
-        Ok(front) => (front, None, body),
+        Ok(front) => (front, None),
         Err(error) => {
-            let reason = error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            (Front::new(), Some(reason), body)
+            let message = error.to_string();
+            let first = message.lines().next().unwrap_or_default();
+            (Front::new(), Some(first.to_owned()))
         }
     }
 }

@@ -1,0 +1,138 @@
+//! What the part says of each path: whether it is in scope, and what is true of its document.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    connector::{Context, LABEL, Part},
+    file::Labels,
+};
+use globset::GlobSet;
+
+use super::{super::language::Language, HardLinks, Scope, System, globs};
+
+/// The part, understood.
+pub(in super::super) struct Own {
+    pub(in super::super) root: PathBuf,
+    pub(in super::super) rescan_every: Duration,
+    pub(in super::super) hard_links: HardLinks,
+    pub(in super::super) scope: Scope,
+    include: GlobSet,
+    exclude: GlobSet,
+    rules: Vec<GlobSet>,
+}
+
+impl Own {
+    pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::new(
+                Status::Unavailable,
+                format!("its file cannot be used: {error}"),
+            )
+        };
+        let system: System =
+            serde_json::from_value(part.system.clone()).map_err(|error| wrong(&error))?;
+        let scope: Scope =
+            serde_json::from_value(part.scope.clone()).map_err(|error| wrong(&error))?;
+        let root = context
+            .workspace
+            .join(&system.folder)
+            .canonicalize()
+            .map_err(|error| {
+                let message = format!(
+                    "its folder `{}` cannot be opened; create it or mend `system.folder`",
+                    system.folder
+                );
+                Failure::new(Status::Unavailable, message).with_source(error)
+            })?;
+        let rules: Result<Vec<GlobSet>, _> = scope
+            .folders
+            .iter()
+            .map(|rule| globs(std::slice::from_ref(&rule.path)))
+            .collect();
+        Ok(Self {
+            root,
+            rescan_every: system.rescan_every.duration(),
+            hard_links: system.hard_links,
+            include: globs(&scope.include).map_err(|error| wrong(&error))?,
+            exclude: globs(&scope.exclude).map_err(|error| wrong(&error))?,
+            rules: rules.map_err(|error| wrong(&error))?,
+            scope,
+        })
+    }
+
+    /// Whether a path is in scope.
+    pub(in super::super) fn contains(&self, path: &str) -> bool {
+        self.include.is_match(path) && !self.exclude.is_match(path)
+    }
+
+    /// The facets of a document: folder rules first, front matter where they say nothing, and of
+    /// two labels the more sensitive.
+    pub(in super::super) fn facets(
+        &self,
+        path: &str,
+        front: &BTreeMap<String, serde_json::Value>,
+        labels: &Labels,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let mut facets = BTreeMap::<String, String>::new();
+        for (rule, globs) in self.scope.folders.iter().zip(&self.rules) {
+            if globs.is_match(path) {
+                for (name, value) in rule.facets() {
+                    if let Some(value) = value {
+                        facets.insert(name.to_owned(), value.clone());
+                    }
+                }
+            }
+        }
+        for name in [LABEL, "department", "customer", "project", "status"] {
+            let Some(value) = front.get(name) else {
+                continue;
+            };
+            let value = value
+                .as_str()
+                .ok_or_else(|| format!("its front matter's `{name}` is no text"))?;
+            if name == LABEL {
+                let rank = labels
+                    .rank(value)
+                    .ok_or_else(|| format!("its label `{value}` is no label of this gateway"))?;
+                if facets
+                    .get(LABEL)
+                    .and_then(|rule| labels.rank(rule))
+                    .is_none_or(|floor| floor < rank)
+                {
+                    facets.insert(LABEL.to_owned(), value.to_owned());
+                }
+            } else {
+                facets
+                    .entry(name.to_owned())
+                    .or_insert_with(|| value.to_owned());
+            }
+        }
+        if !facets.contains_key(LABEL) {
+            let label = self.scope.label.clone();
+            facets.insert(
+                LABEL.to_owned(),
+                label.ok_or("it names no label, and no rule gives it one; set `scope.label`")?,
+            );
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        facets.insert("folder".to_owned(), folder.to_owned());
+        Ok(facets)
+    }
+
+    /// The language of a document: what it says itself, else the last rule that matches, else that
+    /// of the whole scope.
+    pub(in super::super) fn language(
+        &self,
+        path: &str,
+        front: &BTreeMap<String, serde_json::Value>,
+    ) -> Language {
+        if let Some(tag) = front.get("language").and_then(serde_json::Value::as_str) {
+            return Language::of_tag(tag);
+        }
+        let mut matching = self.scope.folders.iter().zip(&self.rules).rev();
+        matching
+            .find_map(|(rule, globs)| rule.language.filter(|_| globs.is_match(path)))
+            .unwrap_or(self.scope.language)
+    }
+}

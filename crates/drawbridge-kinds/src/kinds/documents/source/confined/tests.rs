@@ -1,0 +1,1 @@
+//! Nothing leads out of the folder.
