@@ -240,6 +240,7 @@ mod tests {
         changes.iter().map(|change| change.direction).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
     fn scopes(old: Value, new: Value) -> Vec<Direction> {
         directions(json!({"scope": old}), json!({"scope": new}))
     }
