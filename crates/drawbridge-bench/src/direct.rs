@@ -1,0 +1,168 @@
+//! The direct call: the same kind on the same folder behind the bare MCP library. Nothing identifies,
+//! decides, limits, shapes or records.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use axum::Router;
+use drawbridge_core::{
+    call::{Action, Call, Caller, Door, Person},
+    connector::{Clock, Connector, Context},
+    decide::{Decision, RuleBook, Ruled, View},
+    file::{read_connector, read_gateway},
+    log::Seal,
+};
+use drawbridge_kinds::kinds::KINDS;
+use jiff::Timestamp;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities,
+        ServerConfig,
+    },
+    service::RequestContext,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::company::PERSON;
+
+/// The clocks of this machine.
+struct Now(Instant);
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A connector, opened, and for each of its actions what the measured person may see.
+#[derive(Clone)]
+struct Bare {
+    connector: Arc<dyn Connector>,
+    tools: Arc<[(String, Call, View)]>,
+}
+
+/// Serves on a free port, whose address is the first line of the output, until it is killed.
+pub(crate) fn serve(workspace: &Path, program: &Path) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let bare = Bare::open(workspace, program).await?;
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true);
+        let service = StreamableHttpService::new(
+            move || Ok(bare.clone()),
+            LocalSessionManager::default().into(),
+            config,
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}/mcp", listener.local_addr()?);
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, Router::new().route_service("/mcp", service)).await?;
+        Ok(())
+    })
+}
+
+impl Bare {
+    async fn open(workspace: &Path, program: &Path) -> anyhow::Result<Self> {
+        let read = |name: &str| std::fs::read_to_string(workspace.join(name));
+        let gateway = read_gateway("drawbridge.yaml", &read("drawbridge.yaml")?)?;
+        let labels = gateway.labels();
+        let text = read("connectors/handbook.yaml")?;
+        let name = "connectors/handbook.yaml";
+        let (file, kind) = read_connector(name, "handbook", &text, &gateway, KINDS)?;
+        let actions: Vec<Arc<Action>> = kind
+            .actions(&file.part())
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let ruled = Ruled {
+            file: &file,
+            kind,
+            actions: &actions,
+        };
+        let rules = RuleBook::build(&gateway, &[ruled], &[])?;
+        let person = gateway.person(PERSON).context("no person")?;
+        let tools: Option<Vec<_>> = actions
+            .into_iter()
+            .map(|action| tool(&action, &person, &rules))
+            .collect();
+        let context = Context {
+            connector: Arc::from("handbook"),
+            workspace: workspace.to_owned(),
+            state: workspace.join(".direct"),
+            labels: Arc::new(labels),
+            clock: Arc::new(Now(Instant::now())),
+            seal: Seal::new(b"bench", "cursor"),
+            program: PathBuf::from(program),
+        };
+        let connector = kind.open(&file.part(), context).await?;
+        Ok(Self {
+            connector,
+            tools: tools.context("the person may not")?.into(),
+        })
+    }
+}
+
+fn tool(action: &Arc<Action>, person: &Person, rules: &RuleBook) -> Option<(String, Call, View)> {
+    let call = Call {
+        id: Arc::from("none"),
+        caller: Caller {
+            person: Arc::new(person.clone()),
+            client: Arc::from("bench"),
+            task: None,
+            door: Door::Mcp,
+            trace: None,
+        },
+        connector: Arc::from("handbook"),
+        revision: Arc::from("none"),
+        action: action.clone(),
+        arguments: Value::Null,
+    };
+    match rules.decide(&call) {
+        Decision::Allow { view, .. } => Some((format!("handbook_{}", action.name), call, view)),
+        Decision::Deny { .. } => None,
+    }
+}
+
+impl ServerHandler for Bare {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::default();
+        info.capabilities = ServerCapabilities::builder().enable_tools().build();
+        info
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let wrong = |told: String| ErrorData::invalid_params(told, None);
+        let tool = self.tools.iter().find(|(name, ..)| *name == request.name);
+        let (_, call, view) = tool.ok_or_else(|| wrong("no such tool".to_owned()))?;
+        let mut call = call.clone();
+        call.arguments = Value::Object(request.arguments.unwrap_or_default());
+        let found = self
+            .connector
+            .fetch(&call, view)
+            .await
+            .map_err(|failure| wrong(failure.message))?;
+        let mut result = CallToolResult::success(vec![ContentBlock::text(found.text)]);
+        result.structured_content = Some(found.data);
+        Ok(CallToolResponse::Complete(result))
+    }
+}
