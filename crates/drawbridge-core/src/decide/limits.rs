@@ -68,6 +68,8 @@ impl Limiter {
     /// # Errors
     /// [`Status::Limited`].
     pub fn enter(self: &Arc<Self>, caller: &Caller) -> Result<Turn, Failure> {
+        // First of all, so that a call that finds no place uses up nothing else.
+        let turn = self.take_place()?;
         if let Some((rate, people)) = &self.people {
             keyed(people, &caller.person.id, "person", *rate)?;
         }
@@ -77,17 +79,22 @@ impl Limiter {
         if let Some((rate, all)) = &self.all {
             all.check().map_err(|_| limited("connector", *rate))?;
         }
-        let running = self.running.fetch_add(1, Ordering::AcqRel);
-        let turn = Turn(self.clone());
-        if running >= self.concurrent {
-            return Err(Failure::new(
-                Status::Limited,
-                format!(
-                    "{running} calls of this connector are running, and its file allows no more; try again in a moment"
-                ),
-            ));
-        }
         Ok(turn)
+    }
+}
+
+impl Limiter {
+    fn take_place(self: &Arc<Self>) -> Result<Turn, Failure> {
+        let one_more = |running: u32| (running < self.concurrent).then_some(running + 1);
+        self.running
+            .try_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .map(|_| Turn(self.clone()))
+            .map_err(|running| {
+                let message = format!(
+                    "{running} calls of this connector are running, and its file allows no more; try again in a moment"
+                );
+                Failure::new(Status::Limited, message)
+            })
     }
 }
 
@@ -121,4 +128,132 @@ fn limited(whose: &str, rate: Rate) -> Failure {
             "this {whose} has made {rate} calls, and the file allows no more; wait, then ask for less"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Barrier, thread, time::Duration};
+
+    use super::*;
+    use crate::call::{Door, Person};
+
+    fn caller(person: &str, client: &str) -> Caller {
+        let mut known = Person::anonymous();
+        known.id = person.to_owned();
+        Caller {
+            person: Arc::new(known),
+            client: client.into(),
+            task: None,
+            door: Door::Mcp,
+            trace: None,
+        }
+    }
+
+    fn rate(count: u32) -> Option<Rate> {
+        let per = Duration::from_secs(86_400);
+        Some(Rate { count, per })
+    }
+
+    fn let_in(limiter: &Arc<Limiter>, caller: &Caller, times: usize) -> usize {
+        (0..times).filter(|_| limiter.enter(caller).is_ok()).count()
+    }
+
+    #[test]
+    fn each_person_client_and_connector_has_a_count_of_its_own() {
+        let limiter = Arc::new(Limiter::new(&Limits {
+            per_person: rate(5),
+            per_client: rate(8),
+            per_connector: rate(12),
+            ..Limits::default()
+        }));
+        assert_eq!(let_in(&limiter, &caller("ann", "claude"), 10), 5);
+        assert_eq!(
+            let_in(&limiter, &caller("bob", "claude"), 10),
+            3,
+            "the client's rest"
+        );
+        assert_eq!(
+            let_in(&limiter, &caller("eve", "cursor"), 10),
+            4,
+            "the connector's rest"
+        );
+        let failure = limiter.enter(&caller("zoe", "other")).err().unwrap();
+        assert_eq!(failure.status, Status::Limited);
+        assert!(failure.message.contains("12/d"), "{}", failure.message);
+    }
+
+    #[test]
+    fn counts_are_exact_in_parallel() {
+        let limiter = Arc::new(Limiter::new(&Limits {
+            per_person: rate(1_000),
+            ..Limits::default()
+        }));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let limiter = limiter.clone();
+                thread::spawn(move || let_in(&limiter, &caller("ann", "claude"), 400))
+            })
+            .collect();
+        let all: usize = threads.into_iter().map(|one| one.join().unwrap()).sum();
+        assert_eq!(all, 1_000);
+    }
+
+    /// With as many callers as places nobody is refused, however they meet; with one more somebody is.
+    #[test]
+    fn places_are_exact_in_parallel() {
+        const PLACES: u32 = 4;
+        let limiter = Arc::new(Limiter::new(&Limits {
+            concurrent: Some(PLACES),
+            ..Limits::default()
+        }));
+        let enter = |limiter: &Arc<Limiter>| limiter.enter(&caller("ann", "claude"));
+        let held: Vec<Turn> = (0..PLACES - 1)
+            .filter_map(|_| enter(&limiter).ok())
+            .collect();
+        assert_eq!(held.len(), 3);
+        let barrier = Arc::new(Barrier::new(8));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (limiter, barrier) = (limiter.clone(), barrier.clone());
+                thread::spawn(move || {
+                    let mut good = 0;
+                    for _ in 0..500 {
+                        barrier.wait();
+                        let turn = limiter.enter(&caller("ann", "claude"));
+                        barrier.wait();
+                        good += usize::from(turn.is_ok());
+                    }
+                    good
+                })
+            })
+            .collect();
+        let all: usize = threads.into_iter().map(|one| one.join().unwrap()).sum();
+        assert_eq!(
+            all, 500,
+            "each time exactly one of eight finds the last place"
+        );
+        drop(held);
+        let again: Vec<Turn> = (0..10).filter_map(|_| enter(&limiter).ok()).collect();
+        assert_eq!(again.len(), 4, "places come back");
+    }
+
+    #[test]
+    fn quiet_callers_are_forgotten_and_busy_ones_are_not() {
+        let limiter = Arc::new(Limiter::new(&Limits {
+            per_person: Some(Rate {
+                count: 1_000,
+                per: Duration::from_secs(1),
+            }),
+            ..Limits::default()
+        }));
+        for number in 0..30_000 {
+            assert!(
+                limiter
+                    .enter(&caller(&format!("p{number}"), "claude"))
+                    .is_ok()
+            );
+        }
+        let people = limiter.people.as_ref().map(|(_, people)| people.len());
+        assert!(people.is_some_and(|people| people < 25_000), "{people:?}");
+    }
 }
