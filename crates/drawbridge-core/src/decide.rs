@@ -4,6 +4,10 @@ mod book;
 mod cedar;
 mod limits;
 mod policy;
+mod reads;
+mod slice;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
@@ -37,6 +41,13 @@ impl Decision {
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Allow { reasons, .. } | Self::Deny { reasons, .. } => reasons,
+        }
+    }
+
+    fn deny(reasons: Vec<String>, told: Option<&str>) -> Self {
+        Self::Deny {
+            reasons: reasons.into(),
+            told: told.unwrap_or("no rule allows this").into(),
         }
     }
 

@@ -6,19 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use cedar_policy::{
-    Authorizer, Context, Decision as Cedar, Entities, Policy, PolicyId, PolicySet, Request,
-    RestrictedExpression, Schema,
-};
+use cedar_policy::{Policy, Schema};
 use lru::LruCache;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{
-    Decision, Fingerprint, View,
+    Decision, Fingerprint,
     cedar::{self, Types},
     policy,
-    view::Inner,
+    slice::{Question, Slice, Standing},
 };
 use crate::{
     call::{Action, Call, Caller},
@@ -26,8 +22,8 @@ use crate::{
     file::{ConnectorFile, FileError, FileErrors, GatewayFile, Labels},
 };
 
-/// Decisions kept for callers that ask again.
-const DECISIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_047);
+/// Decisions, and callers with what is known of them, kept for when they ask again.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_047);
 
 /// A file under `policies/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +47,10 @@ pub struct Ruled<'a> {
 
 /// The rules in force. Built anew when a file changes, never changed.
 pub struct RuleBook {
-    slices: HashMap<String, Arc<Slice>>,
+    /// By connector, then by action.
+    slices: HashMap<String, HashMap<&'static str, Arc<Slice>>>,
     schema: String,
+    standings: Mutex<LruCache<Fingerprint, Arc<Standing>>>,
     decisions: Mutex<LruCache<Fingerprint, Decision>>,
 }
 
@@ -60,19 +58,6 @@ impl std::fmt::Debug for RuleBook {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "RuleBook({} connectors)", self.slices.len())
     }
-}
-
-/// The rules that can apply to one connector.
-pub(super) struct Slice {
-    pub(super) types: Types,
-    pub(super) connector: String,
-    pub(super) policies: PolicySet,
-    pub(super) labels: Arc<Labels>,
-    /// The hierarchy of actions, to which each request adds its caller.
-    actions: Entities,
-    /// Whether a rule looks at the arguments: if not, decisions do not depend on them.
-    reads_arguments: bool,
-    revision: [u8; 32],
 }
 
 /// Why a call would be allowed or denied.
@@ -117,19 +102,24 @@ impl RuleBook {
             policy::validate(&schema, file, &parsed)?;
             organisation.extend(parsed);
         }
-        let actions = schema
-            .action_entities()
-            .map_err(|error| ours(&error.to_string()))?;
         let labels = Arc::new(gateway.labels());
         let mut slices = HashMap::new();
         for one in ruled {
-            let slice = Slice::build(one, &organisation, (&types, &labels, &actions))?;
-            slices.insert(one.file.connector.clone(), Arc::new(slice));
+            let mut rules = permissions(one.file, &labels)?;
+            rules.extend(organisation.iter().cloned());
+            let mut actions = HashMap::new();
+            for action in one.actions {
+                let place = (one.file.connector.as_str(), &**action);
+                let slice = Slice::build((&types, &labels), place, &rules);
+                actions.insert(action.name, Arc::new(slice.map_err(|error| ours(&error))?));
+            }
+            slices.insert(one.file.connector.clone(), actions);
         }
         Ok(Self {
             slices,
             schema: text,
-            decisions: Mutex::new(LruCache::new(DECISIONS)),
+            standings: Mutex::new(LruCache::new(KEPT)),
+            decisions: Mutex::new(LruCache::new(KEPT)),
         })
     }
 
@@ -195,36 +185,60 @@ impl RuleBook {
         connector: &str,
         (action, arguments): (&Action, &serde_json::Value),
     ) -> Decision {
-        let Some(slice) = self.slices.get(connector) else {
-            return deny(
-                vec![format!("no rules are in force for `{connector}`")],
-                None,
-            );
+        let slices = self.slices.get(connector);
+        let Some(slice) = slices.and_then(|actions| actions.get(action.name)) else {
+            let reason = format!("no rules are in force for `{connector}`");
+            return Decision::deny(vec![reason], None);
         };
-        let fingerprint = slice.fingerprint(caller, action, arguments);
-        if let Some(known) = self.cache().get(&fingerprint) {
+        let question = slice.question(caller, arguments);
+        if let Some(known) = lock(&self.decisions).get(&question.decision) {
             return known.clone();
         }
-        let decision = slice
-            .decide(caller, (action, arguments), fingerprint)
-            .unwrap_or_else(|| deny(vec!["the call cannot be put to the rules".to_owned()], None));
-        self.cache().put(fingerprint, decision.clone());
+        let decision = self
+            .standing(slice, caller, &question)
+            .and_then(|standing| standing.decide(caller, arguments, &question))
+            .unwrap_or_else(|| {
+                let reason = "the call cannot be put to the rules".to_owned();
+                Decision::deny(vec![reason], None)
+            });
+        lock(&self.decisions).put(question.decision, decision.clone());
         decision
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, LruCache<Fingerprint, Decision>> {
-        // A panic while the lock is held leaves a cache that is whole: puts are atomic to us.
-        self.decisions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn standing(
+        &self,
+        slice: &Arc<Slice>,
+        caller: &Caller,
+        question: &Question,
+    ) -> Option<Arc<Standing>> {
+        if let Some(known) = lock(&self.standings).get(&question.standing) {
+            return Some(known.clone());
+        }
+        let standing = Arc::new(slice.standing(caller)?);
+        lock(&self.standings).put(question.standing, standing.clone());
+        Some(standing)
     }
 }
 
-fn deny(reasons: Vec<String>, told: Option<&str>) -> Decision {
-    Decision::Deny {
-        reasons: reasons.into(),
-        told: told.unwrap_or("no rule allows this").into(),
+#[cfg(test)]
+impl RuleBook {
+    /// How many callers and decisions are remembered.
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        (lock(&self.standings).len(), lock(&self.decisions).len())
     }
+}
+
+fn lock<T>(cache: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic while the lock is held leaves a cache that is whole: puts are atomic to us.
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The grants of a connector's file as rules.
+fn permissions(file: &ConnectorFile, labels: &Labels) -> Result<Vec<Policy>, FileErrors> {
+    let texts = policy::of_permissions(file, labels).into_iter();
+    let parsed = texts.map(|(id, text)| policy::parse(&id, &text));
+    let rules: Result<Vec<Policy>, String> = parsed.collect();
+    rules.map_err(|error| ours(&error))
 }
 
 /// Something that only a defect of ours can break.
@@ -256,155 +270,4 @@ fn attributes(gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> BTreeSet<String> {
         .flat_map(|only| only.values())
         .filter_map(|value| value.strip_prefix("person.").map(str::to_owned));
     of_people.chain(of_claims).chain(of_permissions).collect()
-}
-
-impl Slice {
-    fn build(
-        one: &Ruled<'_>,
-        organisation: &[Policy],
-        (types, labels, actions): (&Types, &Arc<Labels>, &Entities),
-    ) -> Result<Self, FileErrors> {
-        let mut hasher = Sha256::new();
-        hasher.update(labels.words().join("\n"));
-        let mut policies = PolicySet::new();
-        for (id, text) in policy::of_permissions(one.file, labels) {
-            hasher.update(text.as_bytes());
-            let parsed = policy::parse(&id, &text).map_err(|error| ours(&error))?;
-            policies
-                .add(parsed)
-                .map_err(|error| ours(&error.to_string()))?;
-        }
-        let mut reads_arguments = false;
-        for rule in organisation {
-            let text = rule.to_cedar().unwrap_or_default();
-            reads_arguments |= text.contains("arguments");
-            hasher.update(text.as_bytes());
-            policies
-                .add(rule.clone())
-                .map_err(|error| ours(&error.to_string()))?;
-        }
-        Ok(Self {
-            types: types.clone(),
-            connector: one.file.connector.clone(),
-            policies,
-            labels: labels.clone(),
-            actions: actions.clone(),
-            reads_arguments,
-            revision: hasher.finalize().into(),
-        })
-    }
-
-    fn fingerprint(
-        &self,
-        caller: &Caller,
-        action: &Action,
-        arguments: &serde_json::Value,
-    ) -> Fingerprint {
-        let mut hasher = Sha256::new();
-        // Each part ends with a byte that no text contains, so that parts cannot run together.
-        let mut part = |text: &str| {
-            hasher.update(text.as_bytes());
-            hasher.update([0xff]);
-        };
-        part(&self.connector);
-        part(action.name);
-        part(&caller.person.id);
-        caller.person.groups.iter().for_each(|group| part(group));
-        part("");
-        for (name, value) in &caller.person.attributes {
-            part(name);
-            part(value);
-        }
-        part("");
-        part(&caller.client);
-        part(caller.door.word());
-        if self.reads_arguments {
-            part(&arguments.to_string());
-        }
-        hasher.update(self.revision);
-        Fingerprint(hasher.finalize().into())
-    }
-
-    fn decide(
-        self: &Arc<Self>,
-        caller: &Caller,
-        (action, arguments): (&Action, &serde_json::Value),
-        fingerprint: Fingerprint,
-    ) -> Option<Decision> {
-        let types = &self.types;
-        let context = Context::from_pairs([
-            (
-                "client".to_owned(),
-                RestrictedExpression::new_entity_uid(types.client_uid(&caller.client)),
-            ),
-            ("door".to_owned(), cedar::text(caller.door.word())),
-            ("arguments".to_owned(), cedar::record(arguments).ok()?),
-        ])
-        .ok()?;
-        let entities = types.caller(&caller.person, &caller.client, &self.connector)?;
-        let entities = self.actions.clone().add_entities(entities, None).ok()?;
-        let inner = Inner {
-            slice: self.clone(),
-            principal: types.person_uid(&caller.person.id),
-            action: types.action_uid(&self.connector, action.name),
-            context,
-            entities,
-            fingerprint,
-        };
-        let request = Request::new(
-            inner.principal.clone(),
-            inner.action.clone(),
-            types.connector_uid(&self.connector),
-            inner.context.clone(),
-            None,
-        )
-        .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &self.policies, &inner.entities);
-        let errors: Vec<String> = response
-            .diagnostics()
-            .errors()
-            .map(|error| format!("a rule could not be evaluated: {error}"))
-            .collect();
-        if !errors.is_empty() {
-            return Some(deny(errors, None));
-        }
-        let mut reasons: Vec<&PolicyId> = response.diagnostics().reason().collect();
-        reasons.sort();
-        Some(match response.decision() {
-            Cedar::Allow => Decision::Allow {
-                view: View::new(inner),
-                reasons: reasons.iter().map(ToString::to_string).collect(),
-            },
-            Cedar::Deny => self.refusal(caller, action, &reasons),
-        })
-    }
-
-    /// Which rule forbids, in its own words where it has an `@advice`; or that none permits.
-    fn refusal(&self, caller: &Caller, action: &Action, forbids: &[&PolicyId]) -> Decision {
-        if forbids.is_empty() {
-            let reason = format!(
-                "no permission of `{}` gives `{}` to {} through {}",
-                self.connector, action.power, caller.person.id, caller.client
-            );
-            return deny(vec![reason], None);
-        }
-        let advice = forbids.iter().find_map(|id| {
-            self.policies
-                .policy(id)?
-                .annotation("advice")
-                .map(str::to_owned)
-        });
-        let reasons = forbids
-            .iter()
-            .map(|id| format!("forbidden by {id}"))
-            .collect();
-        deny(
-            reasons,
-            Some(
-                advice
-                    .as_deref()
-                    .unwrap_or("a rule of the organisation forbids this"),
-            ),
-        )
-    }
 }

@@ -55,6 +55,17 @@ impl Types {
         uid(&self.action, &format!("{connector}_{action}"))
     }
 
+    pub(super) fn power_uid(&self, power: Power) -> EntityUid {
+        uid(&self.action, power.word())
+    }
+
+    /// An action, in its power.
+    pub(super) fn action(&self, action: &EntityUid, power: &EntityUid) -> Option<[Entity; 2]> {
+        let powers = HashSet::from([power.clone()]);
+        let action = Entity::new(action.clone(), HashMap::new(), powers).ok()?;
+        Some([action, Entity::with_uid(power.clone())])
+    }
+
     /// The person with groups and attributes; their groups; the connector; the client.
     pub(super) fn caller(
         &self,

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, Request};
+use cedar_policy::{Authorizer, Context, Decision, Request};
 
-use super::book::Slice;
+use super::slice::Standing;
 
 /// What the rules can know of a resource: its facets.
 ///
@@ -13,7 +13,7 @@ use super::book::Slice;
 pub struct Resource(pub BTreeMap<&'static str, String>);
 
 /// Identifies everything a view's answers depend on: person, groups, attributes, client, action,
-/// the rules in force and, where a rule reads them, the arguments. Equal fingerprints admit the
+/// the rules in force and, where a rule of resources reads them, the arguments. Equal fingerprints admit the
 /// same resources, so it is safe to cache by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
@@ -30,11 +30,8 @@ pub struct View {
 
 /// A request that is whole but for the resource.
 pub(super) struct Inner {
-    pub(super) slice: Arc<Slice>,
-    pub(super) principal: EntityUid,
-    pub(super) action: EntityUid,
+    pub(super) standing: Arc<Standing>,
     pub(super) context: Context,
-    pub(super) entities: Entities,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -61,26 +58,30 @@ impl View {
 
 impl std::fmt::Debug for View {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "View({})", self.inner.principal)
+        write!(formatter, "View({})", self.inner.standing.principal)
     }
 }
 
 impl Inner {
     fn admits(&self, resource: &Resource) -> Option<bool> {
-        let slice = &self.slice;
+        let Standing {
+            slice,
+            principal,
+            entities,
+        } = &*self.standing;
         let entity = slice
             .types
             .resource(resource, &slice.connector, &slice.labels)?;
-        let entities = self.entities.clone().add_entities([entity], None).ok()?;
+        let entities = entities.clone().add_entities([entity], None).ok()?;
         let request = Request::new(
-            self.principal.clone(),
-            self.action.clone(),
+            principal.clone(),
+            slice.action.clone(),
             slice.types.resource_uid(),
             self.context.clone(),
             None,
         )
         .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &slice.policies, &entities);
+        let response = Authorizer::new().is_authorized(&request, &slice.of_resources, &entities);
         // Cedar skips a rule that fails; we do not: a forbid that cannot be evaluated forbids.
         let failed = response.diagnostics().errors().next().is_some();
         Some(response.decision() == Decision::Allow && !failed)

@@ -1,0 +1,236 @@
+//! The rules that can bear on one action of one connector, and who stands before them.
+
+use std::sync::Arc;
+
+use cedar_policy::{
+    Authorizer, Context, Decision as Cedar, Effect, Entities, EntityUid, Policy, PolicyId,
+    PolicySet, Request, RestrictedExpression,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Decision, Fingerprint, View,
+    cedar::{self, Types},
+    reads::{Reads, bears_on, reads},
+    view::Inner,
+};
+use crate::{
+    call::{Action, Caller},
+    file::Labels,
+};
+
+/// The rules that can bear on one action.
+pub(super) struct Slice {
+    pub(super) types: Types,
+    pub(super) connector: String,
+    pub(super) action: EntityUid,
+    pub(super) labels: Arc<Labels>,
+    power: EntityUid,
+    word: &'static str,
+    /// What decides a call.
+    of_calls: PolicySet,
+    /// What decides of each resource, once a call is allowed.
+    pub(super) of_resources: PolicySet,
+    /// Whether a call's decision depends on its arguments.
+    calls_read_arguments: bool,
+    /// Whether what may be seen depends on them.
+    resources_read_arguments: bool,
+    revision: [u8; 32],
+}
+
+/// A caller before the rules: everything that is known before the arguments are.
+pub(super) struct Standing {
+    pub(super) slice: Arc<Slice>,
+    pub(super) principal: EntityUid,
+    pub(super) entities: Entities,
+}
+
+/// What identifies a question to the rules.
+pub(super) struct Question {
+    /// Who asks, for which action, under which rules.
+    pub(super) standing: Fingerprint,
+    /// All that the decision depends on.
+    pub(super) decision: Fingerprint,
+    /// All that it depends on what may be seen.
+    view: Fingerprint,
+}
+
+impl Slice {
+    /// Takes from `rules` those that can bear on `action`.
+    pub(super) fn build(
+        (types, labels): (&Types, &Arc<Labels>),
+        (connector, action): (&str, &Action),
+        rules: &[Policy],
+    ) -> Result<Self, String> {
+        let mut slice = Self {
+            types: types.clone(),
+            connector: connector.to_owned(),
+            action: types.action_uid(connector, action.name),
+            power: types.power_uid(action.power),
+            word: action.power.word(),
+            labels: labels.clone(),
+            of_calls: PolicySet::new(),
+            of_resources: PolicySet::new(),
+            calls_read_arguments: false,
+            resources_read_arguments: false,
+            revision: [0; 32],
+        };
+        let mut hasher = Sha256::new();
+        for part in [connector, action.name, slice.word] {
+            part_of(&mut hasher, part);
+        }
+        part_of(&mut hasher, &labels.words().join("\n"));
+        for rule in rules {
+            if bears_on(rule, &slice.action, &slice.power) {
+                part_of(&mut hasher, &rule.to_string());
+                slice.add(rule)?;
+            }
+        }
+        slice.revision = hasher.finalize().into();
+        Ok(slice)
+    }
+
+    fn add(&mut self, rule: &Policy) -> Result<(), String> {
+        let Reads {
+            arguments,
+            resource,
+        } = reads(rule);
+        let broken = |error: cedar_policy::PolicySetError| error.to_string();
+        self.of_calls.add(rule.clone()).map_err(broken)?;
+        self.calls_read_arguments |= arguments;
+        // A call is allowed only when no forbid holds and none fails. One that does not look at the
+        // resource holds of no resource then, nor does it fail.
+        if resource || rule.effect() == Effect::Permit {
+            self.of_resources.add(rule.clone()).map_err(broken)?;
+            self.resources_read_arguments |= arguments;
+        }
+        Ok(())
+    }
+
+    /// What identifies a caller's question with these arguments.
+    pub(super) fn question(&self, caller: &Caller, arguments: &Value) -> Question {
+        let mut hasher = Sha256::new();
+        hasher.update(self.revision);
+        part_of(&mut hasher, &caller.person.id);
+        // Lists begin with their length, so that one cannot go on where another ends.
+        hasher.update(caller.person.groups.len().to_le_bytes());
+        for group in &caller.person.groups {
+            part_of(&mut hasher, group);
+        }
+        hasher.update(caller.person.attributes.len().to_le_bytes());
+        for (name, value) in &caller.person.attributes {
+            part_of(&mut hasher, name);
+            part_of(&mut hasher, value);
+        }
+        part_of(&mut hasher, &caller.client);
+        part_of(&mut hasher, caller.door.word());
+        let standing = Fingerprint(hasher.clone().finalize().into());
+        let decision = if self.calls_read_arguments {
+            part_of(&mut hasher, &arguments.to_string());
+            Fingerprint(hasher.finalize().into())
+        } else {
+            standing
+        };
+        let view = if self.resources_read_arguments {
+            decision
+        } else {
+            standing
+        };
+        Question {
+            standing,
+            decision,
+            view,
+        }
+    }
+
+    /// Puts a caller before the rules.
+    pub(super) fn standing(self: &Arc<Self>, caller: &Caller) -> Option<Standing> {
+        let types = &self.types;
+        let mut entities = types.caller(&caller.person, &caller.client, &self.connector)?;
+        entities.extend(types.action(&self.action, &self.power)?);
+        Some(Standing {
+            slice: self.clone(),
+            principal: types.person_uid(&caller.person.id),
+            entities: Entities::from_entities(entities, None).ok()?,
+        })
+    }
+
+    /// Which rule forbids, in its own words where it has an `@advice`; or that none permits.
+    fn refusal(&self, caller: &Caller, forbids: &[&PolicyId]) -> Decision {
+        if forbids.is_empty() {
+            let reason = format!(
+                "no permission of `{}` gives `{}` to {} through {}",
+                self.connector, self.word, caller.person.id, caller.client
+            );
+            return Decision::deny(vec![reason], None);
+        }
+        let advice = forbids
+            .iter()
+            .find_map(|id| self.of_calls.policy(id)?.annotation("advice"));
+        let reasons = forbids
+            .iter()
+            .map(|id| format!("forbidden by {id}"))
+            .collect();
+        let told = advice.unwrap_or("a rule of the organisation forbids this");
+        Decision::deny(reasons, Some(told))
+    }
+}
+
+impl Standing {
+    /// Decides a call with these arguments; none where it cannot be put to the rules.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        caller: &Caller,
+        arguments: &Value,
+        question: &Question,
+    ) -> Option<Decision> {
+        let slice = &self.slice;
+        let client = slice.types.client_uid(&caller.client);
+        let context = Context::from_pairs([
+            (
+                "client".to_owned(),
+                RestrictedExpression::new_entity_uid(client),
+            ),
+            ("door".to_owned(), cedar::text(caller.door.word())),
+            ("arguments".to_owned(), cedar::record(arguments).ok()?),
+        ])
+        .ok()?;
+        let request = Request::new(
+            self.principal.clone(),
+            slice.action.clone(),
+            slice.types.connector_uid(&slice.connector),
+            context.clone(),
+            None,
+        )
+        .ok()?;
+        let response = Authorizer::new().is_authorized(&request, &slice.of_calls, &self.entities);
+        let errors: Vec<String> = response
+            .diagnostics()
+            .errors()
+            .map(|error| format!("a rule could not be evaluated: {error}"))
+            .collect();
+        if !errors.is_empty() {
+            return Some(Decision::deny(errors, None));
+        }
+        let mut reasons: Vec<&PolicyId> = response.diagnostics().reason().collect();
+        reasons.sort();
+        Some(match response.decision() {
+            Cedar::Allow => Decision::Allow {
+                view: View::new(Inner {
+                    standing: self.clone(),
+                    context,
+                    fingerprint: question.view,
+                }),
+                reasons: reasons.iter().map(ToString::to_string).collect(),
+            },
+            Cedar::Deny => slice.refusal(caller, &reasons),
+        })
+    }
+}
+
+/// Each part ends with a byte that no text contains, so that parts cannot run together.
+fn part_of(hasher: &mut Sha256, text: &str) {
+    hasher.update(text.as_bytes());
+    hasher.update([0xff]);
+}
