@@ -1,5 +1,7 @@
 //! What a call returns, and why it did not return more.
 
+pub(crate) mod shape;
+
 use std::{error::Error, fmt};
 
 use jiff::Timestamp;

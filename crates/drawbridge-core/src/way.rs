@@ -1,7 +1,7 @@
 //! The one way through. Every door calls [`Way::pass`], or [`Way::refuse`] where there is nothing
 //! to pass; there is no second way.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    answer::{Answer, Failure, Found, Status},
+    answer::{
+        Answer, Failure, Found, Status,
+        shape::{Shaped, failed, shape},
+    },
     call::{Action, Call, Caller, Power},
     connector::{Clock, Connector},
     decide::{Decision, Limiter, RuleBook},
@@ -123,31 +126,18 @@ impl Way {
         record.identity = Some(bridge.file.identity.account.clone());
         record.power = Some(call.action.power);
         let outcome = match self.enter(bridge, call, &mut record) {
-            Ok((view, _turn)) => {
-                let fetch = AssertUnwindSafe(fetch(bridge, call, &view)).catch_unwind();
-                match select(Box::pin(fetch), Box::pin(stop)).await {
-                    Either::Left((Ok(outcome), _)) => outcome,
-                    Either::Left((Err(_), _)) => Err(Failure::new(
-                        Status::Failed,
-                        "the connector broke; its owner finds the cause in the gateway's trace",
-                    )),
-                    Either::Right((failure, _)) => Err(failure),
-                }
-            }
+            Ok((view, _turn)) => until(stop, fetch(bridge, call, &view)).await,
             Err(failure) => Err(failure),
         };
-        let answer = shape(
-            outcome,
-            call.action.power,
-            (bridge.answer_bytes, &bridge.labels),
-        );
+        let limits = (bridge.answer_bytes, &*bridge.labels);
+        let shaped = shape(outcome, call.action.power, limits);
         self.describe(
             &mut record,
             &call.arguments,
-            &answer,
+            &shaped,
             bridge.file.logging.content,
         );
-        self.finish(record, answer, began).await
+        self.finish(record, shaped.answer, began).await
     }
 
     /// Puts a request that ends before there is a call on the log.
@@ -164,9 +154,9 @@ impl Way {
         let mut record = Record::begin(refused.id, began.time, refused.caller, target);
         record.power = refused.power;
         record.decided.reasons = vec![refused.reason];
-        let answer = failed(&failure, refused.power.unwrap_or(Power::Read));
-        self.describe(&mut record, refused.arguments, &answer, Content::Summary);
-        self.finish(record, answer, began).await
+        let shaped = Shaped::from(failed(&failure, refused.power.unwrap_or(Power::Read)));
+        self.describe(&mut record, refused.arguments, &shaped, Content::Summary);
+        self.finish(record, shaped.answer, began).await
     }
 
     /// Puts something a person did with the gateway itself on the log (a pause, a token, a
@@ -192,9 +182,9 @@ impl Way {
             Content::Summary
         };
         let power = act.power.unwrap_or(Power::Read);
-        let answer = shape(outcome, power, (usize::MAX, &Labels::default()));
-        self.describe(&mut record, act.arguments, &answer, content);
-        self.finish(record, answer, began).await
+        let shaped = shape(outcome, power, (usize::MAX, &Labels::default()));
+        self.describe(&mut record, act.arguments, &shaped, content);
+        self.finish(record, shaped.answer, began).await
     }
 
     /// State, rules, limits: all that must be true before the connector is asked.
@@ -220,7 +210,13 @@ impl Way {
     }
 
     /// Fills in what was asked and what was returned, as much as the file lets the record keep.
-    fn describe(&self, record: &mut Record, arguments: &Value, answer: &Answer, content: Content) {
+    fn describe(
+        &self,
+        record: &mut Record,
+        arguments: &Value,
+        Shaped { answer, data }: &Shaped,
+        content: Content,
+    ) {
         for (name, value) in arguments.as_object().into_iter().flatten() {
             record
                 .asked
@@ -233,9 +229,8 @@ impl Way {
         }
         record.returned.count = answer.count;
         if !answer.data.is_null() {
-            let data = answer.data.to_string();
             record.returned.bytes = data.len() as u64;
-            record.returned.digest = Some(self.digests.digest(data.as_bytes()));
+            record.returned.digest = Some(self.digests.digest(data));
         }
         record.returned.label.clone_from(&answer.label);
         for source in &answer.sources {
@@ -289,6 +284,22 @@ pub struct Act<'a> {
     pub in_full: bool,
 }
 
+/// What comes of the work, unless it is stopped before; also of work that breaks.
+async fn until(
+    stop: impl Future<Output = Failure> + Send,
+    work: impl Future<Output = Result<Found, Failure>> + Send,
+) -> Result<Found, Failure> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match select(pin!(work), pin!(stop)).await {
+        Either::Left((Ok(outcome), _)) => outcome,
+        Either::Left((Err(_), _)) => Err(Failure::new(
+            Status::Failed,
+            "the connector broke; its owner finds the cause in the gateway's trace",
+        )),
+        Either::Right((failure, _)) => Err(failure),
+    }
+}
+
 async fn fetch(bridge: &Bridge, call: &Call, view: &crate::decide::View) -> Result<Found, Failure> {
     match call.action.power {
         Power::Read | Power::Search => match &bridge.connector {
@@ -308,93 +319,5 @@ async fn fetch(bridge: &Bridge, call: &Call, view: &crate::decide::View) -> Resu
                 call.action.power
             ),
         )),
-    }
-}
-
-/// Labels, cuts to size, and says in words what did not happen.
-fn shape(
-    outcome: Result<Found, Failure>,
-    power: Power,
-    (most, labels): (usize, &Labels),
-) -> Answer {
-    let found = match outcome {
-        Ok(found) => found,
-        Err(failure) => return failed(&failure, power),
-    };
-    let size = found.text.len().max(length(&found.data));
-    if size > most {
-        let message = format!(
-            "the answer would have {size} bytes, and at most {most} may leave; ask for less at a time"
-        );
-        return failed(&Failure::new(Status::Limited, message), power);
-    }
-    whole(found, labels)
-}
-
-fn whole(found: Found, labels: &Labels) -> Answer {
-    let label = labels
-        .highest(found.sources.iter().map(|source| source.label.as_str()))
-        .map(str::to_owned);
-    let status = if found.missing.is_empty() {
-        Status::Ok
-    } else {
-        Status::Partial
-    };
-    let mut text = found.text;
-    for notice in found.missing.iter().chain(&found.notices) {
-        text.push_str("\n\nNote: ");
-        text.push_str(notice);
-    }
-    Answer {
-        status,
-        data: found.data,
-        sources: found.sources,
-        label,
-        notices: found.missing.into_iter().chain(found.notices).collect(),
-        text,
-        count: found.count,
-    }
-}
-
-/// An answer that says what did not happen, in words an AI will not read past.
-fn failed(failure: &Failure, power: Power) -> Answer {
-    let nothing = match power {
-        Power::Read | Power::Search => "Nothing was read",
-        Power::Draft => "Nothing was drafted",
-        Power::Write | Power::Update | Power::Delete | Power::Send | Power::Trigger => {
-            "Nothing was changed"
-        }
-    };
-    Answer {
-        status: failure.status,
-        data: Value::Null,
-        sources: Vec::new(),
-        label: None,
-        notices: vec![failure.message.clone()],
-        text: format!(
-            "{}: {}.\n\n{nothing}. Tell the person so; do not answer as though it had been.",
-            failure.status,
-            failure.message.trim_end_matches('.')
-        ),
-        count: 0,
-    }
-}
-
-/// Bytes of a value as JSON, without building the text.
-fn length(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    match serde_json::to_writer(&mut count, value) {
-        Ok(()) => count.0,
-        Err(_) => usize::MAX,
     }
 }
