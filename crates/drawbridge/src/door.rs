@@ -6,7 +6,7 @@ mod health;
 pub mod json;
 pub mod mcp;
 mod metadata;
-mod names;
+pub mod names;
 mod serve;
 
 use std::sync::Arc;

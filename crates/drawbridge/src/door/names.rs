@@ -7,7 +7,7 @@ use drawbridge_core::file::GatewayFile;
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// The host and port a request was sent to, if it names one host and names it rightly.
-pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+pub fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match hosts.next() {
         Some(host) => Some(plain(host.to_str().ok()?)?),
@@ -26,7 +26,7 @@ pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
 
 /// Whether the gateway goes by this name. The port may be any: forwarded ports are common, and a
 /// port does not help whoever rebinds a name.
-pub(super) fn is_own(gateway: &GatewayFile, authority: &Authority) -> bool {
+pub fn is_own(gateway: &GatewayFile, authority: &Authority) -> bool {
     let host = authority.host().to_ascii_lowercase();
     let listens = gateway.address.parse::<Authority>().ok();
     let public = public(gateway).and_then(|uri| uri.authority().cloned());
@@ -42,7 +42,7 @@ pub(super) fn is_own(gateway: &GatewayFile, authority: &Authority) -> bool {
 
 /// Whether a page of this origin may call: the gateway's own pages, under the name and port they
 /// were called by.
-pub(super) fn is_own_origin(gateway: &GatewayFile, origin: &str, called: &Authority) -> bool {
+pub fn is_own_origin(gateway: &GatewayFile, origin: &str, called: &Authority) -> bool {
     let Some((scheme @ ("http" | "https"), rest)) = origin.split_once("://") else {
         return false;
     };

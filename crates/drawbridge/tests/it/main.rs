@@ -12,6 +12,7 @@ mod doors;
 mod formats;
 mod house;
 mod log;
+mod mutations;
 mod people;
 mod policies;
 mod sign_in;

@@ -1,0 +1,387 @@
+//! Every parser of ours that reads what others write: seeds, and what must hold of any input.
+//!
+//! Included by the fuzz targets beside this file, and by the short form among the tests.
+
+use std::sync::{Arc, LazyLock};
+
+use drawbridge::{
+    audit::Proof,
+    clock::SystemClock,
+    door::{json, names},
+    identify::{Identify, mint},
+    store::{Place, Store},
+};
+use drawbridge_core::{
+    call::{Action, Door},
+    connector::Clock,
+    decide::{PolicyFile, RuleBook, Ruled},
+    file::{FileErrors, GatewayFile, Rate, Span, Who, read_connector, read_gateway},
+    log::{
+        Record, Seal,
+        checkpoint::{PublicKey, Signer},
+    },
+};
+use drawbridge_kinds::kinds::KINDS;
+use http::{HeaderMap, HeaderValue, Uri, header};
+
+/// One parser.
+pub(crate) struct Parser {
+    /// The fuzz target's name.
+    pub(crate) name: &'static str,
+    /// Input that it takes, to start from.
+    pub(crate) seeds: fn() -> Vec<Vec<u8>>,
+    /// Reads input, and panics where something does not hold that must.
+    pub(crate) read: fn(&[u8]),
+}
+
+/// All of them.
+pub(crate) static PARSERS: &[Parser] = &[
+    Parser {
+        name: "gateway_file",
+        seeds: || texts(&[GATEWAY]),
+        read: gateway_file,
+    },
+    Parser {
+        name: "connector_file",
+        seeds: || texts(&[CONNECTOR]),
+        read: connector_file,
+    },
+    Parser {
+        name: "policies",
+        seeds: || texts(&[POLICIES]),
+        read: policies,
+    },
+    Parser {
+        name: "words",
+        seeds: || texts(&["90d", "30s", "60/min", "group:hr", "ann@x.se", "person:ann"]),
+        read: words,
+    },
+    Parser {
+        name: "json_guard",
+        seeds: || texts(&[CALL, "{\"a\":[1,2.5e3,null,true,\"\\u00e5\"]}"]),
+        read: json_guard,
+    },
+    Parser {
+        name: "host_and_origin",
+        seeds: || {
+            texts(&[
+                "127.0.0.1:7300\nhttp://localhost:7300",
+                "[::1]\nhttps://ai.x.example",
+            ])
+        },
+        read: host_and_origin,
+    },
+    Parser {
+        name: "checkpoint",
+        seeds: || vec![NOTE.1.clone().into_bytes()],
+        read: checkpoint,
+    },
+    Parser {
+        name: "public_key",
+        seeds: || vec![NOTE.0.to_string().into_bytes()],
+        read: public_key,
+    },
+    Parser {
+        name: "record",
+        seeds: || texts(&[RECORD]),
+        read: record,
+    },
+    Parser {
+        name: "proof",
+        seeds: || texts(&[PROOF]),
+        read: proof,
+    },
+    Parser {
+        name: "seal",
+        seeds: || vec![SEAL.seal(b"offset 20").into_bytes()],
+        read: seal,
+    },
+    Parser {
+        name: "token",
+        seeds: || {
+            vec![
+                HOUSE.token.clone().into_bytes(),
+                b"dbr_0123456789ab_x".to_vec(),
+                b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln".to_vec(),
+            ]
+        },
+        read: token,
+    },
+];
+
+/// The parser with this name reads some input.
+pub(crate) fn read(name: &str, input: &[u8]) {
+    let parser = PARSERS.iter().find(|parser| parser.name == name);
+    (parser.expect("there is such a parser").read)(input);
+}
+
+const GATEWAY: &str = "gateway: acme
+address: 127.0.0.1:7300
+public_url: https://ai.x.example
+hosts: [bridge.lan]
+operator: ann@x.se
+labels: [public, internal, secret]
+people:
+  ann@x.se: {name: Ann, groups: [hr], attributes: {department: hr}}
+roles: {owner: [\"group:hr\"], reviewer: [ann@x.se]}
+oidc: {issuer: https://id.x.example, clock_skew: 60s, claims: {groups: roles}, scopes: [mcp]}
+limits: {per_person: 60/min, concurrent: 8, timeout: 30s, answer_bytes: 100000}
+anonymous: true
+";
+
+const CONNECTOR: &str = "connector: handbook
+purpose: {task: Find rules, owner: ann@x.se, review_every: 90d}
+system: {kind: documents, folder: docs, stale_after: 24h, when_stale: refuse, limits: {per_client: 20/h}}
+scope: {include: [\"**/*.md\"], exclude: [\"x/**\"], label: internal, folders: [{path: \"hr/**\", label: secret, department: hr}]}
+access: [read, search]
+identity: {account: me, acts_for: person, approved_by: ann@x.se, rotate_every: 90d}
+permissions:
+  - {who: [everyone], may: [read], only: {label: {up_to: internal}, department: person.department}}
+  - {who: [\"group:hr\", \"client:claude\"], may: [read, search], only: {folder: [\"hr/**\", \"x*\"]}}
+logging: {keep: 400d, content: digest}
+approval: []
+recovery: {undo: 7d, pause: [\"group:hr\"]}
+";
+
+const POLICIES: &str = "@id(\"a\")
+@advice(\"ask somebody else\")
+forbid(principal in Drawbridge::Group::\"hr\", action == Drawbridge::Action::\"handbook_search\", resource)
+when { context.arguments has query && context.arguments.query like \"*salary*\" }
+unless { resource is Drawbridge::Resource && resource.rank < 2 };
+";
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"handbook_read","arguments":{"path":"a.md"}}}"#;
+
+const RECORD: &str = r#"{"id":"0190a1b2-0000-7000-8000-000000000000","time":"2026-01-02T03:04:05Z","person":"ann@x.se","client":"claude","door":"mcp","connector":"handbook","action":"read","power":"read","asked":{"arguments":{"path":"00"}},"decided":{"allowed":true,"reasons":["a"]},"status":"ok","returned":{"count":1,"bytes":2,"digest":"00","label":"public","targets":["a.md"]},"duration_us":5}"#;
+
+const PROOF: &str = r#"{"place":0,"body":"e30=","path":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],"checkpoint":"acme\n1\nAAAA\n\n"}"#;
+
+fn texts(all: &[&str]) -> Vec<Vec<u8>> {
+    all.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// The gateway's file that other files are read beside.
+static BESIDE: LazyLock<GatewayFile> =
+    LazyLock::new(|| read_gateway("drawbridge.yaml", GATEWAY).expect("the seed is right"));
+
+/// A key, and a checkpoint that it signed.
+static NOTE: LazyLock<(PublicKey, String)> = LazyLock::new(|| {
+    let signer = Signer::new("acme", &Signer::generate().expect("random")).expect("a key");
+    (signer.public(), signer.sign(7, [9; 32]))
+});
+
+static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::new(b"secret", "cursor"));
+
+/// What tells callers apart, with one token that is good.
+static HOUSE: LazyLock<House> = LazyLock::new(House::open);
+
+struct House {
+    runtime: tokio::runtime::Runtime,
+    identify: Identify,
+    token: String,
+    _keep: tempfile::TempDir,
+}
+
+impl House {
+    fn open() -> Self {
+        let keep = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let (identify, token) = runtime.block_on(async {
+            let place = Place::Sqlite(keep.path().join("drawbridge.db"));
+            let store = Store::open(&place).await.expect("a store");
+            let (kept, shown) =
+                mint(("ann@x.se", "claude", "test"), clock.now(), None).expect("random");
+            store.add_token(&kept).await.expect("kept");
+            let identify = Identify::new(keep.path(), store, clock.clone()).expect("opened");
+            (identify, shown.expose().clone())
+        });
+        Self {
+            runtime,
+            identify,
+            token,
+            _keep: keep,
+        }
+    }
+}
+
+/// Errors lead to a place, and say what to do.
+fn told(errors: &FileErrors) {
+    assert!(!errors.0.is_empty());
+    for error in &errors.0 {
+        assert!(error.line > 0 && error.column > 0, "{error:?}");
+        assert!(
+            !error.rule.is_empty() && !error.mend.is_empty(),
+            "{error:?}"
+        );
+    }
+}
+
+fn gateway_file(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    match read_gateway("drawbridge.yaml", text) {
+        Ok(file) => assert!(file.person(&file.operator).is_some()),
+        Err(errors) => told(&errors),
+    }
+}
+
+fn connector_file(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    match read_connector("handbook.yaml", "handbook", text, &BESIDE, KINDS) {
+        Ok((file, _)) => assert_eq!(file.connector, "handbook"),
+        Err(errors) => told(&errors),
+    }
+}
+
+fn policies(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let (file, kind) = read_connector("handbook.yaml", "handbook", CONNECTOR, &BESIDE, KINDS)
+        .expect("the seed is right");
+    let actions: Vec<Arc<Action>> = kind
+        .actions(&file.part())
+        .into_iter()
+        .map(Arc::new)
+        .collect();
+    let ruled = Ruled {
+        file: &file,
+        kind,
+        actions: &actions,
+    };
+    let policies = PolicyFile {
+        name: "policies/x.cedar".to_owned(),
+        text: text.to_owned(),
+    };
+    if let Err(errors) = RuleBook::build(&BESIDE, &[ruled], &[policies]) {
+        told(&errors);
+        let ours = errors
+            .0
+            .iter()
+            .find(|error| error.file == "drawbridge.yaml");
+        assert_eq!(ours, None, "a policy broke what is ours");
+    }
+}
+
+/// What is read and printed is read as the same again.
+fn words(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(span) = text.parse::<Span>() {
+        assert_eq!(span.to_string().parse(), Ok(span));
+    }
+    if let Ok(rate) = text.parse::<Rate>() {
+        assert_eq!(rate.to_string().parse(), Ok(rate));
+    }
+    if let Ok(who) = text.parse::<Who>() {
+        assert_eq!(who.to_string().parse(), Ok(who));
+    }
+}
+
+fn json_guard(input: &[u8]) {
+    if json::check(input).is_ok() {
+        let value: serde_json::Value = serde_json::from_slice(input).expect("the parser takes it");
+        let printed = serde_json::to_vec(&value).expect("it prints");
+        assert_eq!(json::check(&printed), Ok(()), "no key comes twice");
+    }
+}
+
+/// Host in the first line, origin in the second: neither leads to a name that is not ours.
+fn host_and_origin(input: &[u8]) {
+    let mut lines = input.split(|byte| *byte == b'\n');
+    let mut headers = HeaderMap::new();
+    let Some(Ok(host)) = lines.next().map(HeaderValue::from_bytes) else {
+        return;
+    };
+    headers.insert(header::HOST, host);
+    let Some(called) = names::authority(&Uri::from_static("/mcp"), &headers) else {
+        return;
+    };
+    let own = [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "ai.x.example",
+        "bridge.lan",
+    ];
+    let ours = |host: &str| own.iter().any(|own| own.eq_ignore_ascii_case(host));
+    assert!(
+        !names::is_own(&BESIDE, &called) || ours(called.host()),
+        "{called}"
+    );
+    let origin = lines
+        .next()
+        .and_then(|origin| std::str::from_utf8(origin).ok());
+    if let Some(origin) = origin
+        && names::is_own(&BESIDE, &called)
+        && names::is_own_origin(&BESIDE, origin, &called)
+    {
+        let from: Uri = origin.parse().expect("an address");
+        assert!(from.host().is_some_and(ours), "{origin}");
+    }
+}
+
+/// Nothing but what the key signed opens.
+fn checkpoint(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(opened) = NOTE.0.open(text) {
+        assert_eq!((opened.size, opened.root), (7, [9; 32]));
+        // Others may have signed it too: further lines change nothing of what it says.
+        let (said, _) = NOTE.1.split_once("\n\n").expect("a note");
+        assert!(text.starts_with(said), "{text}");
+    }
+}
+
+fn public_key(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(key) = PublicKey::parse(text) {
+        assert_eq!(PublicKey::parse(&key.to_string()), Ok(key));
+    }
+}
+
+fn record(input: &[u8]) {
+    if let Ok(record) = serde_json::from_slice::<Record>(input) {
+        let printed = serde_json::to_vec(&record).expect("it prints");
+        let again = serde_json::from_slice::<Record>(&printed).expect("it reads");
+        assert_eq!(again, record);
+    }
+}
+
+fn proof(input: &[u8]) {
+    if let Ok(proof) = serde_json::from_slice::<Proof>(input) {
+        assert!(!proof.holds(&NOTE.0), "nothing is on this log");
+    }
+}
+
+fn seal(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Some(content) = SEAL.open(text) {
+        assert_eq!(content, b"offset 20");
+        assert_eq!(SEAL.seal(&content), text, "it has one spelling");
+    }
+}
+
+/// A token is good for one person or for nobody.
+fn token(input: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let Ok(value) = HeaderValue::from_bytes(&[b"Bearer ", input].concat()) else {
+        return;
+    };
+    headers.insert(header::AUTHORIZATION, value);
+    let found = HOUSE.identify.caller(&headers, Door::Mcp, &BESIDE);
+    if let Ok(caller) = HOUSE.runtime.block_on(found) {
+        assert_eq!(caller.person.id, "ann@x.se");
+        assert_eq!(input.trim_ascii(), HOUSE.token.as_bytes());
+    }
+}
