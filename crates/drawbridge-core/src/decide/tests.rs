@@ -79,7 +79,7 @@ impl Kind for Shelf {
         Vec::new()
     }
 
-    fn compare(&self, _: &Part, _: &Part) -> Vec<Change> {
+    fn compare(&self, _: &Part, _: &Part, _: &Labels) -> Vec<Change> {
         Vec::new()
     }
 
