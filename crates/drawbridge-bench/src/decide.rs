@@ -51,6 +51,7 @@ pub(crate) fn measure(workspace: &Path, times: u32) -> anyhow::Result<Decisions>
             person: Arc::new(gateway.person(PERSON).context("no person")?),
             client: Arc::from("bench"),
             task: None,
+            token: None,
             door: Door::Mcp,
             trace: None,
         };

@@ -125,6 +125,7 @@ fn tool(action: &Arc<Action>, person: &Person, rules: &RuleBook) -> Option<(Stri
             person: Arc::new(person.clone()),
             client: Arc::from("bench"),
             task: None,
+            token: None,
             door: Door::Mcp,
             trace: None,
         },

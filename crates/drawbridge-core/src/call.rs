@@ -159,6 +159,8 @@ pub struct Caller {
     pub client: Arc<str>,
     /// The short-lived grant the call is made under, where one was opened.
     pub task: Option<Arc<str>>,
+    /// The id of the token the request came with, where this gateway made it. No secret.
+    pub token: Option<Arc<str>>,
     /// By which door.
     pub door: Door,
     /// The W3C trace id the request brought along, 32 hexadecimal digits.
@@ -178,6 +180,7 @@ impl Caller {
             }),
             client: Arc::from(id),
             task: None,
+            token: None,
             door: Door::Gateway,
             trace: None,
         }

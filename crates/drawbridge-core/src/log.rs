@@ -22,12 +22,22 @@ use crate::answer::Answer;
 /// Durable, ordered storage of records.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Appends a record and returns its place in the log, from 0. Returns only once the record
-    /// would survive a power cut.
+    /// Appends a record and says where it stands. Returns only once the record would survive a
+    /// power cut.
     ///
     /// # Errors
     /// When that cannot be promised; the record may or may not be on the log then.
-    async fn append(&self, entry: Entry) -> Result<u64, LogDown>;
+    async fn append(&self, entry: Entry) -> Result<Appended, LogDown>;
+}
+
+/// Where a record stands, and what was in force at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place in the log, from 0.
+    pub place: u64,
+    /// How often what is in force (states, revisions, tokens) had been changed, by whichever
+    /// gateway, when the record was made durable.
+    pub version: u64,
 }
 
 /// A record and the exact bytes that are hashed for it.
@@ -78,13 +88,13 @@ pub struct Log {
 ///
 /// ```compile_fail
 /// let answer: drawbridge_core::answer::Answer = todo!();
-/// let recorded = drawbridge_core::log::Recorded { answer, id: "x".into(), place: 0 };
+/// let recorded = drawbridge_core::log::Recorded { answer, id: "x".into(), appended: todo!() };
 /// ```
 #[derive(Debug)]
 pub struct Recorded {
     answer: Answer,
     id: Arc<str>,
-    place: u64,
+    appended: Appended,
 }
 
 impl Log {
@@ -101,8 +111,12 @@ impl Log {
     pub async fn record(&self, record: Record, answer: Answer) -> Result<Recorded, LogDown> {
         let id = Arc::from(record.id.as_str());
         let entry = Entry::new(record)?;
-        let place = self.journal.append(entry).await?;
-        Ok(Recorded { answer, id, place })
+        let appended = self.journal.append(entry).await?;
+        Ok(Recorded {
+            answer,
+            id,
+            appended,
+        })
     }
 }
 
@@ -116,7 +130,13 @@ impl Recorded {
     /// The record's place in the log, from 0.
     #[must_use]
     pub fn place(&self) -> u64 {
-        self.place
+        self.appended.place
+    }
+
+    /// How often what is in force had been changed by then: [`Appended::version`].
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.appended.version
     }
 
     /// What may leave.

@@ -1,5 +1,7 @@
 //! Every long-lived part of the gateway, and what doors ask of it.
 
+mod still;
+
 use std::{path::PathBuf, sync::Arc};
 
 use drawbridge_core::{
@@ -198,7 +200,9 @@ impl App {
                         ),
                     }
                 };
-                self.way.pass(&mounted.bridge, &call, began, ended).await
+                let recorded = self.way.pass(&mounted.bridge, &call, began, ended).await?;
+                let asked = (&call.caller, Some((&*mounted, &*call)));
+                self.still(recorded, &snapshot, asked).await
             }
             Resolved::Gateway(tool) => {
                 let outcome = tool.answer(&snapshot, &request.caller, &request.arguments);
@@ -212,7 +216,9 @@ impl App {
                     reason: "every caller may".to_owned(),
                     in_full: tool.in_full,
                 };
-                self.way.note(act, outcome, began).await
+                let recorded = self.way.note(act, outcome, began).await?;
+                self.still(recorded, &snapshot, (&request.caller, None))
+                    .await
             }
             Resolved::Refused(refusal) => self.refuse(&request, (&id, began), refusal).await,
         }

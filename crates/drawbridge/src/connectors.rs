@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub rules: Arc<RuleBook>,
     /// What is wrong with the files as they stand: the last good ones are in force.
     pub problems: Vec<FileError>,
+    /// The store's version that it was made from, or an earlier one.
+    pub version: u64,
     /// The organisation's policies in force.
     policies: Vec<PolicyFile>,
 }
@@ -95,6 +97,7 @@ impl Connectors {
             connectors: BTreeMap::new(),
             rules,
             problems: Vec::new(),
+            version: 0,
             policies: Vec::new(),
         };
         let clock = lent.clock.clone();
@@ -153,6 +156,7 @@ impl Connectors {
     async fn bring_into_force(&self, first: bool) -> Result<(), ReloadError> {
         let _alone = self.reloading.lock().await;
         let old = self.snapshot();
+        let version = self.store.version().await?;
         let files = read(&self.workspace).await;
         let mut problems = files.unreadable;
         let gateway = match files.gateway {
@@ -194,6 +198,7 @@ impl Connectors {
             connectors,
             rules,
             problems,
+            version,
             policies,
         };
         self.swap(&old, next).await;

@@ -108,6 +108,7 @@ impl Identify {
                 let named = Named {
                     person: Person::anonymous(),
                     client: Person::ANONYMOUS.to_owned(),
+                    token: None,
                 };
                 return Ok(named.through(door, headers));
             }
@@ -116,7 +117,12 @@ impl Identify {
         if bearer.starts_with(local::PREFIX) {
             let person = local::person(&self.local, bearer, headers, gateway)?;
             let client = COMMAND_LINE.to_owned();
-            return Ok(Named { person, client }.through(Door::Cli, headers));
+            let named = Named {
+                person,
+                client,
+                token: None,
+            };
+            return Ok(named.through(Door::Cli, headers));
         }
         let named = match bearer.strip_prefix(token::PREFIX) {
             Some(token) => self.tokens.named(token, gateway).await?,
@@ -131,6 +137,17 @@ impl Identify {
             return Err(Unidentified::Invalid);
         }
         Ok(named.through(door, headers))
+    }
+
+    /// Whether the token a caller came with is still good.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stands(&self, caller: &Caller) -> Result<bool, StoreError> {
+        match &caller.token {
+            Some(id) => self.tokens.is_good(id).await,
+            None => Ok(true),
+        }
     }
 
     /// Forgets remembered tokens: one of them may have been ended.
@@ -198,6 +215,8 @@ impl Identify {
 struct Named {
     person: Person,
     client: String,
+    /// The id of the token, where this gateway made it.
+    token: Option<Arc<str>>,
 }
 
 impl Named {
@@ -206,6 +225,7 @@ impl Named {
             person: Arc::new(self.person),
             client: Arc::from(self.client),
             task: None,
+            token: self.token,
             door,
             trace: trace(headers).map(Arc::from),
         }

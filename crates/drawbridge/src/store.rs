@@ -165,7 +165,7 @@ impl Store {
         self.inner.changed.subscribe()
     }
 
-    async fn version(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn version(&self) -> Result<u64, StoreError> {
         let row = sqlx::query("SELECT version FROM changes WHERE id = 1")
             .fetch_one(&self.inner.pool)
             .await?;
@@ -173,7 +173,11 @@ impl Store {
     }
 
     /// Counts a change inside its own transaction, and tells other gateways once it is durable.
+    ///
+    /// INVARIANT: the log's writer and a change wait for each other, so that a record made durable
+    /// after a change knows of it ([`drawbridge_core::log::Appended::version`]).
     async fn bump(&self, transaction: &mut sqlx::AnyConnection) -> Result<(), StoreError> {
+        writer::keep_others_out(transaction).await?;
         transaction
             .execute("UPDATE changes SET version = version + 1 WHERE id = 1")
             .await?;
@@ -186,7 +190,7 @@ impl Store {
     }
 
     /// Makes what this process changed known to itself at once.
-    async fn notice(&self) {
+    pub(crate) async fn notice(&self) {
         if let Ok(version) = self.version().await {
             self.inner.changed.send_if_modified(|known| {
                 let newer = *known != version;

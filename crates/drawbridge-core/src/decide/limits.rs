@@ -144,6 +144,7 @@ mod tests {
             person: Arc::new(known),
             client: client.into(),
             task: None,
+            token: None,
             door: Door::Mcp,
             trace: None,
         }

@@ -190,6 +190,7 @@ impl World {
                 person: Arc::new(person),
                 client: CLIENTS[asked.client].into(),
                 task: None,
+                token: None,
                 door: if asked.api { Door::Api } else { Door::Mcp },
                 trace: None,
             },

@@ -149,7 +149,11 @@ pub(super) fn named(
     {
         return Err(Unidentified::Scope);
     }
-    Ok(Named { person, client })
+    Ok(Named {
+        person,
+        client,
+        token: None,
+    })
 }
 
 fn in_time(claims: &Map<String, Value>, expected: &Expected<'_>) -> bool {

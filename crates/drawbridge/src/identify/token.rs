@@ -71,7 +71,7 @@ impl Tokens {
         let same = verify_slices_are_equal(&hash, expected).is_ok();
         let known = known.filter(|_| same).ok_or(Unidentified::Invalid)?;
         let now = self.clock.now();
-        if known.revoked.is_some() || known.expires.is_some_and(|end| end <= now) {
+        if !known.is_good(now) {
             return Err(Unidentified::Invalid);
         }
         // Somebody who is no longer in drawbridge.yaml is nobody.
@@ -83,7 +83,14 @@ impl Tokens {
         Ok(Named {
             person,
             client: known.client.clone(),
+            token: Some(id.into()),
         })
+    }
+
+    /// Whether this token was neither ended nor has expired.
+    pub(super) async fn is_good(&self, id: &str) -> Result<bool, StoreError> {
+        let known = self.token(id).await?;
+        Ok(known.is_some_and(|known| known.is_good(self.clock.now())))
     }
 
     /// Forgets all remembered tokens.

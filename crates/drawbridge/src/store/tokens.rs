@@ -52,6 +52,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// Whether it was neither ended nor has expired.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|end| now < end)
+    }
+
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,

@@ -9,7 +9,7 @@ mod insert;
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use drawbridge_core::log::{Entry, Journal, LogDown, checkpoint::Signer};
+use drawbridge_core::log::{Appended, Entry, Journal, LogDown, checkpoint::Signer};
 use metrics::{counter, gauge, histogram};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -19,6 +19,7 @@ use tracing::{error, info};
 
 use super::{Store, StoreError, witness::Witness};
 use commit::Log;
+pub(super) use commit::keep_others_out;
 
 /// Records that wait for the writer; more than that wait to wait.
 const QUEUE: usize = 4_096;
@@ -33,7 +34,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 struct Waiting {
     entry: Entry,
-    answer: oneshot::Sender<Result<u64, LogDown>>,
+    answer: oneshot::Sender<Result<Appended, LogDown>>,
 }
 
 /// Whether records can be made durable.
@@ -68,7 +69,7 @@ impl Writer {
         opened.map_or_else(|_| closed(), |state| state.clone())
     }
 
-    async fn enqueue(&self, entry: Entry) -> Result<u64, LogDown> {
+    async fn enqueue(&self, entry: Entry) -> Result<Appended, LogDown> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { entry, answer };
         self.queue
@@ -81,11 +82,11 @@ impl Writer {
 
 #[async_trait]
 impl Journal for Writer {
-    async fn append(&self, entry: Entry) -> Result<u64, LogDown> {
+    async fn append(&self, entry: Entry) -> Result<Appended, LogDown> {
         let began = Instant::now();
-        let place = timeout(WAIT, self.enqueue(entry)).await;
+        let appended = timeout(WAIT, self.enqueue(entry)).await;
         histogram!("drawbridge_log_wait_seconds").record(began.elapsed().as_secs_f64());
-        place.unwrap_or_else(|_| Err(LogDown::because(StoreError::Slow(WAIT))))
+        appended.unwrap_or_else(|_| Err(LogDown::because(StoreError::Slow(WAIT))))
     }
 }
 
@@ -153,9 +154,9 @@ impl Task {
             let entries: Vec<&Entry> = part.iter().map(|waiting| &waiting.entry).collect();
             match self.log.commit(&entries).await {
                 Ok(first) => {
-                    for (place, waiting) in (first..).zip(part) {
+                    for (place, waiting) in (first.place..).zip(part) {
                         // A caller that is gone needs no answer; its record stands.
-                        let _ = waiting.answer.send(Ok(place));
+                        let _ = waiting.answer.send(Ok(Appended { place, ..first }));
                     }
                     self.tell(None);
                 }

@@ -114,6 +114,7 @@ impl Desk {
                 person: Arc::new(self.gateway.person(person).unwrap()),
                 client: Arc::from("test"),
                 task: None,
+                token: None,
                 door: Door::Api,
                 trace: None,
             },

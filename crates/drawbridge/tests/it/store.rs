@@ -45,7 +45,8 @@ async fn works(place: Place, folder: PathBuf) {
         let writer = Arc::clone(&writers[number % 2]);
         appends.spawn(async move { writer.append(entry(number)).await.unwrap() });
     }
-    let mut places = appends.join_all().await;
+    let appended = appends.join_all().await;
+    let mut places: Vec<u64> = appended.iter().map(|appended| appended.place).collect();
     places.sort_unstable();
     assert_eq!(places, (0..400).collect::<Vec<u64>>());
     let verified = verify(&one, signer().public(), None).await.unwrap();

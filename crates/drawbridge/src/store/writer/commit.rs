@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drawbridge_core::log::{
-    Entry,
+    Appended, Entry,
     checkpoint::Signer,
     merkle::{self, Frontier},
 };
@@ -50,8 +50,8 @@ impl Log {
         self.commit(&[]).await.map(|_| ())
     }
 
-    /// Makes a batch durable with its checkpoint; the place of its first record.
-    pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<u64, StoreError> {
+    /// Makes a batch durable with its checkpoint; where its first record stands.
+    pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<Appended, StoreError> {
         let seen = self.seen()?;
         let mut connection = self.store.inner.writer.acquire().await?;
         let appended = timeout(COMMIT, self.append(&mut connection, &seen, entries)).await;
@@ -98,11 +98,12 @@ impl Log {
         connection: &mut AnyConnection,
         seen: &Seen,
         entries: &[&Entry],
-    ) -> Result<(u64, Frontier, Option<String>), StoreError> {
+    ) -> Result<(Appended, Frontier, Option<String>), StoreError> {
         let mut transaction = connection.begin().await?;
-        let mut frontier = lock_head(&mut transaction).await?;
+        let (mut frontier, version) = lock_head(&mut transaction).await?;
         self.compare(&mut transaction, seen, &frontier).await?;
-        let first = frontier.size();
+        let place = frontier.size();
+        let first = Appended { place, version };
         if entries.is_empty() {
             transaction.commit().await?;
             return Ok((first, frontier, None));
@@ -114,7 +115,7 @@ impl Log {
             frontier.push(leaf);
         }
         insert(&mut transaction, &rows).await?;
-        let note = self.signer.sign(frontier.size(), frontier.root(), first);
+        let note = self.signer.sign(frontier.size(), frontier.root(), place);
         sqlx::query("INSERT INTO checkpoints (size, note) VALUES ($1, $2)")
             .bind(number(frontier.size())?)
             .bind(&note)
@@ -126,7 +127,7 @@ impl Log {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        counter!("drawbridge_log_records_total").increment(frontier.size() - first);
+        counter!("drawbridge_log_records_total").increment(frontier.size() - place);
         Ok((first, frontier, Some(note)))
     }
 
@@ -231,20 +232,32 @@ impl Log {
     }
 }
 
-/// Reads the head and keeps other writers out until this transaction ends: an update locks the row
-/// on PostgreSQL and the whole file on SQLite.
-async fn lock_head(transaction: &mut AnyConnection) -> Result<Frontier, StoreError> {
+/// Reads the head, with the version of what is in force, and keeps other writers out until this
+/// transaction ends: an update locks the row on PostgreSQL and the whole file on SQLite.
+async fn lock_head(transaction: &mut AnyConnection) -> Result<(Frontier, u64), StoreError> {
+    keep_others_out(transaction).await?;
+    let row = sqlx::query(
+        "SELECT size, frontier, (SELECT version FROM changes WHERE id = 1) AS version \
+         FROM log_head WHERE id = 1",
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let bytes: Vec<u8> = row.try_get("frontier")?;
+    let frontier = Frontier::from_bytes(count(&row, "size")?, &bytes)
+        .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))?;
+    Ok((frontier, count(&row, "version")?))
+}
+
+/// Waits for other writers of the log, and keeps them out until this transaction ends.
+pub(in crate::store) async fn keep_others_out(
+    transaction: &mut AnyConnection,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO log_head (id, size, frontier) VALUES (1, 0, $1) \
          ON CONFLICT (id) DO UPDATE SET id = log_head.id",
     )
     .bind(Vec::<u8>::new())
-    .execute(&mut *transaction)
+    .execute(transaction)
     .await?;
-    let row = sqlx::query("SELECT size, frontier FROM log_head WHERE id = 1")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let bytes: Vec<u8> = row.try_get("frontier")?;
-    Frontier::from_bytes(count(&row, "size")?, &bytes)
-        .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))
+    Ok(())
 }
