@@ -1,5 +1,6 @@
 //! Verifying and proving the stored log, and what the gateway puts on it by itself.
 
+pub mod export;
 mod proof;
 mod sign_ins;
 mod verify;

@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod demo;
 mod init;
+mod log;
 mod serve;
 mod show;
 mod text;
@@ -85,11 +86,8 @@ enum Command {
         #[arg(long, default_value = "{}")]
         arguments: String,
     },
-    /// Shows and verifies the audit log. Example: drawbridge log verify
-    Log {
-        #[command(subcommand)]
-        command: Option<LogCommand>,
-    },
+    /// Shows and verifies the audit log. Example: drawbridge log --since 2h --status denied
+    Log(log::Log),
     /// Makes, lists and ends tokens. Example: drawbridge token new --client claude
     Token {
         #[command(subcommand)]
@@ -128,24 +126,6 @@ struct Stand {
     /// Why, for those who look at it later.
     #[arg(long)]
     reason: String,
-}
-
-#[derive(Subcommand)]
-enum LogCommand {
-    /// Checks every record and signature. Example: drawbridge log verify
-    Verify,
-    /// Prints the public key. Example: drawbridge log key
-    Key,
-    /// Shows one record. Example: drawbridge log show 0197…
-    Show {
-        /// The record's id.
-        id: String,
-    },
-    /// Prints the proof that one record is on the log. Example: drawbridge log prove 0197… --json
-    Prove {
-        /// The record's id.
-        id: String,
-    },
 }
 
 #[derive(Subcommand)]
@@ -220,12 +200,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&workspace).await,
         Command::Check { name } => check::run(&workspace, name.as_deref(), line.json),
         Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
-        Command::Log {
-            command: Some(LogCommand::Verify),
-        } => serve::verify(&workspace, line.json).await,
-        Command::Log {
-            command: Some(LogCommand::Key),
-        } => serve::key(&workspace),
+        Command::Log(wanted) => log::run(&workspace, line.person, (wanted, line.json)).await,
         command => {
             let client = Client::connect(&workspace, line.person).await?;
             if let (Command::Call { tool, arguments }, false) = (&command, line.json) {
@@ -248,7 +223,6 @@ fn readable(command: &Command) -> text::Text {
         Command::Tools => text::tools,
         Command::Connectors => text::connectors,
         Command::Explain { .. } => text::explanation,
-        Command::Log { command: None } => text::records,
         Command::Token { command } => match command {
             TokenCommand::New { .. } => text::new_token,
             TokenCommand::List => text::tokens,
@@ -283,13 +257,6 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
             let question = json!({"tool": tool, "client": through, "person": client.person(), "arguments": arguments});
             client.post("/explain", &question).await
         }
-        Command::Log {
-            command: Some(LogCommand::Show { id }),
-        } => client.get(&format!("/records/{id}")).await,
-        Command::Log {
-            command: Some(LogCommand::Prove { id }),
-        } => client.get(&format!("/records/{id}/proof")).await,
-        Command::Log { .. } => client.get("/records").await,
         Command::Token {
             command: TokenCommand::List,
         } => client.get("/tokens").await,
@@ -328,6 +295,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Stdio { .. }
         | Command::Init(_)
         | Command::Check { .. }
+        | Command::Log(_)
         | Command::Schema { .. }
         | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),
     }

@@ -114,15 +114,23 @@ fn read_or_make(
 /// When the file cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
-    let mut file = OpenOptions::new()
+    let mut file = create_private(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+/// Makes or empties a file that only this user can read.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn create_private(path: &Path) -> io::Result<fs::File> {
+    OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+        .open(path)
 }
 
 /// The public key lies beside the private one, to be given to whoever verifies the log.

@@ -61,6 +61,20 @@ pub fn count() {
             "drawbridge_log_down_total",
             "Calls refused because of the log"
         );
+        describe_histogram!(
+            "drawbridge_log_wait_seconds",
+            "How long calls wait until their record is durable"
+        );
+        describe_gauge!(
+            "drawbridge_log_waiting",
+            "Records that wait for the log's writer"
+        );
+        describe_gauge!("drawbridge_log_up", "Whether records can be made durable");
+        describe_counter!("drawbridge_log_records_total", "Records made durable");
+        describe_counter!(
+            "drawbridge_log_batches_total",
+            "Batches of records: one sync each"
+        );
         describe_gauge!("drawbridge_connector_up", "Whether a connector can answer");
         Some(handle)
     });

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, BodyDataStream, Bytes, to_bytes},
     http::{Request, StatusCode, header},
 };
+use futures_util::StreamExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -40,17 +41,8 @@ impl Client {
         person: Option<String>,
     ) -> anyhow::Result<Self> {
         let state = workspace.state();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        if let Ok(address) = std::fs::read_to_string(state.join("address"))
-            && http
-                .get(format!("http://{address}/healthz"))
-                .send()
-                .await
-                .is_ok()
-        {
+        let http = http()?;
+        if let Some(address) = running(workspace, &http).await {
             let token = std::fs::read_to_string(state.join("local-token"))
                 .context("the token of the running gateway cannot be read; use the same account")?;
             return Ok(Self {
@@ -67,6 +59,14 @@ impl Client {
             token,
             person,
         })
+    }
+
+    /// Whether a gateway runs on this workspace.
+    pub(super) async fn is_running(workspace: &Workspace) -> bool {
+        match http() {
+            Ok(http) => running(workspace, &http).await.is_some(),
+            Err(_) => false,
+        }
     }
 
     pub(super) fn person(&self) -> Option<&str> {
@@ -107,8 +107,24 @@ impl Client {
         &self,
         method: &str,
         path: &str,
-        (body, accept): (Option<&Value>, &str),
+        asked: (Option<&Value>, &str),
     ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let answer = self.open(method, path, asked).await?;
+        let code = answer.status();
+        Ok((code, answer.whole().await?))
+    }
+
+    /// Asks for an answer that is read as it comes.
+    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<Incoming> {
+        self.open("GET", path, (None, "*/*")).await
+    }
+
+    async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        (body, accept): (Option<&Value>, &str),
+    ) -> anyhow::Result<Incoming> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let authorization = format!("Bearer {}", self.token);
         Ok(match &self.to {
@@ -124,8 +140,7 @@ impl Client {
                     .header(header::ACCEPT, accept)
                     .header(header::CONTENT_TYPE, "application/json")
                     .body(text);
-                let response = request.send().await?;
-                (response.status(), response.bytes().await?)
+                Incoming::Running(request.send().await?)
             }
             To::Here { router, .. } => {
                 let mut request = Request::builder()
@@ -142,8 +157,7 @@ impl Client {
                     .clone()
                     .oneshot(request.body(Body::from(text))?)
                     .await?;
-                let code = response.status();
-                (code, to_bytes(response.into_body(), MOST_BYTES).await?)
+                Incoming::Here(response.status(), response.into_body().into_data_stream())
             }
         })
     }
@@ -152,5 +166,53 @@ impl Client {
         if let To::Here { app, .. } = self.to {
             app.close().await;
         }
+    }
+}
+
+fn http() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// The address of the gateway that runs on this workspace.
+async fn running(workspace: &Workspace, http: &reqwest::Client) -> Option<String> {
+    let address = std::fs::read_to_string(workspace.state().join("address")).ok()?;
+    let health = http.get(format!("http://{address}/healthz")).send().await;
+    health.is_ok().then_some(address)
+}
+
+/// An answer of which only the head is there yet.
+pub(super) enum Incoming {
+    Running(reqwest::Response),
+    Here(StatusCode, BodyDataStream),
+}
+
+impl Incoming {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Running(response) => response.status(),
+            Self::Here(status, _) => *status,
+        }
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) async fn chunk(&mut self) -> anyhow::Result<Option<Bytes>> {
+        match self {
+            Self::Running(response) => Ok(response.chunk().await?),
+            Self::Here(_, body) => Ok(body.next().await.transpose()?),
+        }
+    }
+
+    pub(super) async fn whole(self) -> anyhow::Result<Bytes> {
+        Ok(match self {
+            Self::Running(response) => response.bytes().await?,
+            Self::Here(_, body) => to_bytes(Body::from_stream(body), MOST_BYTES).await?,
+        })
+    }
+
+    pub(super) async fn text(self) -> anyhow::Result<String> {
+        Ok(String::from_utf8(self.whole().await?.into())?)
     }
 }

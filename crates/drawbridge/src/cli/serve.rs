@@ -1,23 +1,15 @@
-//! `serve`, `stdio`, and what reads the log without a gateway.
+//! `serve` and `stdio`.
 
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use drawbridge_core::call::{Caller, Door};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::show;
-use crate::{
-    app::App,
-    audit, door,
-    identify::PERSON_HEADER,
-    keys,
-    store::{Place, Store},
-    workspace::Workspace,
-};
+use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
 
 pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let app = super::start(workspace).await?;
@@ -86,51 +78,4 @@ async fn local(app: &App, person: Option<String>) -> anyhow::Result<Caller> {
     caller.client = Arc::from("stdio");
     caller.door = Door::Stdio;
     Ok(caller)
-}
-
-pub(super) async fn verify(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
-    let state = workspace.state();
-    let key = std::fs::read_to_string(state.join("keys/log.pub"))
-        .context("there is no public key; has the gateway run here?")?;
-    let key = drawbridge_core::log::checkpoint::PublicKey::parse(&key)?;
-    let named = workspace
-        .read()
-        .gateway
-        .ok()
-        .and_then(|file| file.store.strip_prefix("env:").map(str::to_owned));
-    let place = match named {
-        Some(name) => Place::Postgres(super::variable(&name)?),
-        None => Place::Sqlite(state.join("drawbridge.db")),
-    };
-    let store = Store::open(&place).await?;
-    let witness = std::fs::read_to_string(state.join("checkpoint")).ok();
-    let outcome = audit::verify(&store, key, witness.as_deref()).await;
-    store.close().await;
-    let verified = match outcome {
-        Ok(verified) => verified,
-        Err(error) if json => {
-            show::line(&json!({"status": "failed", "notices": [error.to_string()]}).to_string());
-            return Ok(ExitCode::FAILURE);
-        }
-        Err(error) => {
-            show::error(&error.to_string());
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    show::line(&if json {
-        json!({"status": "ok", "data": verified}).to_string()
-    } else {
-        format!(
-            "verified: {} records, {} checkpoints, root {}",
-            verified.records, verified.checkpoints, verified.root
-        )
-    });
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn key(workspace: &Workspace) -> anyhow::Result<ExitCode> {
-    let gateway = workspace.read().gateway?;
-    let keys = keys::Keys::open(&workspace.state(), &gateway.gateway)?;
-    show::line(&keys.signer.public().to_string());
-    Ok(ExitCode::SUCCESS)
 }

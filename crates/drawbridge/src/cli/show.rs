@@ -8,7 +8,10 @@
 use std::process::ExitCode;
 
 use axum::http::StatusCode;
-use drawbridge_core::file::{connector_schema, gateway_schema};
+use drawbridge_core::{
+    file::{connector_schema, gateway_schema},
+    log::plain,
+};
 use serde_json::Value;
 
 use super::text::Text;
@@ -24,6 +27,12 @@ pub(super) fn line(text: &str) {
     println!("{text}");
 }
 
+/// JSON on one line that cannot mislead a terminal.
+pub(super) fn json(value: &Value) -> String {
+    let line = plain::json(value).unwrap_or_default();
+    String::from_utf8(line).unwrap_or_default()
+}
+
 /// Prints what went wrong.
 pub(super) fn error(text: &str) {
     eprintln!("error: {}", visible(text));
@@ -36,7 +45,7 @@ pub(super) fn answer(answer: &Value, json: bool, text: Text) -> ExitCode {
         .and_then(Value::as_str)
         .unwrap_or("failed");
     if json {
-        println!("{answer}");
+        println!("{}", self::json(answer));
     } else {
         for notice in answer
             .get("notices")

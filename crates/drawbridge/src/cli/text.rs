@@ -19,16 +19,6 @@ const CONNECTORS: Columns = &[
     ("OWNER", "/owner"),
     ("PURPOSE", "/purpose"),
 ];
-const RECORDS: Columns = &[
-    ("TIME", "/time"),
-    ("PERSON", "/person"),
-    ("CLIENT", "/client"),
-    ("CONNECTOR", "/connector"),
-    ("ACTION", "/action"),
-    ("STATUS", "/status"),
-    ("RETURNED", "/returned/count"),
-    ("RECORD", "/id"),
-];
 const TOKENS: Columns = &[
     ("TOKEN", "/id"),
     ("PERSON", "/person"),
@@ -70,14 +60,6 @@ pub(super) fn connectors(data: &Value) -> String {
         text.push_str(&format!("\n\n{}", sentence(problem)));
     }
     text
-}
-
-pub(super) fn records(data: &Value) -> String {
-    table(
-        data.get("records"),
-        RECORDS,
-        "There is no such record that you may see.",
-    )
 }
 
 pub(super) fn tokens(data: &Value) -> String {
@@ -212,17 +194,15 @@ mod tests {
 
     #[test]
     fn a_table_has_a_row_for_each_item_and_says_when_there_is_none() {
-        let data = json!({"records": [{
-            "time": "2026-11-26T01:19:12.32Z", "person": "ann", "client": "claude", "connector": "handbook",
-            "action": "search", "status": "ok", "returned": {"count": 3}, "id": "01a2"
-        }]});
-        insta::assert_snapshot!(records(&data), @r"
-        TIME                  PERSON  CLIENT  CONNECTOR  ACTION  STATUS  RETURNED  RECORD
-        2026-11-26 01:19:12Z  ann     claude  handbook   search  ok      3         01a2
+        let data =
+            json!({"tools": [{"name": "handbook_search", "power": "search", "title": "Search"}]});
+        insta::assert_snapshot!(tools(&data), @r"
+        TOOL             POWER   WHAT
+        handbook_search  search  Search
         ");
         assert_eq!(
-            records(&json!({"records": []})),
-            "There is no such record that you may see."
+            tools(&json!({"tools": []})),
+            "There is no tool that you may use."
         );
     }
 

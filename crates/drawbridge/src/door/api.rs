@@ -56,6 +56,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .route("/check", get(connectors::check_all))
         .route("/records", get(records::records))
         .route("/records/follow", follow)
+        .route("/records/export/{format}", get(records::export))
         .route("/records/{id}", get(records::record))
         .route("/records/{id}/proof", get(records::proof))
         .route("/checkpoint", get(records::checkpoint))

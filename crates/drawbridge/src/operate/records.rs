@@ -43,6 +43,8 @@ pub struct RecordPage {
     pub records: Vec<StoredRecord>,
     /// The query for the next ones; none when these are the last.
     pub next: Option<RecordQuery>,
+    /// The place of the last record that was looked at.
+    pub reached: Option<u64>,
 }
 
 impl App {
@@ -80,8 +82,17 @@ impl App {
                 }
             }
             if whole {
+                let reached = if filter.oldest_first {
+                    filter.after
+                } else {
+                    None
+                };
                 let next = None;
-                return Ok(RecordPage { records, next });
+                return Ok(RecordPage {
+                    records,
+                    next,
+                    reached,
+                });
             }
             if looked_at >= MOST_LOOKED_AT {
                 return Ok(cut(records, &filter, query));
@@ -221,6 +232,7 @@ fn cut(records: Vec<StoredRecord>, filter: &RecordFilter, query: &RecordQuery) -
     };
     RecordPage {
         records,
+        reached: next.after,
         next: Some(next),
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Answer {
         connectors::connectors, connectors::connector, connectors::pause, connectors::resume,
         connectors::retire, connectors::check, connectors::check_all, connectors::revisions,
         connectors::approve,
-        records::records, records::follow, records::record, records::proof, records::checkpoint,
+        records::records, records::follow, records::export, records::record, records::proof, records::checkpoint,
         tokens::tokens, tokens::new_token, tokens::revoke,
     ),
     components(schemas(Answer)),

@@ -4,28 +4,34 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    extract::{Path, State},
-    http::HeaderMap,
+    body::{Body, Bytes},
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderMap, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
-use drawbridge_core::call::{Caller, Door};
+use drawbridge_core::{
+    answer::Failure,
+    call::{Caller, Door},
+};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Asker, Gateway, body::Asked, description::Answer, operate, respond};
+use super::{Asker, Gateway, body::Asked, description::Answer, malformed, operate, respond};
 use crate::{
     app::App,
-    operate::{Operation, RecordQuery},
+    audit::export,
+    operate::{ExportFormat, Operation, RecordQuery},
 };
 
 /// How often the log is looked at for somebody who follows it.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// Records, the newest first: everyone's for an owner or auditor, else my own.
+/// Records, the newest first: everyone's for an owner or auditor, else my own. `next` holds the
+/// `before` or `after` of the following page; it is null after the last one.
 #[utoipa::path(get, path = "/api/v1/records", tag = "records", params(RecordQuery), responses((status = 200, body = Answer)))]
 pub(super) async fn records(
     State(app): Gateway,
@@ -33,6 +39,79 @@ pub(super) async fn records(
     Asked(query): Asked<RecordQuery>,
 ) -> Response {
     operate(&app, &caller, Operation::Records(query)).await
+}
+
+/// Every record of a query as a file, the oldest first: `jsonl` (as they were hashed), `ocsf` or
+/// `csv`. A file that does not end properly is not whole.
+#[utoipa::path(
+    get, path = "/api/v1/records/export/{format}", tag = "records",
+    params(("format" = String, Path, description = "`jsonl`, `ocsf` or `csv`"), RecordQuery),
+    responses((status = 200, description = "One record per line", content_type = "application/jsonl", body = String)),
+)]
+pub(super) async fn export(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    format: Result<Path<ExportFormat>, PathRejection>,
+    Asked(filter): Asked<RecordQuery>,
+) -> Response {
+    let Ok(Path(format)) = format else {
+        let fault = "the format is `jsonl`, `ocsf` or `csv`".to_owned();
+        return malformed(&app, &caller, "/api/v1/records/export", fault).await;
+    };
+    let operation = Operation::Export {
+        format,
+        filter: filter.clone(),
+    };
+    // That somebody exports is on the log before anything leaves.
+    let began = app.operate(&caller, operation).await;
+    let size = match &began {
+        Ok(recorded) if recorded.answer().status.has_data() => recorded.answer().count,
+        Ok(_) | Err(_) => return respond(began),
+    };
+    let exporting = Exporting {
+        app,
+        caller,
+        format,
+        filter,
+        from: 0,
+        size,
+    };
+    let lines = stream::unfold(Some(exporting), Exporting::next);
+    let head = stream::iter([Ok(Bytes::from(export::header(format)))]);
+    let kind = [(header::CONTENT_TYPE, export::media_type(format))];
+    (kind, Body::from_stream(head.chain(lines))).into_response()
+}
+
+/// An export that is under way: a page at a time, however long the log is.
+struct Exporting {
+    app: Arc<App>,
+    caller: Caller,
+    format: ExportFormat,
+    filter: RecordQuery,
+    from: u64,
+    size: u64,
+}
+
+impl Exporting {
+    async fn next(exporting: Option<Self>) -> Option<(Result<Bytes, Failure>, Option<Self>)> {
+        let mut exporting = exporting?;
+        let part = (exporting.from, exporting.size);
+        let page = exporting
+            .app
+            .export_page(&exporting.caller, &exporting.filter, part)
+            .await;
+        let (records, next) = match page {
+            Ok(page) => page,
+            // The connection is cut, so that nobody takes a part for the whole.
+            Err(failure) => return Some((Err(failure), None)),
+        };
+        exporting.from = next?;
+        let mut lines = Vec::new();
+        for stored in &records {
+            lines.extend(export::line(exporting.format, stored));
+        }
+        Some((Ok(lines.into()), Some(exporting)))
+    }
 }
 
 /// One record.
@@ -120,10 +199,10 @@ impl Following {
         let again = identify.caller(&self.headers, Door::Api, &gateway).await;
         self.caller = again.ok()?;
         let found = self.app.visible_records(&self.caller, &self.query).await;
-        let records = found.ok()?.records;
-        let mut events = Vec::with_capacity(records.len());
-        for record in &records {
-            self.query.after = Some(record.place);
+        let page = found.ok()?;
+        self.query.after = page.reached.or(self.query.after);
+        let mut events = Vec::with_capacity(page.records.len());
+        for record in &page.records {
             let event = Event::default()
                 .event("record")
                 .id(record.place.to_string());
