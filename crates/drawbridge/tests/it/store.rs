@@ -24,8 +24,7 @@ fn entry(number: usize) -> Entry {
         ("handbook", "search"),
     );
     record.status = Status::Ok;
-    let body = serde_json::to_vec(&record).unwrap();
-    Entry { record, body }
+    Entry::new(record).unwrap()
 }
 
 /// Everything the gateway asks of a store.
@@ -128,11 +127,7 @@ async fn sqlite_works() {
 #[tokio::test]
 async fn postgresql_works() {
     let folder = tempfile::tempdir().unwrap();
-    let url = std::env::var_os("DRAWBRIDGE_TEST_POSTGRES")
-        .expect("`./test` starts a PostgreSQL and names it here");
-    works(
-        Place::Postgres(Secret::new(url.into_string().unwrap())),
-        folder.path().to_owned(),
-    )
-    .await;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let url = crate::log::served::database().await;
+    works(Place::Postgres(Secret::new(url)), folder.path().to_owned()).await;
 }

@@ -1,0 +1,174 @@
+//! Crashes under load: every answered call is on the log, and the log verifies.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use super::served::{House, Load, long};
+
+/// Calls at the same time.
+const CALLERS: usize = 16;
+
+/// Kills of one engine in one run; `DRAWBRIDGE_KILLS` makes it more.
+fn kills() -> usize {
+    let wanted = std::env::var_os("DRAWBRIDGE_KILLS");
+    let wanted = wanted.and_then(|kills| kills.to_str()?.parse().ok());
+    wanted.unwrap_or(if long() { 100 } else { 4 })
+}
+
+async fn killed_again_and_again(house: House) {
+    let mut answered = Vec::new();
+    for round in 0..kills() {
+        let mut served = house.serve();
+        let load = Load::of(&served.caller, CALLERS);
+        load.reach(20 + round * 37 % 150).await;
+        assert!(load.count() > 0, "the gateway answers in round {round}");
+        served.kill();
+        answered.extend(load.end().await);
+        house.verify();
+    }
+    house.holds(&answered).await;
+    println!(
+        "{} kills, {} answered calls, all on the log",
+        kills(),
+        answered.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answered_call_survives_a_kill_on_sqlite() {
+    killed_again_and_again(House::on_sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answered_call_survives_a_kill_on_postgresql() {
+    killed_again_and_again(House::on_postgres().await).await;
+}
+
+/// The gateway is killed by the kernel just as it enters the Nth system call of a kind: in the
+/// middle of a commit, not between two calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answered_call_survives_a_kill_at_each_write_and_sync() {
+    if !strace_works() {
+        eprintln!("strace cannot trace here, so this was not tested");
+        return;
+    }
+    let house = House::on_sqlite();
+    house.serve().terminate();
+    let last = if long() { 40 } else { 3 };
+    let (mut answered, mut killed) = (Vec::new(), 0);
+    for call in ["fdatasync", "pwrite64", "rename"] {
+        for when in 1..=last {
+            let inject = format!("inject={call}:signal=KILL:when={}", when * 3);
+            let trace = format!("trace={call}");
+            let wrapper = [
+                "strace",
+                "-D",
+                "-f",
+                "-qqq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &trace,
+                "-e",
+                &inject,
+            ];
+            let Some(mut served) = house.serve_by(&wrapper) else {
+                killed += 1;
+                house.verify();
+                continue;
+            };
+            let load = Load::of(&served.caller, 4);
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while served.child.try_wait().unwrap().is_none() && std::time::Instant::now() < end {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            killed += usize::from(served.child.try_wait().unwrap().is_some());
+            served.kill();
+            answered.extend(load.end().await);
+            house.verify();
+        }
+    }
+    house.holds(&answered).await;
+    println!(
+        "{killed} of {} killed in a system call, {} answered",
+        3 * last,
+        answered.len()
+    );
+    assert!(killed > last, "{killed} were killed");
+}
+
+fn strace_works() -> bool {
+    let tried = Command::new("strace")
+        .args(["-D", "-f", "-qqq", "-o", "/dev/null", "true"])
+        .status();
+    tried.is_ok_and(|status| status.success())
+}
+
+/// A disk with room for little, that is given back.
+struct SmallDisk {
+    at: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=3m", "none"])
+            .arg(&at)
+            .stderr(Stdio::null())
+            .status();
+        mounted
+            .is_ok_and(|status| status.success())
+            .then_some(Self { at })
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_calls_and_heals_by_itself() {
+    let house = House::on_sqlite();
+    let Some(disk) = SmallDisk::mount(house.state()) else {
+        eprintln!("no file system can be mounted here, so this was not tested");
+        return;
+    };
+    let served = house.serve();
+    served.caller.until_answered().await;
+    for _ in 0..3 {
+        let ballast = disk.at.join("ballast");
+        // The disk takes no more: all room that is left is gone.
+        let _ = std::fs::write(&ballast, vec![0; 4 << 20]);
+        let load = Load::of(&served.caller, 8);
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let refused = loop {
+            let (code, answer) = served
+                .caller
+                .send("drawbridge_connectors", "{}".to_owned())
+                .await
+                .unwrap();
+            if code != 200 {
+                break (code, answer);
+            }
+            assert!(
+                std::time::Instant::now() < end,
+                "the disk is full and calls are answered"
+            );
+        };
+        assert_eq!(refused.0, 503, "{}", refused.1);
+        assert_eq!(refused.1["status"], "unavailable", "{}", refused.1);
+        std::fs::remove_file(ballast).unwrap();
+        let back = served.caller.until_answered().await;
+        let mut answered = load.end().await;
+        answered.push(back);
+        house.verify();
+        house.holds(&answered).await;
+    }
+    drop(served);
+    house.verify();
+}
