@@ -115,11 +115,6 @@ impl Bridge {
             .output()
             .unwrap()
     }
-
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
 }
 
 impl Drop for Bridge {

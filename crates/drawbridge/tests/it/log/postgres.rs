@@ -65,6 +65,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
+        drop(free);
         let server = Self {
             tools: tools.pop().unwrap(),
             folder,
