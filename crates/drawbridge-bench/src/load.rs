@@ -23,7 +23,7 @@ const REVISION: &str = "2026-07-28";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Work {
     /// `echo` of the unit server.
     Echo,
@@ -100,6 +100,28 @@ pub(crate) async fn run(
     Rc::into_inner(measured)
         .map(RefCell::into_inner)
         .context("a client is left")
+}
+
+/// Calls for a while, and prints what came of it.
+pub(crate) fn by_hand(
+    what: (&Target, Work),
+    connections: usize,
+    span: Duration,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut measured = runtime.block_on(run(what, connections, (Duration::ZERO, span), || {}))?;
+    measured.micros.sort_unstable();
+    let middle = measured.micros.get(measured.micros.len() / 2);
+    println!(
+        "{} calls in {:?}, p50 {middle:?} µs, {} errors {:?}",
+        measured.micros.len(),
+        measured.span,
+        measured.errors,
+        measured.first_error
+    );
+    Ok(())
 }
 
 /// One call by itself.

@@ -20,7 +20,7 @@ mod report;
 mod run;
 mod unit;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +41,21 @@ enum Command {
         workspace: PathBuf,
         program: PathBuf,
     },
+    /// Writes a workspace of so many documents into a new folder, and prints a token for it: to run a
+    /// gateway on it by hand, under a profiler.
+    Prepare {
+        program: PathBuf,
+        folder: PathBuf,
+        documents: u64,
+    },
+    /// Calls a gateway by hand: `load http://127.0.0.1:7300/mcp TOKEN small 8 10`.
+    Load {
+        url: String,
+        token: String,
+        work: load::Work,
+        connections: usize,
+        seconds: u64,
+    },
     /// Serves `echo` by the least code that speaks MCP: the unit of the goals.
     #[command(hide = true)]
     Unit,
@@ -51,5 +66,27 @@ fn main() -> anyhow::Result<()> {
         Command::Run(wanted) => run::run(&wanted),
         Command::Direct { workspace, program } => direct::serve(&workspace, &program),
         Command::Unit => unit::serve(),
+        Command::Prepare {
+            program,
+            folder,
+            documents,
+        } => {
+            company::write(&folder, documents, "sqlite")?;
+            println!("{}", company::open(&program, &folder, &[])?);
+            Ok(())
+        }
+        Command::Load {
+            url,
+            token,
+            work,
+            connections,
+            seconds,
+        } => {
+            let target = load::Target {
+                url,
+                token: Some(token),
+            };
+            load::by_hand((&target, work), connections, Duration::from_secs(seconds))
+        }
     }
 }
