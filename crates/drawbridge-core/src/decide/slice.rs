@@ -28,13 +28,13 @@ pub(super) struct Slice {
     pub(super) labels: Arc<Labels>,
     power: EntityUid,
     word: &'static str,
-    /// What decides a call.
-    of_calls: PolicySet,
+    /// What decides a call whatever its arguments are: known once the caller is.
+    settled: PolicySet,
+    /// What decides a call by its arguments.
+    asked: PolicySet,
     /// What decides of each resource, once a call is allowed.
     pub(super) of_resources: PolicySet,
-    /// Whether a call's decision depends on its arguments.
-    calls_read_arguments: bool,
-    /// Whether what may be seen depends on them.
+    /// Whether what may be seen depends on the arguments.
     resources_read_arguments: bool,
     revision: [u8; 32],
 }
@@ -44,6 +44,8 @@ pub(super) struct Standing {
     pub(super) slice: Arc<Slice>,
     pub(super) principal: EntityUid,
     pub(super) entities: Entities,
+    /// What the rules say that do not look at arguments.
+    settled: Outcome,
 }
 
 /// What identifies a question to the rules.
@@ -70,9 +72,9 @@ impl Slice {
             power: types.power_uid(action.power),
             word: action.power.word(),
             labels: labels.clone(),
-            of_calls: PolicySet::new(),
+            settled: PolicySet::new(),
+            asked: PolicySet::new(),
             of_resources: PolicySet::new(),
-            calls_read_arguments: false,
             resources_read_arguments: false,
             revision: [0; 32],
         };
@@ -97,8 +99,12 @@ impl Slice {
             resource,
         } = reads(rule);
         let broken = |error: cedar_policy::PolicySetError| error.to_string();
-        self.of_calls.add(rule.clone()).map_err(broken)?;
-        self.calls_read_arguments |= arguments;
+        let part = if arguments {
+            &mut self.asked
+        } else {
+            &mut self.settled
+        };
+        part.add(rule.clone()).map_err(broken)?;
         // A call is allowed only when no forbid holds and none fails. One that does not look at the
         // resource holds of no resource then, nor does it fail.
         if resource || rule.effect() == Effect::Permit {
@@ -106,6 +112,11 @@ impl Slice {
             self.resources_read_arguments |= arguments;
         }
         Ok(())
+    }
+
+    /// Whether a call's decision depends on its arguments.
+    fn reads_arguments(&self) -> bool {
+        !self.asked.is_empty()
     }
 
     /// What identifies a caller's question with these arguments.
@@ -126,7 +137,7 @@ impl Slice {
         part_of(&mut hasher, &caller.client);
         part_of(&mut hasher, caller.door.word());
         let standing = Fingerprint(hasher.clone().finalize().into());
-        let decision = if self.calls_read_arguments {
+        let decision = if self.reads_arguments() {
             part_of(&mut hasher, &arguments.to_string());
             Fingerprint(hasher.finalize().into())
         } else {
@@ -149,15 +160,36 @@ impl Slice {
         let types = &self.types;
         let mut entities = types.caller(&caller.person, &caller.client, &self.connector)?;
         entities.extend(types.action(&self.action, &self.power)?);
-        Some(Standing {
+        let mut standing = Standing {
             slice: self.clone(),
             principal: types.person_uid(&caller.person.id),
             entities: Entities::from_entities(entities, None).ok()?,
-        })
+            settled: Outcome::default(),
+        };
+        let context = self.context(caller, &Value::Null)?;
+        standing.settled = standing.ask(context, &self.settled)?;
+        Some(standing)
+    }
+
+    /// What rules know beside caller, action and resource.
+    fn context(&self, caller: &Caller, arguments: &Value) -> Option<Context> {
+        let client = self.types.client_uid(&caller.client);
+        let client = RestrictedExpression::new_entity_uid(client);
+        let pairs = [
+            ("client".to_owned(), client),
+            ("door".to_owned(), cedar::text(caller.door.word())),
+            ("arguments".to_owned(), cedar::record(arguments).ok()?),
+        ];
+        Context::from_pairs(pairs).ok()
+    }
+
+    fn policy(&self, id: &PolicyId) -> Option<&Policy> {
+        self.settled.policy(id).or_else(|| self.asked.policy(id))
     }
 
     /// Which rule forbids, in its own words where it has an `@advice`; or that none permits.
-    fn refusal(&self, caller: &Caller, forbids: &[&PolicyId]) -> Decision {
+    fn refusal(&self, caller: &Caller, mut forbids: Vec<PolicyId>) -> Decision {
+        forbids.sort();
         if forbids.is_empty() {
             let reason = format!(
                 "no permission of `{}` gives `{}` to {} through {}",
@@ -167,7 +199,7 @@ impl Slice {
         }
         let advice = forbids
             .iter()
-            .find_map(|id| self.of_calls.policy(id)?.annotation("advice"));
+            .find_map(|id| self.policy(id)?.annotation("advice"));
         let reasons = forbids
             .iter()
             .map(|id| format!("forbidden by {id}"))
@@ -186,46 +218,75 @@ impl Standing {
         question: &Question,
     ) -> Option<Decision> {
         let slice = &self.slice;
-        let client = slice.types.client_uid(&caller.client);
-        let context = Context::from_pairs([
-            (
-                "client".to_owned(),
-                RestrictedExpression::new_entity_uid(client),
-            ),
-            ("door".to_owned(), cedar::text(caller.door.word())),
-            ("arguments".to_owned(), cedar::record(arguments).ok()?),
-        ])
-        .ok()?;
+        let mut outcome = self.settled.clone();
+        // Where no rule looks at the arguments, they are not even put into its words.
+        let arguments = if slice.reads_arguments() {
+            arguments
+        } else {
+            &Value::Null
+        };
+        let context = slice.context(caller, arguments)?;
+        if slice.reads_arguments() {
+            outcome.extend(self.ask(context.clone(), &slice.asked)?);
+        }
+        if !outcome.errors.is_empty() {
+            return Some(Decision::deny(outcome.errors, None));
+        }
+        if !outcome.forbids.is_empty() || outcome.permits.is_empty() {
+            return Some(slice.refusal(caller, outcome.forbids));
+        }
+        outcome.permits.sort();
+        Some(Decision::Allow {
+            view: View::new(Inner {
+                standing: self.clone(),
+                context,
+                fingerprint: question.view,
+            }),
+            reasons: outcome.permits.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// What some rules say of the connector as a whole.
+    fn ask(&self, context: Context, rules: &PolicySet) -> Option<Outcome> {
+        let slice = &self.slice;
         let request = Request::new(
             self.principal.clone(),
             slice.action.clone(),
             slice.types.connector_uid(&slice.connector),
-            context.clone(),
+            context,
             None,
         )
         .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &slice.of_calls, &self.entities);
-        let errors: Vec<String> = response
-            .diagnostics()
-            .errors()
-            .map(|error| format!("a rule could not be evaluated: {error}"))
-            .collect();
-        if !errors.is_empty() {
-            return Some(Decision::deny(errors, None));
-        }
-        let mut reasons: Vec<&PolicyId> = response.diagnostics().reason().collect();
-        reasons.sort();
-        Some(match response.decision() {
-            Cedar::Allow => Decision::Allow {
-                view: View::new(Inner {
-                    standing: self.clone(),
-                    context,
-                    fingerprint: question.view,
-                }),
-                reasons: reasons.iter().map(ToString::to_string).collect(),
-            },
-            Cedar::Deny => slice.refusal(caller, &reasons),
+        let response = Authorizer::new().is_authorized(&request, rules, &self.entities);
+        let errors = response.diagnostics().errors();
+        let errors = errors.map(|error| format!("a rule could not be evaluated: {error}"));
+        let reasons = response.diagnostics().reason().cloned().collect();
+        let (permits, forbids) = match response.decision() {
+            Cedar::Allow => (reasons, Vec::new()),
+            Cedar::Deny => (Vec::new(), reasons),
+        };
+        Some(Outcome {
+            errors: errors.collect(),
+            permits,
+            forbids,
         })
+    }
+}
+
+/// What rules said: those that hold, and those that could not be evaluated.
+#[derive(Debug, Clone, Default)]
+struct Outcome {
+    errors: Vec<String>,
+    permits: Vec<PolicyId>,
+    forbids: Vec<PolicyId>,
+}
+
+impl Outcome {
+    /// What all rules said, where some were asked apart from others.
+    fn extend(&mut self, other: Self) {
+        self.errors.extend(other.errors);
+        self.permits.extend(other.permits);
+        self.forbids.extend(other.forbids);
     }
 }
 

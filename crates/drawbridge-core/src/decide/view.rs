@@ -68,6 +68,7 @@ impl Inner {
             slice,
             principal,
             entities,
+            ..
         } = &*self.standing;
         let entity = slice
             .types
