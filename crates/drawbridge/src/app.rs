@@ -60,6 +60,33 @@ pub struct Tool {
     pub name: String,
     /// The action, with its power and schemas.
     pub action: Arc<Action>,
+    /// The connector that offers it, with what that is for; none for the gateway's own tools.
+    pub of: Option<(String, String)>,
+}
+
+impl Tool {
+    /// A short title for people, who may have several connectors of one kind.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let title = &self.action.title;
+        self.of.as_ref().map_or_else(
+            || title.clone(),
+            |(connector, _)| format!("{title} ({connector})"),
+        )
+    }
+
+    /// What it does, for the AI that must choose among the tools of several connectors.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let does = &self.action.description;
+        self.of.as_ref().map_or_else(
+            || does.clone(),
+            |(connector, purpose)| {
+                let purpose = purpose.trim_end_matches('.');
+                format!("The connector `{connector}` is there to: {purpose}. {does}")
+            },
+        )
+    }
 }
 
 /// A call as it comes in by a door.
@@ -192,7 +219,7 @@ impl App {
                         ),
                         () = request.cancel.cancelled() => Failure::new(
                             Status::Failed,
-                            "the client went away before the answer was ready",
+                            "the client cancelled the call, or went away, before the answer was ready",
                         ),
                         () = tokio::time::sleep(timeout) => Failure::new(
                             Status::Timeout,
@@ -205,7 +232,9 @@ impl App {
                 self.still(recorded, &snapshot, asked).await
             }
             Resolved::Gateway(tool) => {
-                let outcome = tool.answer(&snapshot, &request.caller, &request.arguments);
+                let outcome = tool
+                    .answer(&snapshot, &request.caller, &request.arguments)
+                    .await;
                 let act = Act {
                     id: &id,
                     caller: &request.caller,

@@ -1,13 +1,18 @@
 //! The doors: MCP over HTTP and stdio, the HTTP API, health.
 
 pub mod api;
+mod body;
 mod guard;
 mod health;
 pub mod json;
 pub mod mcp;
 mod metadata;
 pub mod names;
+mod refusal;
 mod serve;
+mod shares;
+mod sign_in;
+mod stall;
 
 use std::sync::Arc;
 
@@ -15,7 +20,7 @@ use axum::{
     Router, extract::Request, http::StatusCode, middleware::from_fn_with_state, response::Response,
 };
 use drawbridge_core::{
-    answer::Failure,
+    answer::{Failure, Status},
     call::Caller,
     log::{LogDown, Record, Recorded},
     way::Refused,
@@ -29,20 +34,22 @@ use crate::{
     telemetry::{self, Running},
 };
 
-pub use serve::{Peer, serve};
+use body::Bodies;
+pub use serve::{Bounds, Peer, serve, serve_within};
 
 /// Every door behind one address.
 pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     telemetry::count();
+    let (api, described) = api::router(app, stop);
     let calls = mcp::router(app, stop)
-        .merge(api::router(app, stop))
+        .merge(api)
         .merge(health::metrics_router(app))
-        .layer(from_fn_with_state(app.clone(), guard::body))
-        .layer(from_fn_with_state(app.clone(), guard::identify));
+        .layer(from_fn_with_state(Bodies::new(app.clone()), body::read))
+        .layer(from_fn_with_state(app.clone(), sign_in::identify));
     Router::new()
         .merge(health::router(app))
         .merge(metadata::router(app))
-        .merge(api::description())
+        .merge(api::description(&described))
         .merge(calls)
         .fallback(nothing)
         .layer(CatchPanicLayer::custom(guard::broke))
@@ -50,8 +57,11 @@ pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
 }
 
 async fn nothing(_: Request) -> Response {
-    let told = "there is nothing at this address; MCP is at /mcp, and /api/openapi.json describes the HTTP API";
-    guard::refuse(StatusCode::NOT_FOUND, "not_found", told)
+    let told = (
+        "there is nothing at this address",
+        "MCP is at /mcp, and /api/openapi.json describes the HTTP API",
+    );
+    refusal::refuse(StatusCode::NOT_FOUND, Status::NotFound, told)
 }
 
 /// Calls a tool, and counts it.
@@ -98,18 +108,36 @@ async fn record_malformed(
     (caller, action): (&Caller, &str),
     fault: &str,
 ) -> Result<Recorded, LogDown> {
+    let why = ("the body cannot be read", Failure::invalid(fault));
+    record(app, caller, (Record::GATEWAY, action), why).await
+}
+
+/// Puts a request at the door of a connector that its caller may not use on the log.
+async fn record_denied(
+    app: &App,
+    (caller, connector): (&Caller, &str),
+    told: &str,
+) -> Result<Recorded, LogDown> {
+    let failure = Failure::new(Status::Denied, told);
+    let why = ("no tool of it is theirs to use", failure);
+    record(app, caller, (connector, "mcp"), why).await
+}
+
+async fn record(
+    app: &App,
+    caller: &Caller,
+    (connector, action): (&str, &str),
+    (reason, failure): (&str, Failure),
+) -> Result<Recorded, LogDown> {
     let id = new_id();
     let refused = Refused {
         id: &id,
         caller,
-        connector: Record::GATEWAY,
+        connector,
         action,
         power: None,
         arguments: &Value::Null,
-        reason: "the body cannot be read".to_owned(),
+        reason: reason.to_owned(),
     };
-    let began = app.way.begin();
-    app.way
-        .refuse(refused, Failure::invalid(fault), began)
-        .await
+    app.way.refuse(refused, failure, app.way.begin()).await
 }

@@ -1,15 +1,24 @@
 //! The tools of the gateway itself, for any AI client: what may I use, and "that was wrong".
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use drawbridge_core::{
     answer::{Failure, Found},
     call::{Action, Caller, Power},
+    connector::Health,
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::{app::Tool, connectors::Snapshot};
+use crate::{
+    app::Tool,
+    connectors::{Mounted, Snapshot},
+};
 
 /// A tool that no connector offers.
 pub struct GatewayTool {
@@ -18,8 +27,14 @@ pub struct GatewayTool {
     action: fn() -> Action,
     /// Whether the record keeps the arguments: a report is worth nothing without them.
     pub in_full: bool,
-    answer: fn(&Snapshot, &Caller, &Value) -> Result<Found, Failure>,
+    answer: for<'a> fn(&'a Snapshot, &'a Caller, &'a Value) -> Answering<'a>,
 }
+
+/// An answer that is being made.
+type Answering<'a> = BoxFuture<'a, Result<Found, Failure>>;
+
+/// How long a connector may take to say how fresh it is.
+const INSPECTION: Duration = Duration::from_secs(2);
 
 /// Every tool of the gateway, in the order they are listed.
 pub static ALL: &[GatewayTool] = &[
@@ -27,13 +42,13 @@ pub static ALL: &[GatewayTool] = &[
         name: "drawbridge_connectors",
         action: connectors_action,
         in_full: false,
-        answer: connectors,
+        answer: |snapshot, caller, _| connectors(snapshot, caller).boxed(),
     },
     GatewayTool {
         name: "drawbridge_report",
         action: report_action,
         in_full: true,
-        answer: report,
+        answer: |_, _, _| std::future::ready(report()).boxed(),
     },
 ];
 
@@ -56,6 +71,7 @@ impl GatewayTool {
         Tool {
             name: self.name.to_owned(),
             action: Arc::new((self.action)()),
+            of: None,
         }
     }
 
@@ -70,13 +86,13 @@ impl GatewayTool {
     ///
     /// # Errors
     /// When the arguments cannot be answered.
-    pub fn answer(
+    pub async fn answer(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
         arguments: &Value,
     ) -> Result<Found, Failure> {
-        (self.answer)(snapshot, caller, arguments)
+        (self.answer)(snapshot, caller, arguments).await
     }
 }
 
@@ -84,8 +100,8 @@ fn connectors_action() -> Action {
     Action {
         name: "connectors",
         title: "What may I use?".to_owned(),
-        description: "Lists the connectors you may use for this person: what each is for, its tools, \
-                      whether it works at the moment and, if not, why. Ask this first when you do not \
+        description: "Lists the connectors you may use for this person: what each is for, its tools, how \
+                      fresh it is, whether it works at the moment and, if not, why. Ask this first when you do not \
                       know where something is kept, or when a tool is missing or unavailable."
             .to_owned(),
         power: Power::Read,
@@ -98,7 +114,8 @@ fn connectors_action() -> Action {
                     "name": {"type": "string"},
                     "purpose": {"type": "string"},
                     "state": {"type": "string"},
-                    "why": {"type": "string"},
+                    "why": {"type": "string", "description": "Why it does not work"},
+                    "synced": {"type": "string", "description": "When it last saw what its system holds"},
                     "tools": {"type": "array", "items": {"type": "string"}},
                 },
                 "required": ["name", "purpose", "state", "tools"],
@@ -108,7 +125,7 @@ fn connectors_action() -> Action {
     }
 }
 
-fn connectors(snapshot: &Snapshot, caller: &Caller, _: &Value) -> Result<Found, Failure> {
+async fn connectors(snapshot: &Snapshot, caller: &Caller) -> Result<Found, Failure> {
     let mut list = Vec::new();
     let mut text = String::new();
     for (name, mounted) in &snapshot.connectors {
@@ -122,32 +139,25 @@ fn connectors(snapshot: &Snapshot, caller: &Caller, _: &Value) -> Result<Found, 
         if tools.is_empty() {
             continue;
         }
-        let mut state = mounted.bridge.standing.state.word();
-        let mut why = mounted
-            .bridge
-            .standing
-            .admits()
-            .err()
-            .map(|failure| failure.message);
-        if let (None, Err(reason)) = (&why, &mounted.bridge.connector) {
-            state = "unavailable";
-            why = Some(reason.clone());
-        }
         let purpose = &mounted.bridge.file.purpose.task;
+        let how = how(mounted).await;
         text.push_str(&format!(
-            "- **{name}** ({state}): {purpose}. Tools: {}.",
+            "- **{name}** ({}): {}. Tools: {}.",
+            how.state,
+            purpose.trim_end_matches('.'),
             tools.join(", ")
         ));
-        text.push_str(
-            &why.as_ref()
-                .map(|why| format!(" {why}."))
-                .unwrap_or_default(),
-        );
-        text.push('\n');
-        let mut one = json!({"name": name, "purpose": purpose, "state": state, "tools": tools});
-        if let (Some(why), Some(map)) = (why, one.as_object_mut()) {
-            map.insert("why".to_owned(), why.into());
+        let mut one = json!({"name": name, "purpose": purpose, "state": how.state, "tools": tools});
+        for (key, words, value) in [
+            ("synced", "Last synced", how.synced),
+            ("why", "Why", how.why),
+        ] {
+            if let (Some(value), Some(map)) = (value, one.as_object_mut()) {
+                text.push_str(&format!(" {words}: {}.", value.trim_end_matches('.')));
+                map.insert(key.to_owned(), value.into());
+            }
         }
+        text.push('\n');
         list.push(one);
     }
     if list.is_empty() {
@@ -157,6 +167,51 @@ fn connectors(snapshot: &Snapshot, caller: &Caller, _: &Value) -> Result<Found, 
     }
     let count = list.len() as u64;
     Ok(Found::new(json!({"connectors": list}), text, count))
+}
+
+/// How a connector is, as far as everyone who may use it may know: nothing that counts what it holds.
+struct How {
+    state: &'static str,
+    why: Option<String>,
+    synced: Option<String>,
+}
+
+async fn how(mounted: &Mounted) -> How {
+    let standing = &mounted.bridge.standing;
+    let state = standing.state.word();
+    if let Err(failure) = standing.admits() {
+        return How {
+            state,
+            why: Some(failure.message),
+            synced: None,
+        };
+    }
+    let down = |why: &str| How {
+        state: "unavailable",
+        why: Some(why.to_owned()),
+        synced: None,
+    };
+    let connector = match &mounted.bridge.connector {
+        Ok(connector) => connector,
+        Err(why) => return down(why),
+    };
+    let Ok(inspection) = timeout(INSPECTION, connector.inspect()).await else {
+        return down("it does not say how it is");
+    };
+    let synced = inspection.synced.map(|synced| synced.to_string());
+    match inspection.health {
+        Health::Ready | Health::Degraded => How {
+            state,
+            why: None,
+            synced,
+        },
+        Health::Syncing => How {
+            state: "syncing",
+            why: Some("it is being read for the first time; try again in a minute".to_owned()),
+            synced,
+        },
+        Health::Down => down("its system does not answer"),
+    }
 }
 
 fn report_action() -> Action {
@@ -185,7 +240,7 @@ fn report_action() -> Action {
 }
 
 /// The record of the call is the report: there is nothing else to do.
-fn report(_: &Snapshot, _: &Caller, _: &Value) -> Result<Found, Failure> {
+fn report() -> Result<Found, Failure> {
     Ok(Found::new(
         json!({"kept": true}),
         "The report is kept for the connector's owner.".to_owned(),

@@ -2,6 +2,7 @@
 //! who keeps the workspace.
 
 mod attempts;
+mod bind;
 mod jwt;
 mod local;
 mod oidc;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::{Store, StoreError};
 
 use attempts::Attempts;
+pub(crate) use attempts::network;
 use oidc::Issuer;
 use token::Tokens;
 pub use token::mint;
@@ -54,22 +56,39 @@ pub struct Identify {
 #[derive(Debug, thiserror::Error)]
 pub enum Unidentified {
     /// No token, and callers without one are not let in.
-    #[error("a token is needed: send `Authorization: Bearer …`; `drawbridge token new` makes one")]
+    #[error("a token is needed, sent as `Authorization: Bearer …`")]
     Missing,
     /// A token that is none, has ended or was ended.
-    #[error(
-        "this token is not valid, has expired or was revoked; sign in again, or make another with `drawbridge token new`"
-    )]
+    #[error("this token is not valid, has expired or was revoked")]
     Invalid,
+    /// A good token whose claims name somebody that `drawbridge.yaml` knows by itself.
+    #[error("this sign-in claims a name that drawbridge.yaml gives to somebody itself")]
+    Unbound,
     /// A good token that does not reach far enough.
-    #[error("this token lacks a scope that drawbridge.yaml asks for; sign in again and grant it")]
+    #[error("this token lacks a scope that drawbridge.yaml asks for")]
     Scope,
     /// The issuer's keys cannot be had.
-    #[error("tokens of the organisation's sign-in cannot be checked at the moment; try again")]
+    #[error("tokens of the organisation's sign-in cannot be checked at the moment")]
     Issuer,
     /// The store fails.
-    #[error("tokens cannot be checked at the moment; try again")]
+    #[error("tokens cannot be checked at the moment")]
     Store(#[from] StoreError),
+}
+
+impl Unidentified {
+    /// What to do about it.
+    #[must_use]
+    pub fn mend(&self) -> &'static str {
+        match self {
+            Self::Missing => "sign in, or make a token with `drawbridge token new`",
+            Self::Invalid => "sign in again, or make another with `drawbridge token new`",
+            Self::Unbound => {
+                "the gateway's owner writes your `sub` as `subject` beside that name under `people`"
+            }
+            Self::Scope => "sign in again and grant the scopes that the challenge names",
+            Self::Issuer | Self::Store(_) => "try again in a minute",
+        }
+    }
 }
 
 impl Identify {
@@ -103,6 +122,19 @@ impl Identify {
         door: Door,
         gateway: &GatewayFile,
     ) -> Result<Caller, Unidentified> {
+        self.caller_at((headers, ""), door, gateway).await
+    }
+
+    /// Who sends these headers to this path: a token may be made for the door of one connector.
+    ///
+    /// # Errors
+    /// As [`Self::caller`].
+    pub async fn caller_at(
+        &self,
+        (headers, path): (&HeaderMap, &str),
+        door: Door,
+        gateway: &GatewayFile,
+    ) -> Result<Caller, Unidentified> {
         let Some(bearer) = bearer(headers)? else {
             if gateway.anonymous {
                 let named = Named {
@@ -129,7 +161,11 @@ impl Identify {
             None => {
                 let oidc = gateway.oidc.as_ref().ok_or(Unidentified::Invalid)?;
                 let issuer = self.issuer(oidc)?;
-                issuer.named(bearer, &audiences(gateway, headers)).await?
+                let audiences = audiences(gateway, (headers, path));
+                let signed = issuer.signed(bearer, &audiences).await?;
+                bind::bind(signed, gateway).inspect_err(|_| {
+                    tracing::warn!("a token claims the name of somebody under `people`, whose `subject` is another");
+                })?
             }
         };
         // No token speaks for the person at the keyboard, or for nobody.
@@ -245,17 +281,20 @@ pub fn base(gateway: &GatewayFile, headers: &HeaderMap) -> String {
     format!("http://{}", host.unwrap_or(&gateway.address))
 }
 
-/// Whom a token must have been made for.
-fn audiences(gateway: &GatewayFile, headers: &HeaderMap) -> Vec<String> {
-    let named = gateway.oidc.as_ref().and_then(|oidc| oidc.audience.clone());
-    match (named, &gateway.public_url) {
-        (Some(audience), _) => vec![audience],
-        (None, Some(_)) => vec![format!("{}/mcp", base(gateway, headers))],
-        (None, None) => vec![
-            format!("{}/mcp", base(gateway, headers)),
-            format!("http://{}/mcp", gateway.address),
-        ],
+/// Whom a token must have been made for: the gateway, or the door it is sent to.
+fn audiences(gateway: &GatewayFile, (headers, path): (&HeaderMap, &str)) -> Vec<String> {
+    if let Some(audience) = gateway.oidc.as_ref().and_then(|oidc| oidc.audience.clone()) {
+        return vec![audience];
     }
+    let mut bases = vec![base(gateway, headers)];
+    if gateway.public_url.is_none() {
+        bases.push(format!("http://{}", gateway.address));
+    }
+    let of_one = path.starts_with("/mcp/").then_some(path);
+    let paths = ["/mcp"].into_iter().chain(of_one);
+    paths
+        .flat_map(|path| bases.iter().map(move |base| format!("{base}{path}")))
+        .collect()
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unidentified> {

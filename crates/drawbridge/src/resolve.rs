@@ -1,5 +1,7 @@
 //! From a tool's name and arguments to a call: which connector, which revision, which action.
 
+mod faults;
+
 use std::sync::Arc;
 
 use drawbridge_core::{
@@ -7,16 +9,12 @@ use drawbridge_core::{
     call::{Action, Call, Caller, Power, canonical},
     log::Record,
 };
-use serde_json::Value;
 
 use crate::{
     app::{Tool, ToolRequest},
     connectors::{Mounted, Snapshot},
     gateway_tools::{self, GatewayTool},
 };
-
-/// The most errors in arguments that are told at once.
-const MOST_ERRORS: usize = 5;
 
 /// What a request turns out to be.
 pub enum Resolved {
@@ -63,11 +61,22 @@ impl Snapshot {
                             |_| action.name.to_owned(),
                         ),
                         action: action.clone(),
+                        of: Some((name.clone(), mounted.bridge.file.purpose.task.clone())),
                     });
                 }
             }
         }
         tools
+    }
+
+    /// Whether a caller is offered any tool of a connector.
+    #[must_use]
+    pub fn has_tools(&self, caller: &Caller, connector: &str) -> bool {
+        self.connectors.get(connector).is_some_and(|mounted| {
+            let mut actions = mounted.bridge.actions.iter();
+            mounted.is_offered()
+                && actions.any(|action| self.rules.offers(caller, connector, action))
+        })
     }
 
     /// Finds what a request is. A tool that is not there and one that the caller may not use are
@@ -78,7 +87,7 @@ impl Snapshot {
         if request.connector.is_none()
             && let Some(own) = gateway_tools::find(tool)
         {
-            return match arguments_faults(own.validator(), &request.arguments) {
+            return match faults::of(own.validator(), &request.arguments) {
                 None => Resolved::Gateway(own),
                 Some(faults) => {
                     Resolved::Refused(invalid((Record::GATEWAY, own.name, Power::Read), faults))
@@ -114,7 +123,7 @@ impl Snapshot {
                 reason,
             );
         }
-        if let Some(faults) = arguments_faults(Some(validator), &request.arguments) {
+        if let Some(faults) = faults::of(Some(validator), &request.arguments) {
             return Resolved::Refused(invalid((connector, action.name, action.power), faults));
         }
         let call = call(mounted, action, request, id);
@@ -162,25 +171,4 @@ fn invalid((connector, action, power): (&str, &str, Power), faults: String) -> R
         reason: "the arguments do not fit the tool's schema".to_owned(),
         failure: Failure::invalid(faults),
     }
-}
-
-/// What is wrong with arguments: each field with the rule it breaks.
-fn arguments_faults(
-    validator: Option<&jsonschema::Validator>,
-    arguments: &Value,
-) -> Option<String> {
-    let Some(validator) = validator else {
-        return Some("the tool's schema is broken".to_owned());
-    };
-    let faults: Vec<String> = validator
-        .iter_errors(arguments)
-        .take(MOST_ERRORS)
-        .map(|error| {
-            let field = error.instance_path().as_str().trim_start_matches('/');
-            let field = if field.is_empty() { "arguments" } else { field };
-            let rule: String = error.to_string().chars().take(300).collect();
-            format!("`{field}`: {rule}")
-        })
-        .collect();
-    (!faults.is_empty()).then(|| faults.join("; "))
 }

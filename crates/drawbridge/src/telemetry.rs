@@ -125,6 +125,11 @@ pub(crate) fn log_down() {
     counter!("drawbridge_log_down_total").increment(1);
 }
 
+/// How many connections there are.
+pub(crate) fn connections(count: usize) {
+    gauge!("drawbridge_connections").set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
 /// A request that was refused before it became a call.
 pub(crate) fn refused(why: &'static str) {
     counter!("drawbridge_refused_total", "why" => why).increment(1);

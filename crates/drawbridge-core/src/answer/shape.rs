@@ -90,9 +90,14 @@ pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
         label: None,
         notices: vec![failure.message.clone()],
         text: format!(
-            "{}: {}.\n\n{nothing}. Tell the person so; do not answer as though it had been.",
+            "{}: {}.\n\n{nothing}. {}",
             failure.status,
-            failure.message.trim_end_matches('.')
+            failure.message.trim_end_matches('.'),
+            // An AI mends its own arguments; the rest is for a person to know.
+            match failure.status {
+                Status::Invalid => "Mend the arguments and call again.",
+                _ => "Tell the person so; do not answer as though it had been.",
+            }
         ),
         count: 0,
     }

@@ -57,6 +57,10 @@ pub struct PersonFile {
     /// The name to show.
     #[serde(default)]
     pub name: Option<String>,
+    /// The `sub` by which the organisation's sign-in knows them. Without it, no token of the sign-in
+    /// speaks for them: nobody becomes one of these people by a claim that happens to be equal.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// Groups, without `group:`.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -104,7 +108,8 @@ pub struct OidcFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimsFile {
-    /// The person's id. Default `sub`.
+    /// The person's id. Default `sub`. Take a claim that people cannot change themselves. `email`
+    /// counts only beside `email_verified: true`.
     #[serde(default = "default_person_claim")]
     pub person: String,
     /// The client's id. Default `client_id`, else `azp`.

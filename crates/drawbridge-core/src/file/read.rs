@@ -130,7 +130,14 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
     ];
     for (role, members) in roles {
         for (index, who) in members.iter().enumerate() {
-            wrong.extend(unknown_who(&format!("/roles/{role}/{index}"), who, file));
+            let at = format!("/roles/{role}/{index}");
+            // A right over the gateway is nothing that a claim may give by being equal to a name.
+            match who {
+                Who::Person(id) if !file.people.contains_key(id) => {
+                    wrong.push(unknown_person(&at, id, file));
+                }
+                _ => wrong.extend(unknown_who(&at, who, file)),
+            }
         }
     }
     wrong
@@ -138,6 +145,31 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
 
 fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
     let mut wrong = Vec::new();
+    let mut subjects = BTreeSet::new();
+    for (id, person) in &file.people {
+        let Some(subject) = &person.subject else {
+            continue;
+        };
+        let at = format!(
+            "/people/{}/subject",
+            id.replace('~', "~0").replace('/', "~1")
+        );
+        if file.oidc.is_none() {
+            let mend = "add `oidc`, or take the subject out";
+            wrong.push(Fault::new(
+                at,
+                "there is no sign-in that knows subjects",
+                mend,
+            ));
+        } else if subject.trim().is_empty() || !subjects.insert(subject) {
+            let mend = "write the `sub` claim of this person's tokens, each once";
+            wrong.push(Fault::new(
+                at,
+                format!("`{subject}` is nobody's subject alone"),
+                mend,
+            ));
+        }
+    }
     if let Some(oidc) = &file.oidc
         && !is_safe_issuer(&oidc.issuer)
     {

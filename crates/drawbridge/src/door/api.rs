@@ -14,17 +14,19 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::any,
 };
 use drawbridge_core::{
     answer::Status,
     call::Caller,
     log::{LogDown, Recorded},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::guard::refuse;
+use super::refusal::{mend, refuse};
 use crate::{app::App, operate::Operation};
 
 pub(super) use description::router as description;
@@ -35,47 +37,53 @@ type Asker = Extension<Caller>;
 /// How long a client that asks too much is told to wait, in seconds.
 const RETRY_AFTER: &str = "5";
 
-pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
-    let follow = get(records::follow).layer(Extension(stop.clone()));
-    let routes = Router::new()
-        .route("/me", get(tools::me))
-        .route("/tools", get(tools::tools))
-        .route("/tools/{tool}", post(tools::call))
-        .route("/explain", post(tools::explain))
-        .route("/connectors", get(connectors::connectors))
-        .route("/connectors/{name}", get(connectors::connector))
-        .route("/connectors/{name}/pause", post(connectors::pause))
-        .route("/connectors/{name}/resume", post(connectors::resume))
-        .route("/connectors/{name}/retire", post(connectors::retire))
-        .route("/connectors/{name}/check", get(connectors::check))
-        .route("/connectors/{name}/revisions", get(connectors::revisions))
-        .route(
-            "/connectors/{name}/revisions/{hash}/approve",
-            post(connectors::approve),
-        )
-        .route("/check", get(connectors::check_all))
-        .route("/records", get(records::records))
-        .route("/records/follow", follow)
-        .route("/records/export/{format}", get(records::export))
-        .route("/records/{id}", get(records::record))
-        .route("/records/{id}/proof", get(records::proof))
-        .route("/checkpoint", get(records::checkpoint))
-        .route("/tokens", get(tokens::tokens).post(tokens::new_token))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .fallback(nothing)
+/// The API, and its description: what is routed is what is described, by construction.
+pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenApi) {
+    let (routes, described) = OpenApiRouter::with_openapi(description::frame())
+        .routes(routes!(tools::me))
+        .routes(routes!(tools::tools))
+        .routes(routes!(tools::call))
+        .routes(routes!(tools::explain))
+        .routes(routes!(connectors::connectors))
+        .routes(routes!(connectors::connector))
+        .routes(routes!(connectors::pause))
+        .routes(routes!(connectors::resume))
+        .routes(routes!(connectors::retire))
+        .routes(routes!(connectors::check))
+        .routes(routes!(connectors::check_all))
+        .routes(routes!(connectors::revisions))
+        .routes(routes!(connectors::approve))
+        .routes(routes!(records::records))
+        .routes(routes!(records::follow))
+        .routes(routes!(records::export))
+        .routes(routes!(records::record))
+        .routes(routes!(records::proof))
+        .routes(routes!(records::checkpoint))
+        .routes(routes!(tokens::tokens, tokens::new_token))
+        .routes(routes!(tokens::revoke))
+        .split_for_parts();
+    let routes = routes
+        .route("/api/v1/{*rest}", any(nothing))
         .method_not_allowed_fallback(not_so)
+        .layer(Extension(stop.clone()))
         .with_state(app.clone());
-    Router::new().nest("/api/v1", routes)
+    (routes, description::whole(described))
 }
 
 async fn nothing() -> Response {
-    let told = "there is nothing at this address; /api/openapi.json describes what there is";
-    refuse(StatusCode::NOT_FOUND, "not_found", told)
+    let told = (
+        "there is nothing at this address",
+        "look at /api/openapi.json: it describes what there is",
+    );
+    refuse(StatusCode::NOT_FOUND, Status::NotFound, told)
 }
 
 async fn not_so() -> Response {
-    let told = "this address does not take this method; /api/openapi.json describes what it takes";
-    refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid", told)
+    let told = (
+        "this address does not take this method",
+        "look at /api/openapi.json: it describes what it takes",
+    );
+    refuse(StatusCode::METHOD_NOT_ALLOWED, Status::Invalid, told)
 }
 
 /// The answer to a body or query that cannot be read. It is recorded like a call.
@@ -117,18 +125,13 @@ fn respond_as(recorded: Result<Recorded, LogDown>, form: Form) -> Response {
         Err(error) => {
             tracing::error!(source = ?error.source, "{error}");
             let code = StatusCode::SERVICE_UNAVAILABLE;
-            return refuse(code, Status::Unavailable.word(), &error.to_string());
+            let told = (&*error.to_string(), "try again once the log can be written");
+            return refuse(code, Status::Unavailable, told);
         }
     };
     let status = recorded.answer().status;
     let mut response = match form {
-        Form::Json => {
-            let mut body = json!(recorded.answer());
-            if let Some(body) = body.as_object_mut() {
-                body.insert("record".to_owned(), recorded.id().into());
-            }
-            (code(status), Json(body)).into_response()
-        }
+        Form::Json => (code(status), Json(written(&recorded))).into_response(),
         Form::Markdown => {
             let kind = (header::CONTENT_TYPE, "text/markdown; charset=utf-8");
             (code(status), [kind], recorded.into_answer().text).into_response()
@@ -139,6 +142,22 @@ fn respond_as(recorded: Result<Recorded, LogDown>, form: Form) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
+}
+
+/// The answer with its record's id; where it has no data, also what is wrong and what to do.
+fn written(recorded: &Recorded) -> Value {
+    let answer = recorded.answer();
+    let mut body = json!(answer);
+    let Some(fields) = body.as_object_mut() else {
+        return body;
+    };
+    fields.insert("record".to_owned(), recorded.id().into());
+    if let Some(mend) = mend(answer.status).filter(|_| !answer.status.has_data()) {
+        let message = answer.notices.first().cloned().unwrap_or_default();
+        fields.insert("message".to_owned(), message.into());
+        fields.insert("mend".to_owned(), mend.into());
+    }
+    body
 }
 
 fn code(status: Status) -> StatusCode {

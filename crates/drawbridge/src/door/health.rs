@@ -9,11 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use drawbridge_core::{call::Caller, connector::Health, file::Who};
+use drawbridge_core::{answer::Status, call::Caller, connector::Health, file::Who};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::guard::refuse;
+use super::refusal::refuse;
 use crate::{app::App, telemetry};
 
 /// How long one part may take to say how it is.
@@ -68,8 +68,11 @@ async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<Calle
         || is(&gateway.roles.owner)
         || is(&gateway.roles.auditor);
     if !may {
-        let told = "only an owner or auditor may read the gateway's metrics";
-        return refuse(StatusCode::FORBIDDEN, "denied", told);
+        let told = (
+            "only an owner or auditor may read the gateway's metrics",
+            "ask an owner for the role `auditor` in drawbridge.yaml",
+        );
+        return refuse(StatusCode::FORBIDDEN, Status::Denied, told);
     }
     for (name, mounted) in &app.snapshot().connectors {
         let up = match &mounted.bridge.connector {

@@ -1,38 +1,35 @@
 //! MCP: over Streamable HTTP for every revision since 2025-06-18, and over stdio.
 
+mod handler;
+mod legacy;
 mod wire;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{Path, Request},
-    http::{StatusCode, request::Parts},
+    http::StatusCode,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, any_service},
 };
 use drawbridge_core::call::Caller;
 use rmcp::{
-    ErrorData, RoleServer, ServerHandler, ServiceExt,
-    model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
-        ServerNotification, SubscriptionFilter, ToolListChangedNotification,
-    },
-    service::{RequestContext, SubscriptionContext},
+    ServiceExt,
+    model::ProtocolVersion,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::guard;
-use crate::app::{App, Tool, ToolRequest};
-
-/// How long a client may keep the list of its tools, in milliseconds.
-const FRESH_MS: u64 = 5_000;
+use super::body::MOST_BYTES;
+use crate::app::App;
+use handler::Handler;
+use legacy::Running;
 
 /// The revisions spoken here. Older ones have no structured answers.
 const REVISIONS: &[ProtocolVersion] = &[
@@ -40,6 +37,8 @@ const REVISIONS: &[ProtocolVersion] = &[
     ProtocolVersion::V_2025_11_25,
     ProtocolVersion::V_2026_07_28,
 ];
+/// The first revision without a handshake.
+const MODERN: &str = "2026-07-28";
 
 /// What AI clients are told of the gateway as a whole.
 const INSTRUCTIONS: &str = "Each tool reaches one of the organisation's systems through a governed connector. \
@@ -49,15 +48,32 @@ const INSTRUCTIONS: &str = "Each tool reaches one of the organisation's systems 
 
 /// `/mcp`, and `/mcp/{connector}` for one connector alone.
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
-    let whole = service(app.clone(), None, stop);
-    let (app, stop) = (app.clone(), stop.clone());
-    let one = move |Path(connector): Path<String>, request: Request| {
-        let service = service(app.clone(), Some(connector), &stop);
-        async move { service.handle(request).await.map(Body::new) as Response }
+    let running = Running::default();
+    let handler = Handler {
+        app: app.clone(),
+        connector: None,
+        fixed: None,
+        running: running.clone(),
+    };
+    let whole = service(handler.clone(), stop);
+    let stop = stop.clone();
+    let one = move |Path(connector): Path<String>, caller: Extension<Caller>, request: Request| {
+        let handler = Handler {
+            connector: Some(connector),
+            ..handler.clone()
+        };
+        let stop = stop.clone();
+        async move {
+            if let Some(refusal) = nothing(&handler, &caller).await {
+                return refusal;
+            }
+            service(handler, &stop).handle(request).await.map(Body::new) as Response
+        }
     };
     Router::new()
         .route("/mcp", any_service(whole))
         .route("/mcp/{connector}", any(one))
+        .layer(from_fn_with_state(running, legacy::speak))
 }
 
 /// Whether MCP is spoken at this path.
@@ -71,14 +87,36 @@ pub(super) async fn malformed(app: &App, caller: &Caller, fault: String) -> Resp
         Ok(_) => fault,
         Err(error) => error.to_string(),
     };
-    let error = json!({"code": -32700, "message": message});
+    refused(StatusCode::BAD_REQUEST, -32700, &message)
+}
+
+/// The answer at the door of a connector that is not there, or that the caller may not use: both are
+/// answered alike, and recorded. An empty list would hide a name that is written wrongly.
+async fn nothing(handler: &Handler, caller: &Caller) -> Option<Response> {
+    let name = handler.connector.as_deref()?;
+    if handler.app.snapshot().has_tools(caller, name) {
+        return None;
+    }
+    let name: String = name.chars().take(100).collect();
+    let told = format!(
+        "there is no connector `{name}` that you may use; `/mcp` has the tools of all that you may"
+    );
+    Some(
+        match super::record_denied(&handler.app, (caller, &name), &told).await {
+            Ok(_) => refused(StatusCode::NOT_FOUND, -32602, &told),
+            Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, -32603, &error.to_string()),
+        },
+    )
+}
+
+fn refused(code: StatusCode, error: i32, message: &str) -> Response {
+    let error = json!({"code": error, "message": message});
     let body = json!({"jsonrpc": "2.0", "id": null, "error": error});
-    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    (code, Json(body)).into_response()
 }
 
 fn service(
-    app: Arc<App>,
-    connector: Option<String>,
+    handler: Handler,
     stop: &CancellationToken,
 ) -> StreamableHttpService<Handler, LocalSessionManager> {
     // Host and Origin are checked for every door by the guard, which knows the gateway's names.
@@ -88,13 +126,8 @@ fn service(
         .with_json_response(true)
         .disable_allowed_hosts()
         .disable_allowed_origins()
-        .with_max_request_body_bytes(guard::MOST_BYTES)
+        .with_max_request_body_bytes(MOST_BYTES)
         .with_cancellation_token(stop.clone());
-    let handler = Handler {
-        app,
-        connector,
-        fixed: None,
-    };
     StreamableHttpService::new(
         move || Ok(handler.clone()),
         LocalSessionManager::default().into(),
@@ -111,126 +144,9 @@ pub async fn stdio(app: Arc<App>, caller: Caller, connector: Option<String>) -> 
         app,
         connector,
         fixed: Some(caller),
+        running: Running::default(),
     };
     let service = handler.serve(rmcp::transport::stdio()).await?;
     service.waiting().await?;
     Ok(())
-}
-
-#[derive(Clone)]
-struct Handler {
-    app: Arc<App>,
-    connector: Option<String>,
-    /// Over stdio there is one caller; over HTTP each request brings its own.
-    fixed: Option<Caller>,
-}
-
-impl Handler {
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-        let of_request = || {
-            let parts = context.extensions.get::<Parts>()?;
-            parts.extensions.get::<Caller>().cloned()
-        };
-        self.fixed
-            .clone()
-            .or_else(of_request)
-            .ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
-    }
-
-    fn tools(&self, caller: &Caller) -> Vec<Tool> {
-        let snapshot = self.app.snapshot();
-        snapshot.tools(caller, self.connector.as_deref())
-    }
-}
-
-/// `get_tool` stays as it is, answering nothing: it has no caller, so an answer could tell of tools
-/// that the caller may not see. It serves headers that mirror arguments, and no schema here has any.
-impl ServerHandler for Handler {
-    fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::default();
-        info.capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .build();
-        info.server_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
-        info.instructions = Some(INSTRUCTIONS.to_owned());
-        info
-    }
-
-    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        Cow::Borrowed(REVISIONS)
-    }
-
-    async fn list_tools(
-        &self,
-        request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            let told = "`cursor`: the list has one page, so there is no cursor";
-            return Err(ErrorData::invalid_params(told, None));
-        }
-        let tools = self.tools(&self.caller(&context)?);
-        let mut result = ListToolsResult::with_all_items(tools.iter().map(wire::tool).collect());
-        result.ttl_ms = Some(FRESH_MS);
-        result.cache_scope = Some(CacheScope::Private);
-        Ok(result)
-    }
-
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let request = ToolRequest {
-            caller: self.caller(&context)?,
-            connector: self.connector.clone(),
-            tool: request.name.into_owned(),
-            arguments: Value::Object(request.arguments.unwrap_or_default()),
-            cancel: context.ct.clone(),
-        };
-        match super::call(&self.app, request).await {
-            Ok(recorded) => Ok(CallToolResponse::Complete(wire::result(recorded))),
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
-        }
-    }
-
-    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(SubscriptionFilter::builder().tools_list_changed().build())
-    }
-
-    /// Tells of changes of the caller's own list only: that something else changed is not theirs to
-    /// know.
-    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let caller = self.caller(context.request_context())?;
-        let mut changes = self.app.connectors.changes();
-        let mut known = fingerprint(&self.tools(&caller));
-        loop {
-            tokio::select! {
-                () = context.cancelled() => return Ok(()),
-                changed = changes.changed() => if changed.is_err() { return Ok(()) },
-            }
-            let tools = fingerprint(&self.tools(&caller));
-            if tools == known {
-                continue;
-            }
-            known = tools;
-            let told = ToolListChangedNotification::default();
-            let told = ServerNotification::ToolListChangedNotification(told);
-            if context.sink().send(told).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn fingerprint(tools: &[Tool]) -> Vec<(String, String, Value)> {
-    tools
-        .iter()
-        .map(|tool| {
-            let action = &tool.action;
-            let schema = action.input.clone();
-            (tool.name.clone(), action.description.clone(), schema)
-        })
-        .collect()
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::get,
 };
+use drawbridge_core::{answer::Status, file::GatewayFile};
 use serde_json::json;
 
-use super::guard::refuse;
+use super::{mcp, refusal::refuse};
 use crate::{app::App, identify::base};
 
-/// Where the metadata is; a resource's own path may follow.
-pub(super) const PATH: &str = "/.well-known/oauth-protected-resource";
+/// Where the metadata is; the path of a resource follows.
+const PATH: &str = "/.well-known/oauth-protected-resource";
 
 pub(super) fn router(app: &Arc<App>) -> Router {
     Router::new()
@@ -25,19 +26,32 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .with_state(app.clone())
 }
 
+/// Where the metadata of the resource at this path is. Everything but the door of one connector is
+/// one resource, named by the path of MCP.
+pub(super) fn place(gateway: &GatewayFile, headers: &HeaderMap, path: &str) -> String {
+    let path = if mcp::is_path(path) { path } else { "/mcp" };
+    format!("{}{PATH}{path}", base(gateway, headers))
+}
+
+/// RFC 9728, section 3.3: the resource is exactly the one whose path stands behind [`PATH`].
+///
 /// MCP asks for at least one authorization server. Without an issuer there is none, and metadata
 /// that names none would send clients on a search that cannot end well: so there is no metadata.
-async fn metadata(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+async fn metadata(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let gateway = app.gateway();
     let Some(oidc) = &gateway.oidc else {
-        return refuse(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "this gateway has no sign-in of its own; `drawbridge token new` makes a token, to be sent as `Authorization: Bearer …`",
+        let told = (
+            "this gateway has no sign-in that clients could be sent to",
+            "make a token with `drawbridge token new`, and send it as `Authorization: Bearer …`",
         );
+        return refuse(StatusCode::NOT_FOUND, Status::NotFound, told);
+    };
+    let path = match uri.path().strip_prefix(PATH) {
+        None | Some("") => "/mcp",
+        Some(path) => path,
     };
     let mut metadata = json!({
-        "resource": format!("{}/mcp", base(&gateway, &headers)),
+        "resource": format!("{}{path}", base(&gateway, &headers)),
         "resource_name": gateway.gateway,
         "authorization_servers": [oidc.issuer],
         "bearer_methods_supported": ["header"],

@@ -1,6 +1,14 @@
-//! Connections: accepted up to a limit, bounded in time, and drained at the end.
+//! Connections: a fair share of them for each source, bounded in time, and drained at the end.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, http::Request};
 use hyper_util::{
@@ -8,25 +16,35 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-/// Connections at the same time. Further ones wait in the system's queue.
+use super::{shares::Shares, stall::Taken};
+use crate::{identify::network, telemetry};
+
+/// Connections at the same time, where the system lets the process have as many.
 const MOST_CONNECTIONS: usize = 4_096;
-/// How long the head of a request may take, and how long a connection may idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections that any source may have, as long as there are any left.
+const LEAST_CONNECTIONS: usize = 16;
+/// File descriptors that are kept for files, the store and children.
+const OTHER_FILES: usize = 256;
 /// How many headers a request may have.
 const MOST_HEADERS: usize = 100;
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
 /// Requests at the same time on one HTTP/2 connection.
-const MOST_STREAMS: u32 = 128;
+const MOST_STREAMS: u32 = 64;
+/// HTTP/2 requests that were taken back before they were looked at; with more of them the
+/// connection ends (CVE-2023-44487, "rapid reset").
+const MOST_RESETS: usize = 20;
+/// HTTP/2 streams that ended for a fault of the client's; with more of them the connection ends.
+const MOST_FAULTS: usize = 256;
 /// How long running requests may take to end once the gateway stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long to wait when the system has no more file descriptors.
@@ -35,6 +53,47 @@ const BREATHE: Duration = Duration::from_millis(100);
 /// The other end of the connection a request came by.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// How many connections there may be, and how long they may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// How long the head of a request may take, and how long a connection may idle between two.
+    pub head: Duration,
+    /// How long the other end may take nothing of an answer.
+    pub stall: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: connections(),
+            head: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// As many as the system lets this process have. Its soft limit is for programs that use `select`;
+/// this one does not, so it takes the hard one.
+fn connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!("cannot raise the limit of open files: {error}");
+    }
+    let files = getrlimit(Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| {
+        usize::try_from(files).unwrap_or(usize::MAX)
+    });
+    MOST_CONNECTIONS
+        .min(files.saturating_sub(OTHER_FILES))
+        .max(LEAST_CONNECTIONS)
+}
 
 /// Serves HTTP/1.1, and HTTP/2 to clients that know it beforehand, until `stop`; then lets running
 /// requests end for some seconds.
@@ -46,15 +105,24 @@ pub async fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
+    serve_within(Bounds::default(), listener, router, stop).await
+}
+
+/// Serves within other bounds than the usual ones.
+///
+/// # Errors
+/// When the listener is no listener any more.
+pub async fn serve_within(
+    bounds: Bounds,
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     listener.local_addr()?;
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let shares = Shares::new(bounds.connections, LEAST_CONNECTIONS);
     let connections = TaskTracker::new();
     let ending = CancellationToken::new();
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => break,
-            Ok(place) = places.clone().acquire_owned() => place,
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -67,14 +135,23 @@ pub async fn serve(
                 continue;
             }
         };
-        let work = connection(stream, address, router.clone(), stop.clone());
-        let ending = ending.clone();
+        // A connection too many is closed at once. Left in the system's queue, it would stand before
+        // those of others.
+        let mut share = shares.open(network(address.ip()));
+        if !share.grow(1) {
+            telemetry::refused("connections");
+            continue;
+        }
+        telemetry::connections(shares.total());
+        let (shares, ending) = (shares.clone(), ending.clone());
+        let work = connection(bounds, stream, address, (router.clone(), stop.clone()));
         connections.spawn(async move {
             tokio::select! {
                 () = work => {}
                 () = ending.cancelled() => {}
             }
-            drop(place);
+            drop(share);
+            telemetry::connections(shares.total());
         });
     }
     drop(listener);
@@ -88,37 +165,29 @@ pub async fn serve(
 }
 
 async fn connection(
+    bounds: Bounds,
     stream: TcpStream,
     address: SocketAddr,
-    router: Router,
-    stop: CancellationToken,
+    (router, stop): (Router, CancellationToken),
 ) {
     // With Nagle's algorithm a streamed answer waits 40 ms for nothing.
     if let Err(error) = stream.set_nodelay(true) {
         debug!("cannot set TCP_NODELAY: {error}");
     }
+    let asked = Arc::new(AtomicBool::new(false));
+    let first = asked.clone();
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
+        first.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(address));
         request.map(Body::new)
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(HEAD_TIMEOUT)
-        .keep_alive_timeout(HEAD_TIMEOUT);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let builder = builder(bounds);
+    let stream = TokioIo::new(Taken::new(stream, bounds.stall));
+    let served = builder.serve_connection(stream, TowerToHyperService::new(service));
     let mut served = pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,
+        () = silent(bounds.head, &asked) => return,
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
@@ -127,4 +196,33 @@ async fn connection(
     if let Err(error) = result {
         debug!("a connection ended early: {error}");
     }
+}
+
+/// Ends when a connection has asked nothing at all in time. Until it is known which HTTP it speaks,
+/// nothing else looks at the clock.
+async fn silent(longest: Duration, asked: &AtomicBool) {
+    sleep(longest).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_pending_accept_reset_streams(MOST_RESETS)
+        .max_local_error_reset_streams(MOST_FAULTS)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(bounds.head)
+        .keep_alive_timeout(bounds.head);
+    builder
 }

@@ -86,7 +86,7 @@ impl Attempts {
 }
 
 /// One holder of IPv6 addresses has a whole /64 of them.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -10,7 +10,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::{Named, Unidentified};
+use super::{Named, Unidentified, bind::Signed};
 
 /// The most keys of one issuer.
 const MOST_KEYS: usize = 100;
@@ -129,10 +129,10 @@ impl Head {
 }
 
 /// Whose token it is, if its claims say what they must.
-pub(super) fn named(
+pub(super) fn signed(
     claims: &Map<String, Value>,
     expected: &Expected<'_>,
-) -> Result<Named, Unidentified> {
+) -> Result<Signed, Unidentified> {
     let oidc = expected.oidc;
     if !in_time(claims, expected) || !made_for_us(claims, expected) {
         return Err(Unidentified::Invalid);
@@ -149,10 +149,13 @@ pub(super) fn named(
     {
         return Err(Unidentified::Scope);
     }
-    Ok(Named {
-        person,
-        client,
-        token: None,
+    Ok(Signed {
+        named: Named {
+            person,
+            client,
+            token: None,
+        },
+        subject: name(claims, "sub"),
     })
 }
 
@@ -189,8 +192,10 @@ fn made_for_us(claims: &Map<String, Value>, expected: &Expected<'_>) -> bool {
 }
 
 fn person(claims: &Map<String, Value>, oidc: &OidcFile) -> Option<Person> {
-    // An address that nobody has confirmed may be somebody else's.
-    if oidc.claims.person == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+    // An address that nobody has confirmed may be somebody else's. An issuer that does not say so
+    // has not confirmed it.
+    let verified = || claims.get("email_verified") == Some(&Value::Bool(true));
+    if oidc.claims.person == "email" && !verified() {
         return None;
     }
     let id = name(claims, &oidc.claims.person)?;

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::{
-    Named, Unidentified,
+    Unidentified,
+    bind::Signed,
     jwt::{self, Expected, Head, Key},
 };
 
@@ -72,12 +73,12 @@ impl Issuer {
         self.oidc == *oidc
     }
 
-    /// Whose token this is.
-    pub(super) async fn named(
+    /// What this token says, if the issuer signed it for one of these audiences.
+    pub(super) async fn signed(
         &self,
         token: &str,
         audiences: &[String],
-    ) -> Result<Named, Unidentified> {
+    ) -> Result<Signed, Unidentified> {
         let head = Head::read(token).ok_or(Unidentified::Invalid)?;
         let mut fetched = self.current();
         if !fetched
@@ -96,7 +97,7 @@ impl Issuer {
             audiences,
             now: self.clock.now(),
         };
-        jwt::named(&claims, &expected)
+        jwt::signed(&claims, &expected)
     }
 
     /// Fetches keys that have grown old.

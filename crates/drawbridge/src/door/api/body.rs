@@ -8,11 +8,11 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
 };
-use drawbridge_core::call::Caller;
+use drawbridge_core::{answer::Status, call::Caller};
 use serde::de::DeserializeOwned;
 
 use super::malformed;
-use crate::{app::App, door::guard::refuse};
+use crate::{app::App, door::refusal::refuse};
 
 /// A JSON body. The guard has bounded it; an empty one is read as an empty object.
 pub(super) struct Body<T>(pub(super) T);
@@ -54,6 +54,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Asked<T> {
 async fn wrong(app: &App, parts: &Parts, fault: &str) -> Response {
     match parts.extensions.get::<Caller>() {
         Some(caller) => malformed(app, caller, parts.uri.path(), fault.to_owned()).await,
-        None => refuse(StatusCode::BAD_REQUEST, "invalid", fault),
+        None => {
+            let told = (fault, "mend what the message names and send it again");
+            refuse(StatusCode::BAD_REQUEST, Status::Invalid, told)
+        }
     }
 }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use drawbridge_core::{
-    answer::Status,
-    call::{Action, Power},
-    log::Recorded,
-};
+use drawbridge_core::{answer::Status, call::Power, log::Recorded};
 use rmcp::model::{
     CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Wire, ToolAnnotations,
 };
@@ -16,6 +12,8 @@ use crate::app::Tool;
 
 /// Under which name a result says where it is on the audit log.
 const RECORD: &str = "drawbridge/record";
+/// Under which name a result says which program answered (2026-07-28).
+const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
 /// An answer: as structure for the client, as text for the AI.
 pub(super) fn result(recorded: Recorded) -> CallToolResult {
@@ -28,34 +26,39 @@ pub(super) fn result(recorded: Recorded) -> CallToolResult {
         CallToolResult::error(content)
     };
     result.structured_content = serde_json::to_value(&answer).ok();
-    let mut meta = MetaObject::new();
+    let mut meta = server();
     meta.insert(RECORD.to_owned(), record.into());
     result.meta = Some(meta);
     result
 }
 
+/// Who answers: every result says so, since there is no handshake.
+pub(super) fn server() -> MetaObject {
+    let mut meta = MetaObject::new();
+    let server = json!({"name": "drawbridge", "version": env!("CARGO_PKG_VERSION")});
+    meta.insert(SERVER.to_owned(), server);
+    meta
+}
+
 /// A tool, with its power as hints.
 pub(super) fn tool(tool: &Tool) -> Wire {
     let action = &tool.action;
-    Wire::new(
-        tool.name.clone(),
-        action.description.clone(),
-        object(&action.input),
-    )
-    .with_title(action.title.clone())
-    .with_raw_output_schema(object(&envelope(&action.output)))
-    .with_annotations(hints(action))
+    Wire::new(tool.name.clone(), tool.description(), object(&action.input))
+        .with_title(tool.title())
+        .with_raw_output_schema(object(&envelope(&action.output)))
+        .with_annotations(hints(tool))
 }
 
 /// A draft changes nothing outside, yet it is kept: it is not read-only. No power is idempotent
 /// but those that read: an effect asked for twice is two effects.
-fn hints(action: &Action) -> ToolAnnotations {
+fn hints(tool: &Tool) -> ToolAnnotations {
+    let action = &tool.action;
     let (read_only, destructive) = match action.power {
         Power::Read | Power::Search => (true, false),
         Power::Draft | Power::Write => (false, false),
         Power::Update | Power::Delete | Power::Send | Power::Trigger => (false, true),
     };
-    ToolAnnotations::with_title(action.title.clone())
+    ToolAnnotations::with_title(tool.title())
         .read_only(read_only)
         .destructive(destructive)
         .idempotent(read_only)

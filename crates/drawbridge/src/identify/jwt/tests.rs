@@ -66,7 +66,7 @@ fn read(token: &str, keys: &[Key]) -> Result<Named, Unidentified> {
         audiences: &[AUDIENCE.to_owned()],
         now: Timestamp::from_second(NOW).unwrap(),
     };
-    named(&claims, &expected)
+    super::signed(&claims, &expected).map(|signed| signed.named)
 }
 
 fn with(mut value: Value, changes: &Value) -> Value {
@@ -316,4 +316,33 @@ fn only_keys_that_can_sign_are_taken() {
         assert_eq!(keys(&json!({"keys": [jwk.clone()]})).len(), taken, "{jwk}");
     }
     assert!(keys(&json!({})).is_empty() && keys(&json!({"keys": {}})).is_empty());
+}
+
+#[test]
+fn an_address_counts_only_where_the_issuer_has_confirmed_it() {
+    let key = key();
+    let keys = keys(&json!({"keys": [public(&key, "one")]}));
+    let mut oidc = oidc();
+    oidc.claims.person = "email".to_owned();
+    for (verified, good) in [
+        (json!(true), true),
+        (json!(false), false),
+        (json!("true"), false),
+        (json!(1), false),
+        (Value::Null, false),
+    ] {
+        let mut claims = claims();
+        claims["email"] = json!("ann@acme.example");
+        claims["email_verified"] = verified.clone();
+        let token = signed(&head(), &claims, &key);
+        let read = Head::read(&token).unwrap().claims(&token, &keys).unwrap();
+        let expected = Expected {
+            oidc: &oidc,
+            audiences: &[AUDIENCE.to_owned()],
+            now: Timestamp::from_second(NOW).unwrap(),
+        };
+        let person = super::signed(&read, &expected).map(|signed| signed.named.person.id);
+        assert_eq!(person.is_ok(), good, "{verified}");
+        claims.as_object_mut().unwrap().remove("email_verified");
+    }
 }

@@ -1,0 +1,154 @@
+//! What MCP asks of the gateway: tools, calls, and news of changed tools.
+
+use std::{borrow::Cow, sync::Arc};
+
+use axum::http::request::Parts;
+use drawbridge_core::call::Caller;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+        ServerNotification, SubscriptionFilter, ToolListChangedNotification,
+    },
+    service::{RequestContext, SubscriptionContext},
+};
+use serde_json::Value;
+
+use super::{INSTRUCTIONS, REVISIONS, legacy::Running, wire};
+use crate::{
+    app::{App, Tool, ToolRequest},
+    door,
+};
+
+/// How long a client may keep the list of its tools, in milliseconds.
+const FRESH_MS: u64 = 5_000;
+
+/// Answers MCP's requests.
+#[derive(Clone)]
+pub(super) struct Handler {
+    pub(super) app: Arc<App>,
+    /// At the door of one connector: its name.
+    pub(super) connector: Option<String>,
+    /// Over stdio there is one caller; over HTTP each request brings its own.
+    pub(super) fixed: Option<Caller>,
+    pub(super) running: Running,
+}
+
+impl Handler {
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        let of_request = || {
+            let parts = context.extensions.get::<Parts>()?;
+            parts.extensions.get::<Caller>().cloned()
+        };
+        self.fixed
+            .clone()
+            .or_else(of_request)
+            .ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+    }
+
+    fn tools(&self, caller: &Caller) -> Vec<Tool> {
+        let snapshot = self.app.snapshot();
+        snapshot.tools(caller, self.connector.as_deref())
+    }
+}
+
+/// `get_tool` stays as it is, answering nothing: it has no caller, so an answer could tell of tools
+/// that the caller may not see. It serves headers that mirror arguments, and no schema here has any.
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::default();
+        info.capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        info.server_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(INSTRUCTIONS.to_owned());
+        info
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(REVISIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            let told = "`cursor`: the list has one page, so there is no cursor";
+            return Err(ErrorData::invalid_params(told, None));
+        }
+        let tools = self.tools(&self.caller(&context)?);
+        let mut result = ListToolsResult::with_all_items(tools.iter().map(wire::tool).collect());
+        result.ttl_ms = Some(FRESH_MS);
+        result.cache_scope = Some(CacheScope::Private);
+        result.meta = Some(wire::server());
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let parts = context.extensions.get::<Parts>();
+        let _running = parts.and_then(|parts| {
+            let id = serde_json::to_value(&context.id).ok()?;
+            self.running
+                .begin((&caller, &parts.headers), &id, &context.ct)
+        });
+        let request = ToolRequest {
+            caller,
+            connector: self.connector.clone(),
+            tool: request.name.into_owned(),
+            arguments: Value::Object(request.arguments.unwrap_or_default()),
+            cancel: context.ct.clone(),
+        };
+        match door::call(&self.app, request).await {
+            Ok(recorded) => Ok(CallToolResponse::Complete(wire::result(recorded))),
+            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+        }
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    /// Tells of changes of the caller's own list only: that something else changed is not theirs to
+    /// know.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let caller = self.caller(context.request_context())?;
+        let mut changes = self.app.connectors.changes();
+        let mut known = fingerprint(&self.tools(&caller));
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            }
+            let tools = fingerprint(&self.tools(&caller));
+            if tools == known {
+                continue;
+            }
+            known = tools;
+            let told = ToolListChangedNotification::default();
+            let told = ServerNotification::ToolListChangedNotification(told);
+            if context.sink().send(told).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn fingerprint(tools: &[Tool]) -> Vec<(String, String, Value)> {
+    tools
+        .iter()
+        .map(|tool| {
+            let action = &tool.action;
+            let schema = action.input.clone();
+            (tool.name.clone(), action.description.clone(), schema)
+        })
+        .collect()
+}

@@ -1,0 +1,173 @@
+//! What clients of the revisions before 2026-07-28 do differently: they shake hands, and they take a
+//! call back by a message of its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Json,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use drawbridge_core::call::Caller;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{MODERN, REVISIONS};
+use crate::{door::body::MOST_BYTES, keys};
+
+/// Which revision a request is written in.
+const VERSION: &str = "mcp-protocol-version";
+/// Which handshake a request belongs to.
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The longest session id that is looked at.
+const LONGEST_SESSION: usize = 64;
+/// `UnsupportedProtocolVersion`.
+const UNSUPPORTED: i32 = -32022;
+
+/// Calls that run and may be taken back, by who asked, in which session, under which id.
+///
+/// The session's id is drawn at the handshake and kept nowhere: it gives no right, any gateway takes
+/// it, and it never ends. It only tells apart two processes that use the same token and count from 1.
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<Key, CancellationToken>>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    person: String,
+    client: String,
+    session: String,
+    id: String,
+}
+
+/// One call that runs, until this is dropped.
+pub(super) struct Entry {
+    of: Running,
+    key: Key,
+}
+
+impl Running {
+    /// Remembers a call of a client that has shaken hands.
+    pub(super) fn begin(
+        &self,
+        (caller, headers): (&Caller, &HeaderMap),
+        id: &Value,
+        cancel: &CancellationToken,
+    ) -> Option<Entry> {
+        let key = key(caller, headers, id)?;
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(key.clone(), cancel.clone());
+        let of = self.clone();
+        Some(Entry { of, key })
+    }
+
+    fn cancel(&self, key: &Key) {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(call) = running.get(key) {
+            call.cancel();
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut running = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.key);
+    }
+}
+
+fn key(caller: &Caller, headers: &HeaderMap, id: &Value) -> Option<Key> {
+    let session = headers.get(SESSION)?.to_str().ok()?;
+    (session.len() <= LONGEST_SESSION).then(|| Key {
+        person: caller.person.id.clone(),
+        client: caller.client.to_string(),
+        session: session.to_owned(),
+        id: id.to_string(),
+    })
+}
+
+/// The part of a message that tells what it is.
+#[derive(Deserialize)]
+struct Message {
+    method: Option<String>,
+    #[serde(default)]
+    params: Value,
+}
+
+/// Refuses revisions that are too old, answers `notifications/cancelled`, and gives handshakes an id.
+pub(super) async fn speak(
+    State(running): State<Running>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let version = request.headers().get(VERSION);
+    let version = version.map(|version| version.to_str().unwrap_or_default());
+    match version {
+        Some(version) if version >= MODERN => return next.run(request).await,
+        Some(version) if !REVISIONS.iter().any(|known| known.as_str() == version) => {
+            return too_old(version);
+        }
+        Some(_) | None => {}
+    }
+    let greets = version.is_none();
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, MOST_BYTES).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let message = rare(&bytes);
+    if let Some(message) = &message
+        && message.method.as_deref() == Some("notifications/cancelled")
+    {
+        let key = parts
+            .extensions
+            .get::<Caller>()
+            .and_then(|caller| key(caller, &parts.headers, message.params.get("requestId")?));
+        if let Some(key) = key {
+            running.cancel(&key);
+        }
+        return StatusCode::ACCEPTED.into_response();
+    }
+    let mut response = next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await;
+    let greeted =
+        greets && message.is_some_and(|message| message.method.as_deref() == Some("initialize"));
+    if greeted
+        && response.status().is_success()
+        && let Some(session) = session()
+    {
+        response.headers_mut().insert(SESSION, session);
+    }
+    response
+}
+
+/// The message, where it may be one that is looked at here. Most are not, and are parsed once only.
+fn rare(bytes: &Bytes) -> Option<Message> {
+    let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+    let most = bytes.len() <= 64 << 10;
+    (most && (holds(b"notifications/cancelled") || holds(b"initialize")))
+        .then(|| serde_json::from_slice(bytes).ok())
+        .flatten()
+}
+
+fn session() -> Option<HeaderValue> {
+    let digits: String = hex::encode(keys::random().ok()?).chars().take(32).collect();
+    HeaderValue::from_str(&digits).ok()
+}
+
+fn too_old(version: &str) -> Response {
+    let supported: Vec<&str> = REVISIONS.iter().map(|known| known.as_str()).collect();
+    let error = json!({
+        "code": UNSUPPORTED,
+        "message": format!("this gateway speaks MCP {}", supported.join(", ")),
+        "data": {"supported": supported, "requested": version},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": null, "error": error});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}

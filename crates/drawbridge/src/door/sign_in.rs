@@ -1,0 +1,112 @@
+//! Who sends a request: the caller is put into it, or it ends here.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+use drawbridge_core::{
+    answer::Status,
+    call::{Caller, Door},
+    file::GatewayFile,
+};
+
+use super::{mcp, metadata, refusal::refuse, serve::Peer};
+use crate::{
+    app::App,
+    identify::{COMMAND_LINE, Unidentified},
+    telemetry,
+};
+
+/// Puts the caller into the request, or ends it.
+pub(super) async fn identify(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let gateway = app.gateway();
+    let path = request.uri().path().to_owned();
+    let door = if mcp::is_path(&path) {
+        Door::Mcp
+    } else {
+        Door::Api
+    };
+    // A request without a peer comes from this process: the command line without a server.
+    let peer = request.extensions().get::<Peer>().copied();
+    let source = peer.map(|Peer(address)| address.ip().to_canonical());
+    let asked = (request.headers(), path.as_str());
+    let identified = app.identify.caller_at(asked, door, &gateway).await;
+    match identified.and_then(|caller| from_here(caller, source)) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => {
+            if let (Unidentified::Invalid, Some(source)) = (&error, source) {
+                app.identify.slow_down(source).await;
+            }
+            refused(&error, &gateway, (request.headers(), &path))
+        }
+    }
+}
+
+/// The local token is good on this machine only, should it ever leave it.
+fn from_here(caller: Caller, source: Option<IpAddr>) -> Result<Caller, Unidentified> {
+    let local = source.is_none_or(|source| source.is_loopback());
+    if *caller.client == *COMMAND_LINE && !local {
+        return Err(Unidentified::Invalid);
+    }
+    Ok(caller)
+}
+
+/// RFC 6750, and RFC 9728 where there is an issuer to go to.
+fn refused(
+    error: &Unidentified,
+    gateway: &GatewayFile,
+    (headers, path): (&HeaderMap, &str),
+) -> Response {
+    let message = error.to_string();
+    let told = (&*message, error.mend());
+    let (code, why) = match error {
+        Unidentified::Missing => (StatusCode::UNAUTHORIZED, None),
+        Unidentified::Invalid | Unidentified::Unbound => {
+            (StatusCode::UNAUTHORIZED, Some("invalid_token"))
+        }
+        Unidentified::Scope => (StatusCode::FORBIDDEN, Some("insufficient_scope")),
+        Unidentified::Issuer | Unidentified::Store(_) => {
+            tracing::warn!("cannot tell who is calling: {error}");
+            telemetry::refused("unavailable");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, Status::Unavailable, told);
+        }
+    };
+    telemetry::refused(why.unwrap_or("no_token"));
+    let mut response = refuse(code, Status::Denied, told);
+    let challenge = challenge(why, gateway, (headers, path));
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn challenge(
+    why: Option<&str>,
+    gateway: &GatewayFile,
+    (headers, path): (&HeaderMap, &str),
+) -> String {
+    let mut challenge = "Bearer realm=\"drawbridge\"".to_owned();
+    if let Some(why) = why {
+        challenge.push_str(&format!(", error=\"{why}\""));
+    }
+    if let Some(oidc) = &gateway.oidc {
+        let place = metadata::place(gateway, headers, path);
+        challenge.push_str(&format!(", resource_metadata=\"{place}\""));
+        if !oidc.scopes.is_empty() {
+            challenge.push_str(&format!(", scope=\"{}\"", oidc.scopes.join(" ")));
+        }
+    }
+    challenge
+}
