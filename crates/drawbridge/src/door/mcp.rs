@@ -2,6 +2,7 @@
 
 mod handler;
 mod legacy;
+mod stdio;
 mod wire;
 
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use axum::{
 };
 use drawbridge_core::call::Caller;
 use rmcp::{
-    ServiceExt,
     model::ProtocolVersion,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
@@ -26,10 +26,11 @@ use rmcp::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::body::MOST_BYTES;
+use super::{body::MOST_BYTES, record_malformed};
 use crate::app::App;
 use handler::Handler;
 use legacy::Running;
+pub use stdio::stdio;
 
 /// The revisions spoken here. Older ones have no structured answers.
 const REVISIONS: &[ProtocolVersion] = &[
@@ -83,7 +84,7 @@ pub(super) fn is_path(path: &str) -> bool {
 
 /// The answer to a body that must not be parsed. It is recorded like a call.
 pub(super) async fn malformed(app: &App, caller: &Caller, fault: String) -> Response {
-    let message = match super::record_malformed(app, (caller, "tools/call"), &fault).await {
+    let message = match record_malformed(app, (caller, "tools/call"), &fault).await {
         Ok(_) => fault,
         Err(error) => error.to_string(),
     };
@@ -133,20 +134,4 @@ fn service(
         LocalSessionManager::default().into(),
         config,
     )
-}
-
-/// MCP over stdin and stdout, for one caller, until stdin ends.
-///
-/// # Errors
-/// When the client does not speak MCP.
-pub async fn stdio(app: Arc<App>, caller: Caller, connector: Option<String>) -> anyhow::Result<()> {
-    let handler = Handler {
-        app,
-        connector,
-        fixed: Some(caller),
-        running: Running::default(),
-    };
-    let service = handler.serve(rmcp::transport::stdio()).await?;
-    service.waiting().await?;
-    Ok(())
 }

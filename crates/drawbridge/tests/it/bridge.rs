@@ -100,6 +100,11 @@ impl Bridge {
             .await
     }
 
+    /// Where MCP is.
+    pub(crate) fn url(&self) -> &str {
+        self.address["mcp"].as_str().unwrap()
+    }
+
     pub(crate) fn mcp(&self) -> reqwest::RequestBuilder {
         self.http
             .post(self.address["mcp"].as_str().unwrap())

@@ -8,6 +8,8 @@
 )]
 
 mod bridge;
+mod clients;
+mod conformance;
 mod doors;
 mod formats;
 mod house;

@@ -1,0 +1,105 @@
+//! The official conformance suite, against a committed list of what fails and why.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{clients::prepared, house::House};
+
+/// Callers without a token, since the suite sends none, and room for all it asks.
+const FILE: &str = "anonymous: true\nlimits: {per_person: 100000/min, per_client: 100000/min}\n";
+
+/// How the suite ends the name of a folder of results.
+const STAMP: &str = "-2026-11-26T01-20-29-010Z";
+
+/// The checks of one run that did not pass: scenario and check, with what the suite says.
+fn run(url: &str, requirements: &str, folder: &Path) -> BTreeMap<String, String> {
+    let tools = PathBuf::from(prepared("DRAWBRIDGE_TEST_TOOLS"));
+    let output = Command::new(prepared("DRAWBRIDGE_TEST_NODE"))
+        .arg(tools.join("@modelcontextprotocol/conformance/dist/index.js"))
+        .args(["server", "--url", url, "--requirements", requirements])
+        .args(["--timeout", "30000", "-o"])
+        .arg(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("=== SUMMARY ==="), "the suite broke: {text}");
+    let mut failed = BTreeMap::new();
+    let mut scenarios = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // `server-NAME` and a stamp.
+        let scenario = name.strip_prefix("server-").unwrap();
+        let scenario = &scenario[..scenario.len() - STAMP.len()];
+        let checks = std::fs::read_to_string(path.join("checks.json")).unwrap();
+        let checks: Vec<Value> = serde_json::from_str(&checks).unwrap();
+        scenarios += 1;
+        for check in checks {
+            if !matches!(check["status"].as_str(), Some("SUCCESS" | "INFO")) {
+                let key = format!("{scenario}: {}", check["id"].as_str().unwrap());
+                let why = check["errorMessage"].as_str().unwrap_or_default();
+                failed.insert(key, why.to_owned());
+            }
+        }
+    }
+    assert!(scenarios > 30, "only {scenarios} scenarios ran");
+    failed
+}
+
+/// The committed list: `scenario: check  # reason`.
+fn expected(requirements: &str) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/conformance");
+    let text = std::fs::read_to_string(folder.join(format!("{requirements}.txt"))).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (key, reason) = line
+                .split_once("  # ")
+                .unwrap_or_else(|| panic!("{line}: no reason"));
+            (key.trim().to_owned(), reason.to_owned())
+        })
+        .collect()
+}
+
+async fn conform(requirements: &str) {
+    let house = House::open(FILE).await;
+    let keep = tempfile::tempdir().unwrap();
+    let (url, folder) = (format!("{}/mcp", house.url), keep.path().to_owned());
+    let wanted = requirements.to_owned();
+    let failed = tokio::task::spawn_blocking(move || run(&url, &wanted, &folder))
+        .await
+        .unwrap();
+    let expected = expected(requirements);
+    let fresh: Vec<_> = failed
+        .iter()
+        .filter(|(key, _)| !expected.contains_key(*key))
+        .collect();
+    let mended: Vec<_> = expected
+        .keys()
+        .filter(|key| !failed.contains_key(*key))
+        .collect();
+    assert!(fresh.is_empty(), "fails and is not on the list: {fresh:#?}");
+    assert!(
+        mended.is_empty(),
+        "passes and is still on the list: {mended:#?}"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_2026_07_28_is_spoken_as_the_suite_wants() {
+    conform("2026-07-28").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_2025_11_25_is_spoken_as_the_suite_wants() {
+    conform("2025-11-25").await;
+}
