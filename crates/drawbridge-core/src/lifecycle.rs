@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Failure, Status};
+use crate::{
+    answer::{Failure, Status},
+    file::Span,
+};
 
 /// A connector's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,6 +61,38 @@ impl State {
             Self::Paused => matches!(next, Self::Active | Self::Retired),
             Self::Retired => false,
         }
+    }
+}
+
+/// When a connector must be reviewed again, and what happens when it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Due {
+    /// Until when it must be reviewed.
+    pub at: Timestamp,
+    /// When it is paused, if nobody did.
+    pub pause_at: Timestamp,
+}
+
+impl Due {
+    /// For a connector that was last reviewed at this time. A date after the end of time never
+    /// comes, and then there is none.
+    #[must_use]
+    pub fn after(reviewed: Timestamp, every: Span, grace: Span) -> Option<Self> {
+        let at = reviewed.checked_add(every.duration()).ok()?;
+        let pause_at = at.checked_add(grace.duration()).ok()?;
+        Some(Self { at, pause_at })
+    }
+
+    /// Whether the review date has passed.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        now >= self.at
+    }
+
+    /// Whether the grace period has ended too.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.pause_at
     }
 }
 

@@ -14,7 +14,6 @@ use drawbridge_core::{
     way::{Act, Began, Refused, Way},
 };
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -138,6 +137,7 @@ impl App {
             program,
             seal: Seal::new(secret, "cursor"),
             clock: clock.clone(),
+            way: way.clone(),
         };
         let connectors = Connectors::open(
             workspace.clone(),
@@ -161,7 +161,8 @@ impl App {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        app.keep_up();
+        app.tasks
+            .spawn(crate::upkeep::run(app.clone(), app.stop.clone()));
         let keeper = app.clone();
         app.tasks
             .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
@@ -270,60 +271,6 @@ impl App {
         };
         self.way.refuse(refused, refusal.failure, began).await
     }
-
-    /// Takes up changed files and what other gateways changed in the store.
-    fn keep_up(self: &Arc<Self>) {
-        let app = self.clone();
-        self.tasks.spawn(async move {
-            let mut store = app.store.changes();
-            let (wake, mut files) = watch::channel(());
-            let watcher = watch_files(&app.workspace, wake);
-            if let Err(error) = &watcher {
-                tracing::warn!(
-                    "cannot watch the files, so changes wait for the next restart: {error}"
-                );
-            }
-            loop {
-                tokio::select! {
-                    () = app.stop.cancelled() => return,
-                    Ok(()) = store.changed() => app.identify.forget(),
-                    Ok(()) = files.changed() => tokio::time::sleep(SETTLE).await,
-                }
-                files.mark_unchanged();
-                if let Err(error) = app.connectors.reload().await {
-                    tracing::error!("cannot take up the change: {error}");
-                }
-            }
-        });
-    }
-}
-
-/// How long an editor may take to write all it writes.
-const SETTLE: std::time::Duration = std::time::Duration::from_millis(100);
-
-fn watch_files(
-    workspace: &Workspace,
-    wake: watch::Sender<()>,
-) -> notify::Result<notify::RecommendedWatcher> {
-    use notify::{RecursiveMode, Watcher};
-    let state = workspace.state();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is no change, and the gateway's own state changes all the time.
-        let ours = event.is_ok_and(|event| {
-            event.kind.is_access() || event.paths.iter().all(|path| path.starts_with(&state))
-        });
-        if !ours {
-            wake.send_replace(());
-        }
-    })?;
-    watcher.watch(workspace.folder(), RecursiveMode::NonRecursive)?;
-    for folder in ["connectors", "policies"] {
-        let folder = workspace.folder().join(folder);
-        if folder.is_dir() {
-            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-        }
-    }
-    Ok(watcher)
 }
 
 /// An id for a record: a UUIDv7 in lower case.

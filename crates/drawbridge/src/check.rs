@@ -1,10 +1,34 @@
-//! The connector checklist: eight areas, each green, amber or red, with the sentence that says why.
+//! The connector checklist: eight areas, each green, amber or red, with the sentence that says why
+//! and the mend; from the file, and from facts where they can be seen.
 
-use drawbridge_core::file::{ConnectorFile, Content, GatewayFile, Who};
-use serde::Serialize;
+mod access;
+mod approval;
+mod identity;
+mod logging;
+mod permissions;
+mod purpose;
+mod recovery;
+mod scope;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use drawbridge_core::{
+    connector::Inspection,
+    file::{ConnectorFile, GatewayFile},
+    lifecycle::{Due, Standing},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Review, Used};
+
+/// A grant that nobody used for so long is one too many.
+pub const UNUSED_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How far back calls are counted that failed.
+pub const FAILED_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How an area stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
     /// In order.
@@ -27,157 +51,154 @@ impl Colour {
     }
 }
 
+/// One thing that was noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub colour: Colour,
+    /// Why, in lower case without a full stop.
+    pub sentence: String,
+    /// What to do about it; empty where it is in order.
+    pub mend: String,
+}
+
 /// One of the eight areas.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
     /// Its name.
-    pub name: &'static str,
-    /// How it stands.
+    pub name: String,
+    /// How it stands: as its worst finding does.
     pub colour: Colour,
-    /// Why.
-    pub sentence: String,
+    /// Everything that was noticed, the worst first. Never empty.
+    pub findings: Vec<Finding>,
+    /// Facts that could not be seen.
+    pub unseen: Vec<String>,
 }
 
-/// Grades a file that has no errors.
-#[must_use]
-pub fn grade(file: &ConnectorFile, gateway: &GatewayFile) -> Vec<Area> {
-    vec![
-        purpose(file),
-        scope(file),
-        access(file),
-        identity(file),
-        permissions(file, gateway),
-        logging(file),
-        approval(file),
-        recovery(file),
-    ]
+/// What is graded.
+pub struct Subject<'a> {
+    /// The connector's file, without errors.
+    pub file: &'a ConnectorFile,
+    /// `drawbridge.yaml`.
+    pub gateway: &'a GatewayFile,
+    /// The files of all connectors, this one among them.
+    pub all: &'a BTreeMap<&'a str, &'a ConnectorFile>,
+    /// What is true of it; none where there are only files.
+    pub facts: Option<&'a Facts>,
 }
 
-fn area(name: &'static str, wrong: Option<(Colour, String)>, right: impl Into<String>) -> Area {
-    let (colour, sentence) = wrong.unwrap_or_else(|| (Colour::Green, right.into()));
-    Area {
-        name,
-        colour,
-        sentence,
+/// What is true of a connector, beyond what its file says.
+pub struct Facts {
+    /// Now.
+    pub now: Timestamp,
+    /// Health, freshness and real rights; why they cannot be seen, where it is not open.
+    pub inspection: Result<Inspection, String>,
+    /// In which state it is, and who brought it there.
+    pub standing: Standing,
+    /// Who reviewed it last.
+    pub reviewed: Option<Review>,
+    /// When it must be reviewed again.
+    pub due: Option<Due>,
+    /// Its calls within [`UNUSED_AFTER`].
+    pub used: Vec<Used>,
+    /// Its calls within [`FAILED_WITHIN`].
+    pub recent: Vec<Used>,
+}
+
+/// What an area's module hands in.
+#[derive(Default)]
+struct Noticed {
+    findings: Vec<Finding>,
+    unseen: Vec<String>,
+}
+
+impl Noticed {
+    fn amber(&mut self, sentence: impl Into<String>, mend: impl Into<String>) {
+        self.add(Colour::Amber, sentence.into(), mend.into());
+    }
+
+    fn red(&mut self, sentence: impl Into<String>, mend: impl Into<String>) {
+        self.add(Colour::Red, sentence.into(), mend.into());
+    }
+
+    fn green(&mut self, sentence: impl Into<String>) {
+        self.add(Colour::Green, sentence.into(), String::new());
+    }
+
+    fn unseen(&mut self, fact: impl Into<String>) {
+        self.unseen.push(fact.into());
+    }
+
+    fn add(&mut self, colour: Colour, sentence: String, mend: String) {
+        self.findings.push(Finding {
+            colour,
+            sentence,
+            mend,
+        });
+    }
+
+    fn area(mut self, name: &str) -> Area {
+        self.findings
+            .sort_by_key(|finding| std::cmp::Reverse(finding.colour));
+        Area {
+            name: name.to_owned(),
+            colour: self
+                .findings
+                .first()
+                .map_or(Colour::Green, |worst| worst.colour),
+            findings: self.findings,
+            unseen: self.unseen,
+        }
     }
 }
 
-fn amber(sentence: &str) -> Option<(Colour, String)> {
-    Some((Colour::Amber, sentence.to_owned()))
-}
+/// An area by name, and what notices things in it.
+type Grader = (&'static str, fn(&Subject<'_>, &mut Noticed));
 
-fn purpose(file: &ConnectorFile) -> Area {
-    let wrong = file.purpose.review_every.is_none().then(|| {
-        (
-            Colour::Amber,
-            "nobody has to review it; set `review_every`".to_owned(),
-        )
-    });
-    area(
-        "Purpose",
-        wrong,
-        format!("{} answers for it", file.purpose.owner),
-    )
-}
+/// The eight areas, in the order of the file's sections.
+static AREAS: [Grader; 8] = [
+    ("Purpose", purpose::grade),
+    ("Scope", scope::grade),
+    ("Access", access::grade),
+    ("Identity", identity::grade),
+    ("Permissions", permissions::grade),
+    ("Logging", logging::grade),
+    ("Approval", approval::grade),
+    ("Recovery", recovery::grade),
+];
 
-fn scope(file: &ConnectorFile) -> Area {
-    let wrong = if file.scope.is_empty() {
-        amber("all of the system is in reach; name what is needed under `scope`")
-    } else {
-        None
-    };
-    area("Scope", wrong, "limited to what `scope` names")
-}
-
-fn access(file: &ConnectorFile) -> Area {
-    let words: Vec<&str> = file.access.iter().map(|power| power.word()).collect();
-    let effects = file.access.iter().any(|power| power.is_effect());
-    let wrong = if effects {
-        amber("it changes the system; see that every effect has a gate")
-    } else {
-        None
-    };
-    area("Access", wrong, format!("{} only", words.join(" and ")))
-}
-
-fn identity(file: &ConnectorFile) -> Area {
-    let wrong = if file.identity.approved_by.is_none() {
-        amber("nobody is named who allowed the account; set `approved_by`")
-    } else {
-        None
-    };
-    area(
-        "Identity",
-        wrong,
-        format!("acts as {}", file.identity.account),
-    )
-}
-
-fn permissions(file: &ConnectorFile, gateway: &GatewayFile) -> Area {
-    let to = |who: &Who| {
-        file.permissions
-            .iter()
-            .any(|permission| permission.who.contains(who))
-    };
-    let whole = file
-        .permissions
+/// Grades a file that has no errors.
+#[must_use]
+pub fn grade(subject: &Subject<'_>) -> Vec<Area> {
+    AREAS
         .iter()
-        .any(|permission| permission.only.is_empty() && permission.who.contains(&Who::Everyone));
-    let wrong = if gateway.anonymous && to(&Who::Anonymous) {
-        amber("callers without a token may use it")
-    } else if whole {
-        amber("everyone may use all of it; narrow it with `only`")
-    } else if file.permissions.is_empty() {
-        amber("nobody may use it")
-    } else {
-        None
-    };
-    area(
-        "Permissions",
-        wrong,
-        format!("{} grants, nothing by default", file.permissions.len()),
-    )
+        .map(|(name, grade)| {
+            let mut noticed = Noticed::default();
+            grade(subject, &mut noticed);
+            noticed.area(name)
+        })
+        .collect()
 }
 
-fn logging(file: &ConnectorFile) -> Area {
-    let wrong = if file.logging.content == Content::Full {
-        amber("records keep whole contents; see that this is wanted")
-    } else if file.logging.keep.is_none() {
-        amber("nobody says how long records are kept; set `keep`")
-    } else {
-        None
-    };
-    area("Logging", wrong, "every call is recorded")
+/// Why a connector must not be active: its red areas, each with the sentence and the mend.
+#[must_use]
+pub fn red(areas: &[Area]) -> Option<String> {
+    let red: Vec<String> = areas
+        .iter()
+        .flat_map(|area| area.findings.iter().map(move |finding| (area, finding)))
+        .filter(|(_, finding)| finding.colour == Colour::Red)
+        .map(|(area, finding)| format!("{}: {}; {}", area.name, finding.sentence, finding.mend))
+        .collect();
+    (!red.is_empty()).then(|| red.join(". "))
 }
 
-fn approval(file: &ConnectorFile) -> Area {
-    let effects = file.access.iter().any(|power| power.is_effect());
-    let wrong = (effects && file.approval.is_empty()).then(|| {
-        (
-            Colour::Red,
-            "it changes the system and no gate says who approves".to_owned(),
-        )
-    });
-    area(
-        "Approval",
-        wrong,
-        if effects {
-            "effects are gated"
-        } else {
-            "it changes nothing, so there is nothing to approve"
-        },
-    )
+/// A moment as people read it: the day.
+fn day(moment: Timestamp) -> String {
+    moment
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .strftime("%-d %B %Y")
+        .to_string()
 }
 
-fn recovery(file: &ConnectorFile) -> Area {
-    let wrong = if file.recovery.pause.is_empty() {
-        amber("only the owner may stop it; name others under `pause`")
-    } else {
-        None
-    };
-    area(
-        "Recovery",
-        wrong,
-        format!("{} groups or people may stop it", file.recovery.pause.len()),
-    )
-}
+#[cfg(test)]
+mod tests;

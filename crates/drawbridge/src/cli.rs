@@ -54,10 +54,7 @@ enum Command {
     /// Writes a workspace. Example: drawbridge init acme --email ann@acme.example --documents ./handbook
     Init(init::Wanted),
     /// Checks all files, and grades each connector in eight areas. Example: drawbridge check handbook
-    Check {
-        /// One connector only.
-        name: Option<String>,
-    },
+    Check(check::Wanted),
     /// Prints the JSON Schema of a file. Example: drawbridge schema connector
     Schema {
         /// `connector` or `gateway`.
@@ -198,7 +195,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
     let workspace = workspace(line.dir)?;
     match line.command {
         Command::Serve => serve::run(&workspace).await,
-        Command::Check { name } => check::run(&workspace, name.as_deref(), line.json),
+        Command::Check(wanted) => check::run(&workspace, (&wanted, line.person), line.json).await,
         Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
         Command::Log(wanted) => log::run(&workspace, line.person, (wanted, line.json)).await,
         command => {
@@ -294,7 +291,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Demo { .. }
         | Command::Stdio { .. }
         | Command::Init(_)
-        | Command::Check { .. }
+        | Command::Check(_)
         | Command::Log(_)
         | Command::Schema { .. }
         | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),

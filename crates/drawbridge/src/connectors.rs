@@ -13,8 +13,10 @@ use drawbridge_core::{
     connector::{Clock, Kind},
     decide::{PolicyFile, RuleBook, Ruled},
     file::{FileError, FileErrors, GatewayFile},
-    log::Seal,
+    log::{LogDown, Record, Seal},
+    way::Way,
 };
+use serde_json::json;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
@@ -25,7 +27,7 @@ use crate::{
 
 use mount::{Accepted, Opener};
 pub use mount::{Mounted, Waiting};
-pub use review::{GATEWAY, short};
+pub use review::{GATEWAY, due, short};
 
 /// All connectors, at one moment.
 pub struct Snapshot {
@@ -50,6 +52,7 @@ pub struct Connectors {
     kinds: &'static [&'static dyn Kind],
     opener: Opener,
     clock: Arc<dyn Clock>,
+    way: Way,
     current: ArcSwap<Snapshot>,
     /// One reload at a time.
     reloading: Mutex<()>,
@@ -64,6 +67,8 @@ pub struct Lent {
     pub seal: Seal,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The way onto the log, for what the gateway does by itself.
+    pub way: Way,
 }
 
 /// Why the connectors cannot be brought into force.
@@ -75,6 +80,9 @@ pub enum ReloadError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What changes cannot be recorded, so it does not change.
+    #[error(transparent)]
+    Log(#[from] LogDown),
 }
 
 impl Connectors {
@@ -100,13 +108,14 @@ impl Connectors {
             version: 0,
             policies: Vec::new(),
         };
-        let clock = lent.clock.clone();
+        let (clock, way) = (lent.clock.clone(), lent.way.clone());
         let connectors = Self {
             opener: Opener::new(&workspace, lent),
             workspace,
             store,
             kinds,
             clock,
+            way,
             current: ArcSwap::from_pointee(empty),
             reloading: Mutex::new(()),
             changed: watch::Sender::new(0),
@@ -184,6 +193,10 @@ impl Connectors {
                 )
             }
         };
+        if !first {
+            self.record_changes(&old, (&gateway, &policies), &accepted)
+                .await?;
+        }
         let rules = Arc::new(rules);
         let mut connectors = BTreeMap::new();
         for one in accepted {
@@ -202,6 +215,37 @@ impl Connectors {
             policies,
         };
         self.swap(&old, next).await;
+        Ok(())
+    }
+
+    /// Puts on the log what takes effect without a reviewer: `drawbridge.yaml`, policies, and
+    /// connectors whose file is gone.
+    async fn record_changes(
+        &self,
+        old: &Snapshot,
+        (gateway, policies): (&Arc<GatewayFile>, &[PolicyFile]),
+        accepted: &[Accepted],
+    ) -> Result<(), ReloadError> {
+        let own = Record::GATEWAY;
+        if !Arc::ptr_eq(gateway, &old.gateway) {
+            let what = json!({"file": Workspace::GATEWAY_FILE, "content": &**gateway});
+            self.note((own, "configure"), &what, "drawbridge.yaml was changed")
+                .await?;
+        }
+        if *policies != *old.policies {
+            let names: Vec<&str> = policies.iter().map(|file| file.name.as_str()).collect();
+            let texts: Vec<&str> = policies.iter().map(|file| file.text.as_str()).collect();
+            let what = json!({"files": names, "content": texts});
+            self.note((own, "configure"), &what, "policies were changed")
+                .await?;
+        }
+        for name in old.connectors.keys() {
+            if !accepted.iter().any(|one| one.name == *name) {
+                let what = json!({"name": name});
+                self.note((name, "withdraw"), &what, "its file is gone")
+                    .await?;
+            }
+        }
         Ok(())
     }
 

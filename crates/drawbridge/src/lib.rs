@@ -14,4 +14,5 @@ pub mod operate;
 pub mod resolve;
 pub mod store;
 pub mod telemetry;
+mod upkeep;
 pub mod workspace;

@@ -276,7 +276,7 @@ impl App {
             Operation::Connector { name } => {
                 connectors::connector_found(snapshot, caller, name).await
             }
-            Operation::Check { name } => checklist::check_found(snapshot, caller, name.as_deref()),
+            Operation::Check { name } => self.check_found(snapshot, caller, name.as_deref()).await,
             Operation::Tokens => self.tokens_found(snapshot, caller).await,
             Operation::NewToken {
                 person,

@@ -5,6 +5,7 @@ mod place;
 mod reading;
 mod records;
 mod tokens;
+mod usage;
 mod witness;
 mod writer;
 
@@ -26,6 +27,7 @@ use place::Use;
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
 pub use tokens::{NewToken, Token};
+pub use usage::Used;
 pub use writer::{LogState, Writer};
 
 /// How often another process's changes are looked for.

@@ -76,6 +76,16 @@ impl Workspace {
         self.folder.join(".drawbridge")
     }
 
+    /// The files that are there, by path.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.folder.join(Self::GATEWAY_FILE)];
+        for (folder, extension) in FOLDERS {
+            files.extend(paths(&self.folder.join(folder), extension).unwrap_or_default());
+        }
+        files
+    }
+
     /// Reads all files. What cannot be read is told, not skipped.
     #[must_use]
     pub fn read(&self) -> Files {
@@ -109,19 +119,13 @@ impl Workspace {
         extension: &str,
         unreadable: &mut Vec<FileError>,
     ) -> Vec<(String, String, String)> {
-        let entries = match std::fs::read_dir(self.folder.join(folder)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        let paths = match paths(&self.folder.join(folder), extension) {
+            Ok(paths) => paths,
             Err(error) => {
                 unreadable.push(cannot_read(folder, &error));
                 return Vec::new();
             }
         };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|found| found == extension))
-            .collect();
-        paths.sort();
         let mut files = Vec::new();
         for path in paths {
             let (Some(stem), Some(file)) = (
@@ -138,6 +142,27 @@ impl Workspace {
         }
         files
     }
+}
+
+/// The folders of files, with the extension that counts in each.
+const FOLDERS: [(&str, &str); 2] = [("connectors", "yaml"), ("policies", "cedar")];
+
+/// The files with an extension in a folder, in order; none where there is no folder.
+fn paths(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

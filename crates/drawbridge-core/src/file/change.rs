@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ConnectorFile, Labels, Permission, System};
+use super::{ConnectorFile, Labels, Permission, Purpose, System};
 use crate::{call::Power, connector::Kind};
 
 /// Which way a change goes. Narrowing takes effect at once; widening needs review.
@@ -58,10 +58,19 @@ pub fn changes(
         }
     };
     differs(
-        "/purpose",
-        old.purpose == new.purpose,
+        "/purpose/task",
+        old.purpose.task == new.purpose.task,
         Direction::Neutral,
-        "the purpose changed",
+        "its purpose is put in other words",
+    );
+    differs(
+        "/purpose/owner",
+        old.purpose.owner == new.purpose.owner,
+        Direction::Widens,
+        &format!(
+            "`{}` answers for it, and may stop and start it",
+            new.purpose.owner
+        ),
     );
     differs(
         "/system/kind",
@@ -75,6 +84,7 @@ pub fn changes(
         Direction::Widens,
         "it acts as another account, or with another credential",
     );
+    found.extend(review(&old.purpose, &new.purpose));
     found.extend(limits(&old.system, &new.system));
     found.extend(access(&old.access, &new.access));
     found.extend(permissions(&old.permissions, &new.permissions));
@@ -83,6 +93,34 @@ pub fn changes(
         found.extend(kind.compare(&old.part(), &new.part(), labels));
     }
     found
+}
+
+/// A review that comes later, or never, is less oversight.
+fn review(old: &Purpose, new: &Purpose) -> Option<Change> {
+    let at = "/purpose/review_every";
+    match (old.review_every, new.review_every) {
+        (old, new) if old == new => None,
+        (Some(old), Some(new)) if new < old => Some(Change::new(
+            at,
+            Direction::Narrows,
+            format!("it is reviewed every {new}, not every {old}"),
+        )),
+        (None, Some(new)) => Some(Change::new(
+            at,
+            Direction::Narrows,
+            format!("it is reviewed every {new}"),
+        )),
+        (_, Some(new)) => Some(Change::new(
+            at,
+            Direction::Widens,
+            format!("it is reviewed only every {new}"),
+        )),
+        (_, None) => Some(Change::new(
+            at,
+            Direction::Widens,
+            "nobody has to review it",
+        )),
+    }
 }
 
 fn access(old: &[Power], new: &[Power]) -> Vec<Change> {

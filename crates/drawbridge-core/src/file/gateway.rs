@@ -45,6 +45,10 @@ pub struct GatewayFile {
     /// gives to `anonymous`. Default false.
     #[serde(default)]
     pub anonymous: bool,
+    /// How long a connector goes on after its review date has passed, before it is paused.
+    /// Default 30d.
+    #[serde(default = "default_grace")]
+    pub review_grace: Span,
     /// Limits for every connector that sets none of its own.
     #[serde(default)]
     pub limits: Limits,
@@ -277,6 +281,10 @@ fn default_address() -> String {
 
 fn default_store() -> String {
     "sqlite".to_owned()
+}
+
+fn default_grace() -> Span {
+    Span::new(Duration::from_secs(30 * 24 * 3600))
 }
 
 fn default_skew() -> Span {

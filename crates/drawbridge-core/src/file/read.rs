@@ -13,6 +13,7 @@ use super::{
 use crate::{
     call::{Person, Power},
     connector::{Kind, LABEL},
+    log::Record,
 };
 
 /// Reads `drawbridge.yaml`.
@@ -92,12 +93,17 @@ fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
     if !file.people.contains_key(&file.operator) {
         wrong.push(unknown_person("/operator", &file.operator, file));
     }
-    if file.people.contains_key(Person::ANONYMOUS) {
-        wrong.push(Fault::new(
-            format!("/people/{}", Person::ANONYMOUS),
-            "this name is kept for callers without a token",
-            "choose another id",
-        ));
+    for (id, whom) in [
+        (Person::ANONYMOUS, "callers without a token"),
+        (Record::GATEWAY, "the gateway itself"),
+    ] {
+        if file.people.contains_key(id) {
+            wrong.push(Fault::new(
+                format!("/people/{id}"),
+                format!("this name is kept for {whom}"),
+                "choose another id",
+            ));
+        }
     }
     let distinct: BTreeSet<&String> = file.labels.iter().collect();
     if distinct.len() != file.labels.len() {
@@ -212,6 +218,13 @@ fn check_connector(
                 file.connector
             ),
             format!("write `connector: {stem}`, or rename the file"),
+        ));
+    }
+    if file.connector == Record::GATEWAY {
+        wrong.push(Fault::new(
+            "/connector",
+            "this name is kept for the gateway itself",
+            "choose another name, and rename the file with it",
         ));
     }
     wrong.extend(unknown_who(

@@ -1,95 +1,236 @@
 //! `check`: every error in every file, and the eight areas of each connector.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use drawbridge_core::{
+    call::Action,
+    connector::Kind,
     decide::{RuleBook, Ruled},
-    file::{FileError, read_connector},
+    file::{ConnectorFile, FileError, GatewayFile, read_connector},
 };
-use serde_json::json;
+use drawbridge_kinds::kinds::KINDS;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::show as out;
+use super::{client::Client, show as out};
 use crate::{
-    check::{Area, Colour, grade},
-    workspace::Workspace,
+    check::{Area, Colour, Subject, grade},
+    workspace::{Files, Workspace},
 };
 
-pub(super) fn run(
+/// The exit code when an area is red.
+const RED: u8 = 1;
+/// The exit code when a file has errors.
+const BROKEN: u8 = 2;
+
+/// What to check.
+#[derive(clap::Args)]
+pub(super) struct Wanted {
+    /// One connector only.
+    name: Option<String>,
+    /// Looks at the files alone and asks no gateway.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// A connector with its areas.
+#[derive(Serialize, Deserialize)]
+struct Graded {
+    connector: String,
+    #[serde(default)]
+    state: Option<String>,
+    areas: Vec<Area>,
+    /// The revision that waits for review, where there is one.
+    #[serde(default)]
+    waiting: Option<Waits>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Waits {
+    hash: String,
+    areas: Vec<Area>,
+}
+
+pub(super) async fn run(
     workspace: &Workspace,
-    only: Option<&str>,
+    (wanted, person): (&Wanted, Option<String>),
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let files = workspace.read();
-    let gateway = files.gateway?;
+    let (errors, mut graded) = from_files(files);
+    let mut seen = false;
+    // A workspace where no gateway ever ran has no facts, and looking must not make it one.
+    if !wanted.offline && workspace.state().is_dir() {
+        match from_gateway(workspace, person).await {
+            Ok(facts) => {
+                seen = true;
+                for one in facts {
+                    graded.insert(one.connector.clone(), one);
+                }
+            }
+            Err(error) => out::error(&format!("only the files were looked at: {error:#}")),
+        }
+    }
+    if let Some(name) = &wanted.name {
+        graded.retain(|found, _| found == name);
+        let broken = format!("connectors/{name}.yaml");
+        if graded.is_empty() && !errors.iter().any(|error| error.file == broken) {
+            anyhow::bail!("there is no connector `{name}`");
+        }
+    }
+    show(&errors, (&graded, seen), json);
+    let red = graded
+        .values()
+        .flat_map(|one| &one.areas)
+        .any(|area| area.colour == Colour::Red);
+    Ok(match (errors.is_empty(), red) {
+        (false, _) => ExitCode::from(BROKEN),
+        (true, true) => ExitCode::from(RED),
+        (true, false) => ExitCode::SUCCESS,
+    })
+}
+
+/// A connector file without errors, and what the rules must know of it.
+struct Good {
+    file: ConnectorFile,
+    kind: &'static dyn Kind,
+    actions: Vec<Arc<Action>>,
+}
+
+/// Reads all files: what is wrong with them, and how those stand that are in order.
+fn from_files(files: Files) -> (Vec<FileError>, BTreeMap<String, Graded>) {
     let mut errors = files.unreadable;
+    let gateway = match files.gateway {
+        Ok(gateway) => gateway,
+        Err(found) => {
+            errors.extend(found.0);
+            return (errors, BTreeMap::new());
+        }
+    };
     let mut good = Vec::new();
     for (name, text) in &files.connectors {
-        match read_connector(
-            &text.name,
-            name,
-            &text.text,
-            &gateway,
-            drawbridge_kinds::kinds::KINDS,
-        ) {
+        match read_connector(&text.name, name, &text.text, &gateway, KINDS) {
             Ok((file, kind)) => {
-                let actions = kind
-                    .actions(&file.part())
-                    .into_iter()
-                    .map(std::sync::Arc::new)
-                    .collect::<Vec<_>>();
-                good.push((name, file, kind, actions));
+                let actions = kind.actions(&file.part()).into_iter();
+                let actions = actions
+                    .filter(|action| file.access.contains(&action.power))
+                    .map(Arc::new)
+                    .collect();
+                good.push(Good {
+                    file,
+                    kind,
+                    actions,
+                });
             }
             Err(found) => errors.extend(found.0),
         }
     }
     let ruled: Vec<Ruled<'_>> = good
         .iter()
-        .map(|(_, file, kind, actions)| Ruled {
-            file,
-            kind: *kind,
-            actions,
+        .map(|one| Ruled {
+            file: &one.file,
+            kind: one.kind,
+            actions: &one.actions,
         })
         .collect();
     if let Err(found) = RuleBook::build(&gateway, &ruled, &files.policies) {
         errors.extend(found.0);
     }
-    let graded: Vec<(&String, Vec<Area>)> = good
-        .iter()
-        .filter(|(name, ..)| only.is_none_or(|only| only == *name))
-        .map(|(name, file, ..)| (*name, grade(file, &gateway)))
-        .collect();
-    let red = graded
-        .iter()
-        .any(|(_, areas)| areas.iter().any(|area| area.colour == Colour::Red));
-    show(&errors, &graded, json);
-    Ok(ExitCode::from(if !errors.is_empty() {
-        2
-    } else {
-        u8::from(red)
-    }))
+    (errors, graded(&good, &gateway))
 }
 
-fn show(errors: &[FileError], graded: &[(&String, Vec<Area>)], json: bool) {
+fn graded(good: &[Good], gateway: &GatewayFile) -> BTreeMap<String, Graded> {
+    let all: BTreeMap<&str, &ConnectorFile> = good
+        .iter()
+        .map(|one| (one.file.connector.as_str(), &one.file))
+        .collect();
+    all.iter()
+        .map(|(name, file)| {
+            let subject = Subject {
+                file,
+                gateway,
+                all: &all,
+                facts: None,
+            };
+            let graded = Graded {
+                connector: (*name).to_owned(),
+                state: None,
+                areas: grade(&subject),
+                waiting: None,
+            };
+            ((*name).to_owned(), graded)
+        })
+        .collect()
+}
+
+/// Asks the gateway, which knows the facts.
+async fn from_gateway(
+    workspace: &Workspace,
+    person: Option<String>,
+) -> anyhow::Result<Vec<Graded>> {
+    let client = Client::connect(workspace, person).await?;
+    let answer = client.get("/check").await;
+    client.close().await;
+    let answer = answer?;
+    match answer.pointer("/data/connectors") {
+        Some(connectors) => Ok(serde_json::from_value(connectors.clone())?),
+        None => anyhow::bail!(
+            "{}",
+            answer
+                .pointer("/notices/0")
+                .and_then(Value::as_str)
+                .unwrap_or("the gateway does not answer")
+        ),
+    }
+}
+
+fn show(errors: &[FileError], (graded, seen): (&BTreeMap<String, Graded>, bool), json: bool) {
     if json {
-        let connectors: serde_json::Map<String, serde_json::Value> = graded
-            .iter()
-            .map(|(name, areas)| ((*name).clone(), json!(areas)))
-            .collect();
-        out::line(&json!({"errors": errors, "connectors": connectors}).to_string());
-    } else {
-        for error in errors {
-            out::error(&error.to_string());
+        let connectors: Vec<&Graded> = graded.values().collect();
+        let status = if errors.is_empty() { "ok" } else { "invalid" };
+        let data = json!({"facts": seen, "errors": errors, "connectors": connectors});
+        return out::line(&json!({"status": status, "data": data}).to_string());
+    }
+    for error in errors {
+        out::error(&error.to_string());
+    }
+    for one in graded.values() {
+        let state = one.state.as_deref().unwrap_or("by its file alone");
+        out::line(&format!("{} ({state})", one.connector));
+        one.areas.iter().for_each(line);
+        if let Some(waits) = &one.waiting {
+            let hash = waits.hash.get(..12).unwrap_or(&waits.hash);
+            out::line(&format!(
+                "{}, revision {hash} that waits for review",
+                one.connector
+            ));
+            waits.areas.iter().for_each(line);
         }
-        for (name, areas) in graded {
-            out::line(name);
-            for area in areas {
-                out::line(&format!(
-                    "  {:<6} {:<12} {}",
-                    area.colour.word(),
-                    area.name,
-                    area.sentence
-                ));
-            }
+    }
+    if !seen && errors.is_empty() {
+        out::line("No gateway has run here: what only facts can tell was not looked at.");
+    }
+}
+
+fn line(area: &Area) {
+    for (index, finding) in area.findings.iter().enumerate() {
+        let worst = index == 0;
+        if !worst && finding.colour == Colour::Green {
+            continue;
         }
+        let name = if worst { area.name.as_str() } else { "" };
+        let mend = if finding.mend.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", finding.mend)
+        };
+        out::line(&format!(
+            "  {:<6} {name:<12} {}{mend}",
+            finding.colour.word(),
+            finding.sentence
+        ));
+    }
+    for fact in &area.unseen {
+        out::line(&format!("  {:<6} {:<12} not seen: {fact}", "", ""));
     }
 }

@@ -7,7 +7,7 @@ use drawbridge_core::{
     connector::{Connector, Context, Kind},
     decide::{Limiter, RuleBook},
     file::{Change, ConnectorFile, GatewayFile, Limits},
-    lifecycle::{Standing, State},
+    lifecycle::{Due, Standing, State},
     way::Bridge,
 };
 use jsonschema::Validator;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Lent;
-use crate::workspace::Workspace;
+use crate::{store::Review, workspace::Workspace};
 
 /// A connector whose file is understood: what shall be in force.
 pub(super) struct Accepted {
@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub(super) actions: Arc<[Arc<Action>]>,
     pub(super) waiting: Option<Waiting>,
     pub(super) broken: Option<String>,
+    pub(super) reviewed: Option<Review>,
+    pub(super) due: Option<Due>,
 }
 
 /// A revision that waits for a reviewer.
@@ -34,6 +36,8 @@ pub(super) struct Accepted {
 pub struct Waiting {
     /// Its content hash.
     pub hash: String,
+    /// What it says.
+    pub file: Arc<ConnectorFile>,
     /// How it differs from the one in force; empty where none is.
     pub changes: Vec<Change>,
 }
@@ -54,6 +58,10 @@ pub struct Mounted {
     pub waiting: Option<Waiting>,
     /// Why the file as it stands is not in force.
     pub broken: Option<String>,
+    /// Who reviewed it last.
+    pub reviewed: Option<Review>,
+    /// When it must be reviewed again.
+    pub due: Option<Due>,
     limits: Limits,
 }
 
@@ -135,6 +143,8 @@ impl Opener {
             validators,
             waiting: one.waiting,
             broken: one.broken,
+            reviewed: one.reviewed,
+            due: one.due,
             limits,
             bridge: Arc::new(Bridge {
                 file: one.file,

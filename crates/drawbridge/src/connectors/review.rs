@@ -3,14 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use drawbridge_core::{
-    call::Action,
+    answer::Found,
+    call::{Action, Caller},
     connector::Kind,
     file::{Change, ConnectorFile, Direction, FileError, GatewayFile, changes, read_connector},
-    lifecycle::{Standing, State},
+    lifecycle::{Due, Standing, State},
+    way::Act,
 };
+use serde_json::{Value, json};
 
 use super::{Accepted, Connectors, ReloadError, Snapshot, mount::Waiting};
 use crate::{
+    app::new_id,
     store::{self, Review},
     workspace::Text,
 };
@@ -87,47 +91,131 @@ impl Connectors {
                 .put_revision((&name, &text.hash), &text.text, self.clock.now())
                 .await?;
         }
-        let active = match &standing.active {
-            Some(hash) if *hash == text.hash => None,
-            Some(hash) => self.active(&name, hash, gateway).await?,
-            None => None,
-        };
         let (mut waiting, mut problems, mut broken) = (None, Vec::new(), None);
-        let in_force = match (read, active) {
-            (Ok(read), None) if standing.active.is_none() => {
-                waiting = Some(Waiting {
-                    hash: text.hash.clone(),
-                    changes: Vec::new(),
-                });
-                Some((read, text.hash))
+        let in_force = match read {
+            Ok(read) => {
+                let chosen;
+                (standing, chosen, waiting) = self.choose(standing, (&text, read), gateway).await?;
+                Some(chosen)
             }
-            (Ok(read), None) => Some((read, text.hash)),
-            (Ok(read), Some((active, hash))) => {
-                let differences = changes(&active.0, &read.0, read.1, &gateway.labels());
-                if differences
-                    .iter()
-                    .any(|change| change.direction == Direction::Widens)
-                {
-                    waiting = Some(Waiting {
-                        hash: text.hash,
-                        changes: differences,
-                    });
-                    Some((active, hash))
-                } else {
-                    standing = self.narrow(standing, &text, &differences).await?;
-                    Some((read, text.hash))
-                }
-            }
-            (Err(errors), active) => {
+            Err(errors) => {
                 broken = errors.0.first().map(ToString::to_string);
                 problems = errors.0;
                 // Without one, the approved revision itself no longer fits drawbridge.yaml.
-                active
+                match &standing.active {
+                    Some(hash) => self.active(&name, hash, gateway).await?,
+                    None => None,
+                }
             }
         };
-        let accepted = in_force
-            .map(|(read, hash)| accepted(name, (read, hash), standing, old, (waiting, broken)));
-        Ok((accepted, problems))
+        let Some((read, hash)) = in_force else {
+            return Ok((None, problems));
+        };
+        let reviewed = self.store.last_review(&name, GATEWAY).await?;
+        let due = due(&read.0, gateway, reviewed.as_ref());
+        let standing = self.overdue(standing, due).await?;
+        let one = Accepted {
+            waiting,
+            broken,
+            reviewed,
+            due,
+            ..accepted(name, (read, hash), standing, old)
+        };
+        Ok((Some(one), problems))
+    }
+
+    /// Of a file without errors and the revision in force: which one it is from here on, and
+    /// whether the file waits for a reviewer.
+    async fn choose(
+        &self,
+        mut standing: store::Standing,
+        (text, read): (&Text, Read),
+        gateway: &GatewayFile,
+    ) -> Result<(store::Standing, (Read, String), Option<Waiting>), ReloadError> {
+        let waits = |changes| {
+            Some(Waiting {
+                hash: text.hash.clone(),
+                file: read.0.clone(),
+                changes,
+            })
+        };
+        let Some(hash) = standing.active.clone() else {
+            let waiting = waits(Vec::new());
+            return Ok((standing, (read, text.hash.clone()), waiting));
+        };
+        if hash == text.hash {
+            return Ok((standing, (read, hash), None));
+        }
+        let Some(active) = self.active(&standing.connector, &hash, gateway).await? else {
+            // What it would widen cannot be told, and what was approved cannot be in force.
+            let lost = "the approved revision no longer fits drawbridge.yaml";
+            let waiting = waits(vec![Change::new("", Direction::Widens, lost)]);
+            if standing.state == State::Active {
+                standing.state = State::InReview;
+            }
+            return Ok((standing, (read, text.hash.clone()), waiting));
+        };
+        let differences = changes(&active.0.0, &read.0, read.1);
+        let wider = |change: &Change| change.direction == Direction::Widens;
+        if differences.iter().any(wider) {
+            let waiting = waits(differences);
+            return Ok((standing, active, waiting));
+        }
+        let standing = self.narrow(standing, text, &differences).await?;
+        Ok((standing, (read, text.hash.clone()), None))
+    }
+
+    /// Pauses a connector that nobody reviewed in time.
+    async fn overdue(
+        &self,
+        standing: store::Standing,
+        due: Option<Due>,
+    ) -> Result<store::Standing, ReloadError> {
+        let now = self.clock.now();
+        let Some(due) = due.filter(|due| standing.state == State::Active && due.is_over(now))
+        else {
+            return Ok(standing);
+        };
+        let reason = format!("its review was due at {} and nobody did it", due.at);
+        let standing = store::Standing {
+            state: State::Paused,
+            by: GATEWAY.to_owned(),
+            at: now,
+            reason: reason.clone(),
+            ..standing
+        };
+        let name = &standing.connector;
+        self.note(
+            (name, "pause"),
+            &json!({"name": name, "reason": reason}),
+            &reason,
+        )
+        .await?;
+        self.store.set_standing(&standing).await?;
+        tracing::warn!(connector.name = %name, "paused `{name}`: {reason}");
+        Ok(standing)
+    }
+
+    /// Puts what the gateway does by itself on the log, before it does it.
+    pub(super) async fn note(
+        &self,
+        (connector, action): (&str, &str),
+        arguments: &Value,
+        reason: &str,
+    ) -> Result<(), ReloadError> {
+        let act = Act {
+            id: &new_id(),
+            caller: &Caller::gateway(),
+            connector,
+            action,
+            power: None,
+            arguments,
+            reason: reason.to_owned(),
+            in_full: true,
+        };
+        let done = Found::new(json!({"done": true}), String::new(), 1);
+        self.way.note(act, Ok(done), self.way.begin()).await?;
+        Ok(())
     }
 
     /// The approved revision, from the store, as it reads with `drawbridge.yaml` as it is.
@@ -167,8 +255,10 @@ impl Connectors {
             active: Some(text.hash.clone()),
             ..standing
         };
-        self.store.approve_revision(&standing, &review).await?;
         let name = &standing.connector;
+        let what = json!({"name": name, "hash": text.hash, "changes": differences});
+        self.note((name, "narrow"), &what, &review.reason).await?;
+        self.store.approve_revision(&standing, &review).await?;
         tracing::info!(connector.name = %name, revision = short(&text.hash), "a narrower revision of `{name}` is in force");
         Ok(standing)
     }
@@ -185,6 +275,12 @@ impl Connectors {
     }
 }
 
+/// When a file that was reviewed at a time must be reviewed again.
+pub fn due(file: &ConnectorFile, gateway: &GatewayFile, reviewed: Option<&Review>) -> Option<Due> {
+    let every = file.purpose.review_every?;
+    Due::after(reviewed?.at, every, gateway.review_grace)
+}
+
 /// The first digits of a hash, as people are shown it.
 #[must_use]
 pub fn short(hash: &str) -> &str {
@@ -196,7 +292,6 @@ fn accepted(
     ((file, kind), hash): (Read, String),
     standing: store::Standing,
     old: &Snapshot,
-    (waiting, broken): (Option<Waiting>, Option<String>),
 ) -> Accepted {
     // An unchanged file keeps its actions, and with them all that was compiled for them.
     let same = old
@@ -227,7 +322,9 @@ fn accepted(
             reason: standing.reason,
         },
         actions,
-        waiting,
-        broken,
+        waiting: None,
+        broken: None,
+        reviewed: None,
+        due: None,
     }
 }

@@ -1,30 +1,130 @@
-//! The checklist of the connectors that a caller looks after.
+//! The checklist of the connectors that a caller looks after, from their files and from facts.
 
-use drawbridge_core::{answer::Found, call::Caller};
+use std::{collections::BTreeMap, time::Duration};
+
+use drawbridge_core::{
+    answer::{Failure, Found},
+    call::Caller,
+    connector::{Connector, Health, Inspection},
+    file::ConnectorFile,
+};
 use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{looked_after, looks_after},
+    roles::{is_owner, looked_after, looks_after},
+    store_down,
 };
-use crate::{check, connectors::Snapshot};
+use crate::{
+    app::App,
+    check::{self, Area, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
+    connectors::{Mounted, Snapshot},
+};
 
-pub(super) fn check_found(snapshot: &Snapshot, caller: &Caller, name: Option<&str>) -> Prepared {
-    if let Some(name) = name {
-        looked_after(snapshot, caller, name)?;
+/// How long a first sync is waited for, so that a small connector is graded by what it holds.
+const SYNC_WAIT: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+impl App {
+    pub(super) async fn check_found(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        name: Option<&str>,
+    ) -> Prepared {
+        if let Some(name) = name {
+            looked_after(snapshot, caller, name)?;
+        }
+        let mut graded = Vec::new();
+        for (found, mounted) in &snapshot.connectors {
+            let wanted = name.is_none_or(|name| name == *found);
+            if wanted && looks_after(snapshot, caller, mounted) {
+                graded.push(self.checked(snapshot, found, mounted).await?);
+            }
+        }
+        let count = graded.len() as u64;
+        let problems = is_owner(snapshot, caller).then_some(&snapshot.problems);
+        let data = json!({"connectors": graded, "problems": problems});
+        Ok((Found::new(data, String::new(), count), Effect::Nothing))
     }
-    let graded: Vec<Value> = snapshot
+
+    async fn checked(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        mounted: &Mounted,
+    ) -> Result<Value, Failure> {
+        let facts = self.facts(name, mounted).await?;
+        let own = areas(snapshot, &mounted.bridge.file, &facts);
+        let waiting = mounted
+            .waiting
+            .as_ref()
+            .filter(|waiting| waiting.hash != *mounted.bridge.revision)
+            .map(|waiting| {
+                json!({"hash": waiting.hash, "areas": areas(snapshot, &waiting.file, &facts)})
+            });
+        Ok(json!({
+            "connector": name,
+            "state": mounted.bridge.standing.state,
+            "revision": mounted.bridge.revision,
+            "areas": own,
+            "broken": mounted.broken,
+            "waiting": waiting,
+        }))
+    }
+
+    /// What is true of a connector at this moment.
+    pub(super) async fn facts(&self, name: &str, mounted: &Mounted) -> Result<Facts, Failure> {
+        let now = self.clock.now();
+        let since = |span: Duration| now.checked_sub(span).unwrap_or(jiff::Timestamp::MIN);
+        let inspection = match &mounted.bridge.connector {
+            Ok(connector) => Ok(inspect(&**connector).await),
+            Err(why) => Err(why.clone()),
+        };
+        let used = self.store.used(name, since(UNUSED_AFTER)).await;
+        let recent = self.store.used(name, since(FAILED_WITHIN)).await;
+        Ok(Facts {
+            now,
+            inspection,
+            standing: mounted.bridge.standing.clone(),
+            reviewed: mounted.reviewed.clone(),
+            due: mounted.due,
+            used: used.map_err(store_down)?,
+            recent: recent.map_err(store_down)?,
+        })
+    }
+}
+
+/// Grades a revision of a connector's file among all files in force.
+pub(super) fn areas(snapshot: &Snapshot, file: &ConnectorFile, facts: &Facts) -> Vec<Area> {
+    let mut all: BTreeMap<&str, &ConnectorFile> = snapshot
         .connectors
         .iter()
-        .filter(|(found, mounted)| {
-            name.is_none_or(|name| name == *found) && looks_after(snapshot, caller, mounted)
-        })
-        .map(|(name, mounted)| {
-            let areas = check::grade(&mounted.bridge.file, &snapshot.gateway);
-            json!({"connector": name, "areas": areas})
-        })
+        .map(|(name, mounted)| (name.as_str(), &*mounted.bridge.file))
         .collect();
-    let count = graded.len() as u64;
-    let data = json!({"connectors": graded});
-    Ok((Found::new(data, String::new(), count), Effect::Nothing))
+    all.insert(&file.connector, file);
+    check::grade(&Subject {
+        file,
+        gateway: &snapshot.gateway,
+        all: &all,
+        facts: Some(facts),
+    })
+}
+
+/// Looks at a connector, and gives a first sync a moment to end.
+async fn inspect(connector: &dyn Connector) -> Inspection {
+    let ended = async {
+        loop {
+            let inspection = connector.inspect().await;
+            if inspection.health != Health::Syncing {
+                return inspection;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(SYNC_WAIT, ended).await {
+        Ok(inspection) => inspection,
+        Err(_) => connector.inspect().await,
+    }
 }

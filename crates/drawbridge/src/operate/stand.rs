@@ -3,18 +3,21 @@
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
+    file::ConnectorFile,
     lifecycle::State,
 };
 use serde_json::json;
 
 use super::{
     Effect, Prepared,
+    checklist::areas,
     roles::{has_role, is_owner, looked_after, own_client},
     store_down,
 };
 use crate::{
     app::App,
-    connectors::{Snapshot, short},
+    check::{Area, Facts, red},
+    connectors::{Mounted, Snapshot, due, short},
     store::{Review, Standing},
 };
 
@@ -42,6 +45,10 @@ impl App {
             );
             return Err(Failure::new(Status::Conflict, message));
         }
+        if state == State::Active {
+            let facts = self.facts(name, mounted).await?;
+            refuse_red(name, &areas(snapshot, &mounted.bridge.file, &facts))?;
+        }
         if reason.trim().is_empty() {
             return Err(Failure::invalid(
                 "`reason`: say why, for those who look at it later",
@@ -68,27 +75,27 @@ impl App {
         }
         let none = || Failure::not_found(format!("no revision of `{name}` waits for review"));
         let mounted = snapshot.connectors.get(name).ok_or_else(none)?;
-        let waiting = mounted.waiting.as_ref().ok_or_else(none)?;
-        if hash.len() < 8 || !waiting.hash.starts_with(hash) {
-            let message = format!(
-                "the revision that waits is {}, not this one; look at it again",
-                short(&waiting.hash)
-            );
-            return Err(Failure::new(Status::Conflict, message));
-        }
-        let state = match mounted.bridge.standing.state {
-            State::Paused => State::Paused,
-            _ => State::Active,
-        };
-        let standing = self
-            .standing(name, (state, reason), caller, Some(&waiting.hash))
-            .await?;
+        let (hash, file) = reviewable(mounted, hash)?;
         let review = Review {
             by: caller.person.id.clone(),
             at: self.clock.now(),
             reason: reason.to_owned(),
         };
-        let data = json!({"connector": name, "state": state, "revision": waiting.hash});
+        // As it will be once it is reviewed: a review is the mend of one that is overdue.
+        let facts = Facts {
+            due: due(file, &snapshot.gateway, Some(&review)),
+            reviewed: Some(review.clone()),
+            ..self.facts(name, mounted).await?
+        };
+        refuse_red(name, &areas(snapshot, file, &facts))?;
+        let state = match mounted.bridge.standing.state {
+            State::Paused => State::Paused,
+            _ => State::Active,
+        };
+        let standing = self
+            .standing(name, (state, reason), caller, Some(hash))
+            .await?;
+        let data = json!({"connector": name, "state": state, "revision": hash});
         Ok((
             Found::new(data, String::new(), 1),
             Effect::Approve(standing, review),
@@ -116,5 +123,47 @@ impl App {
                 .map(str::to_owned)
                 .or(before.and_then(|before| before.active)),
         })
+    }
+}
+
+/// The revision with this hash, or its first digits: the one that waits, or the one in force, which
+/// is thereby reviewed again.
+fn reviewable<'a>(
+    mounted: &'a Mounted,
+    hash: &str,
+) -> Result<(&'a str, &'a ConnectorFile), Failure> {
+    let in_force = (&*mounted.bridge.revision, &*mounted.bridge.file);
+    let waiting = mounted
+        .waiting
+        .as_ref()
+        .map(|waiting| (waiting.hash.as_str(), &*waiting.file));
+    let meant = |(known, _): &(&str, &ConnectorFile)| hash.len() >= 8 && known.starts_with(hash);
+    let retired = mounted.bridge.standing.state == State::Retired;
+    let found = waiting
+        .into_iter()
+        .chain(Some(in_force))
+        .find(meant)
+        .filter(|_| !retired);
+    found.ok_or_else(|| {
+        let message = match waiting {
+            _ if retired => "it was retired, and stays so".to_owned(),
+            Some((waits, _)) => format!(
+                "the revision that waits is {}, not this one; look at it again",
+                short(waits)
+            ),
+            None => "no such revision waits, and another one is in force".to_owned(),
+        };
+        Failure::new(Status::Conflict, message)
+    })
+}
+
+/// A connector with a red area must not be active.
+fn refuse_red(name: &str, areas: &[Area]) -> Result<(), Failure> {
+    match red(areas) {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(
+            Status::Conflict,
+            format!("`{name}` has a red area and cannot be active. {why}"),
+        )),
     }
 }

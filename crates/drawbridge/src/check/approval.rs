@@ -1,0 +1,42 @@
+//! 7 Approval: a person stands before every effect, and before every wider revision another one.
+
+use super::{Noticed, Subject};
+
+pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
+    let file = subject.file;
+    let effects = file.access.iter().any(|power| power.is_effect());
+    if !effects {
+        noticed.green("it changes nothing, so there is nothing to approve");
+    } else if file.approval.is_empty() {
+        noticed.red(
+            "it changes the system and no gate says who approves",
+            "add a gate under `approval` for each power that changes something",
+        );
+    } else {
+        noticed.green("its effects have gates");
+    }
+    for (index, gate) in file.approval.iter().enumerate() {
+        if gate.auto && gate.limit.is_empty() {
+            noticed.amber(
+                format!(
+                    "`approval[{index}]` lets effects through without asking, and without a limit"
+                ),
+                "set `limit`, such as `{per_person: 20/h}`",
+            );
+        }
+    }
+    match subject.facts {
+        None => noticed.unseen("who approved the revision in force"),
+        Some(facts) => match &facts.reviewed {
+            None => noticed.unseen("who approves it: nobody has yet"),
+            Some(review) if review.by == file.purpose.owner => noticed.amber(
+                format!(
+                    "its owner `{}` approved it, and nobody else looked at it",
+                    review.by
+                ),
+                "have the next review done by another reviewer or owner",
+            ),
+            Some(review) => noticed.green(format!("`{}` approved what is in force", review.by)),
+        },
+    }
+}

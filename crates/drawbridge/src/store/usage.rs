@@ -1,0 +1,85 @@
+//! Who used a connector lately, and who last reviewed it: facts for the checklist.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::Row;
+
+use super::{Review, Store, StoreError, count, time};
+
+/// The most groups of calls that are told apart.
+const MOST_GROUPS: u32 = 10_000;
+
+/// Calls that are alike, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// For whom.
+    pub person: String,
+    /// Through which client.
+    pub client: String,
+    /// With which power.
+    pub power: String,
+    /// How they ended.
+    pub status: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Store {
+    /// Calls of a connector since a time, by person, client, power and status.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn used(&self, connector: &str, since: Timestamp) -> Result<Vec<Used>, StoreError> {
+        let statement = format!(
+            "SELECT person, client, power, status, COUNT(*) AS calls FROM records \
+             WHERE connector = $1 AND time >= $2 AND power <> '' \
+             GROUP BY person, client, power, status ORDER BY calls DESC LIMIT {MOST_GROUPS}"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(connector)
+            .bind(since.as_microsecond())
+            .fetch_all(&self.inner.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Used {
+                    person: row.try_get("person")?,
+                    client: row.try_get("client")?,
+                    power: row.try_get("power")?,
+                    status: row.try_get("status")?,
+                    count: count(row, "calls")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The last review of a connector by a person: what the gateway puts into force by itself
+    /// is no review.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn last_review(
+        &self,
+        connector: &str,
+        gateway: &str,
+    ) -> Result<Option<Review>, StoreError> {
+        let row = sqlx::query(
+            "SELECT approved_by, approved_at, reason FROM revisions WHERE connector = $1 \
+             AND approved_at IS NOT NULL AND approved_by <> $2 ORDER BY approved_at DESC LIMIT 1",
+        )
+        .bind(connector)
+        .bind(gateway)
+        .fetch_optional(&self.inner.pool)
+        .await?;
+        row.map(|row| {
+            Ok(Review {
+                by: row.try_get("approved_by")?,
+                at: time(&row, "approved_at")?,
+                reason: row
+                    .try_get::<Option<String>, _>("reason")?
+                    .unwrap_or_default(),
+            })
+        })
+        .transpose()
+    }
+}
