@@ -2,6 +2,7 @@
 //! what a revision widens.
 
 mod change;
+mod check;
 mod connector;
 mod duration;
 mod fault;
@@ -9,6 +10,7 @@ mod gateway;
 mod labels;
 mod read;
 mod schema;
+mod text;
 mod tree;
 
 pub use change::{Change, Direction, changes};
@@ -22,3 +24,4 @@ pub use gateway::{ClaimsFile, GatewayFile, Limits, OidcFile, PersonFile, Rate, R
 pub use labels::Labels;
 pub use read::{read_connector, read_gateway};
 pub use schema::{connector_schema, gateway_schema};
+pub use text::{MOST_BYTES, text};

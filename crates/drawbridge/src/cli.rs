@@ -5,6 +5,7 @@ mod client;
 mod demo;
 mod init;
 mod log;
+mod schema;
 mod serve;
 mod show;
 mod text;
@@ -55,11 +56,11 @@ enum Command {
     Init(init::Wanted),
     /// Checks all files, and grades each connector in eight areas. Example: drawbridge check handbook
     Check(check::Wanted),
-    /// Prints the JSON Schema of a file. Example: drawbridge schema connector
+    /// Prints what may stand in a file. Example: drawbridge schema policies
     Schema {
-        /// `connector` or `gateway`.
-        #[arg(default_value = "connector")]
-        file: String,
+        /// Of which file.
+        #[arg(value_enum, default_value = "connector")]
+        file: schema::File,
     },
     /// Lists the tools. Example: drawbridge tools --person ann@acme.example
     Tools,
@@ -96,8 +97,9 @@ enum Command {
     Resume(Stand),
     /// Stops it for good. Example: drawbridge retire handbook --reason "replaced by wiki"
     Retire(Stand),
-    /// Shows the revision that waits. Example: drawbridge revisions handbook
-    Revisions {
+    /// Shows what the revision that waits would widen and narrow. Example: drawbridge diff handbook
+    #[command(alias = "revisions")]
+    Diff {
         /// The connector.
         name: String,
     },
@@ -105,7 +107,8 @@ enum Command {
     ApproveRevision {
         /// The connector.
         name: String,
-        /// Its hash, or the first eight digits. Default: the one that waits.
+        /// Its hash, or the first eight digits. Default: the one that waits, else the one in
+        /// force, which is thereby reviewed again.
         hash: Option<String>,
         /// Why.
         #[arg(long, default_value = "")]
@@ -188,7 +191,7 @@ pub fn run() -> ExitCode {
 async fn command(line: Line) -> anyhow::Result<ExitCode> {
     match line.command {
         Command::Init(wanted) => return init::run(wanted, line.json),
-        Command::Schema { file } => return show::schema(&file),
+        Command::Schema { file } => return schema::run(file, line.dir, line.json),
         Command::Demo { address } => return demo::run(line.dir, &address, line.json).await,
         _ => {}
     }
@@ -274,7 +277,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         Command::Pause(stand) => standing(client, "pause", stand).await,
         Command::Resume(stand) => standing(client, "resume", stand).await,
         Command::Retire(stand) => standing(client, "retire", stand).await,
-        Command::Revisions { name } => client.get(&format!("/connectors/{name}/revisions")).await,
+        Command::Diff { name } => client.get(&format!("/connectors/{name}/revisions")).await,
         Command::ApproveRevision { name, hash, reason } => {
             let hash = match hash {
                 Some(hash) => hash,
@@ -307,13 +310,16 @@ async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow::Result<Va
         .await
 }
 
+/// The revision that waits, else the one in force, which is thereby reviewed again.
 async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
     let revisions = client.get(&format!("/connectors/{name}/revisions")).await?;
-    let hash = revisions
-        .pointer("/data/waiting/hash")
-        .and_then(Value::as_str);
-    hash.map(str::to_owned)
-        .ok_or_else(|| anyhow::anyhow!("no revision of `{name}` waits for review"))
+    let hash = ["/data/waiting/hash", "/data/in_force"]
+        .into_iter()
+        .find_map(|at| revisions.pointer(at)?.as_str().map(str::to_owned));
+    hash.ok_or_else(|| {
+        let why = revisions.pointer("/notices/0").and_then(Value::as_str);
+        anyhow::anyhow!("{}", why.unwrap_or("there is nothing to approve"))
+    })
 }
 
 /// Arguments as `key=value` pairs, numbers and booleans as such; or one JSON object.

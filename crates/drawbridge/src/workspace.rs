@@ -2,18 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use drawbridge_core::{
     decide::PolicyFile,
-    file::{FileError, FileErrors, GatewayFile, read_gateway},
+    file::{FileError, FileErrors, GatewayFile, MOST_BYTES, read_gateway, text},
 };
 use sha2::{Digest, Sha256};
-
-/// The largest file that is read, in bytes.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// A folder with a `drawbridge.yaml`.
 #[derive(Debug, Clone)]
@@ -90,10 +87,8 @@ impl Workspace {
     #[must_use]
     pub fn read(&self) -> Files {
         let mut unreadable = Vec::new();
-        let gateway = match read_text(&self.folder.join(Self::GATEWAY_FILE)) {
-            Ok(text) => read_gateway(Self::GATEWAY_FILE, &text),
-            Err(error) => Err(FileErrors(vec![cannot_read(Self::GATEWAY_FILE, &error)])),
-        };
+        let gateway = read_text(Self::GATEWAY_FILE, &self.folder.join(Self::GATEWAY_FILE))
+            .and_then(|text| read_gateway(Self::GATEWAY_FILE, &text));
         let mut connectors = BTreeMap::new();
         for (stem, name, text) in self.read_folder("connectors", "yaml", &mut unreadable) {
             let hash = hex::encode(Sha256::digest(text.as_bytes()));
@@ -127,6 +122,7 @@ impl Workspace {
             }
         };
         let mut files = Vec::new();
+        unreadable.extend(self.misnamed(folder, extension));
         for path in paths {
             let (Some(stem), Some(file)) = (
                 path.file_stem().and_then(|stem| stem.to_str()),
@@ -135,12 +131,37 @@ impl Workspace {
                 continue;
             };
             let name = format!("{folder}/{file}");
-            match read_text(&path) {
+            match read_text(&name, &path) {
                 Ok(text) => files.push((stem.to_owned(), name, text)),
-                Err(error) => unreadable.push(cannot_read(&name, &error)),
+                Err(errors) => unreadable.extend(errors.0),
             }
         }
         files
+    }
+
+    /// Files that somebody may believe to be in force, and whose name says otherwise.
+    fn misnamed(&self, folder: &str, extension: &str) -> Vec<FileError> {
+        let others = match folder {
+            "connectors" => ["yml", "json"].as_slice(),
+            _ => ["txt", "policy"].as_slice(),
+        };
+        let found = others
+            .iter()
+            .filter_map(|other| paths(&self.folder.join(folder), other).ok())
+            .flatten();
+        found
+            .map(|path| {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                FileError {
+                    file: format!("{folder}/{file}"),
+                    line: 1,
+                    column: 1,
+                    place: String::new(),
+                    rule: "the file is not read: its name has another ending".to_owned(),
+                    mend: format!("rename it so that it ends in `.{extension}`, or move it away"),
+                }
+            })
+            .collect()
     }
 }
 
@@ -165,14 +186,20 @@ fn paths(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MOST_BYTES {
-        return Err(io::Error::other(format!(
-            "it has {size} bytes, and at most {MOST_BYTES} are read"
-        )));
-    }
-    std::fs::read_to_string(path)
+fn read_text(name: &str, path: &Path) -> Result<String, FileErrors> {
+    let read = || {
+        // A pipe would be waited for, and a device never ends.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?
+            .take(MOST_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| FileErrors(vec![cannot_read(name, &error)]))?;
+    text(name, &bytes)
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> FileError {
@@ -182,6 +209,6 @@ fn cannot_read(name: &str, error: &io::Error) -> FileError {
         column: 1,
         place: String::new(),
         rule: format!("the file cannot be read: {error}"),
-        mend: "check that it is there, that this user may read it, and that it is UTF-8".to_owned(),
+        mend: "check that it is there and that this user may read it".to_owned(),
     }
 }

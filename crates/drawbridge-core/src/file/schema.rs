@@ -40,6 +40,11 @@ pub fn connector_schema(kinds: &[&dyn Kind]) -> Value {
     schema
 }
 
+/// The JSON Schema of a connector file whose kind nobody knows.
+pub(super) fn schema_of_no_kind() -> Value {
+    generate::<ConnectorFile>()
+}
+
 /// The JSON Schema of a connector file of one kind, in which every key is known.
 pub(super) fn schema_of_kind(kind: &dyn Kind) -> Value {
     let mut schema = generate::<ConnectorFile>();
@@ -131,18 +136,21 @@ fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
             )]
         }
         ValidationErrorKind::Enum { options } => {
-            let options: Vec<String> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(plain)
-                .collect();
-            let given = plain(error.instance());
-            let mend = nearest(&given, options.iter().map(String::as_str)).map_or_else(
-                || format!("write one of {}", options.join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            vec![Fault::new(at, format!("`{given}` is not known here"), mend)]
+            let options = options.as_array().into_iter().flatten();
+            vec![unknown_word(
+                at,
+                error,
+                &options.map(plain).collect::<Vec<_>>(),
+            )]
+        }
+        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
+            let node = error_schema(schema, error);
+            let words = node.map(|node| words(schema, node)).unwrap_or_default();
+            if words.is_empty() {
+                vec![wrong_form(at, error, node)]
+            } else {
+                vec![unknown_word(at, error, &words)]
+            }
         }
         ValidationErrorKind::Pattern { .. } => {
             let examples = error_schema(schema, error)
@@ -156,19 +164,87 @@ fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
                 examples,
             )]
         }
-        ValidationErrorKind::Type { .. } | ValidationErrorKind::AnyOf { .. } => {
-            vec![Fault::new(
-                at,
-                format!("{error}"),
-                meaning_of(error_schema(schema, error)),
-            )]
+        ValidationErrorKind::Type { .. } => {
+            vec![wrong_form(at, error, error_schema(schema, error))]
         }
         _ => vec![Fault::new(
             at,
-            format!("{error}"),
-            "see `drawbridge schema` for what may stand here",
+            out_of_bounds(error),
+            meaning_of(error_schema(schema, error)),
         )],
     }
+}
+
+/// A length, number or count that is outside what the schema allows.
+fn out_of_bounds(error: &ValidationError<'_>) -> String {
+    let given = plain(error.instance());
+    match error.kind() {
+        ValidationErrorKind::MinLength { limit } if *limit == 1 => "it is empty".to_owned(),
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("it has more than {limit} characters")
+        }
+        ValidationErrorKind::MinItems { limit } if *limit == 1 => "the list is empty".to_owned(),
+        ValidationErrorKind::Minimum { limit } => format!("`{given}` is less than {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("`{given}` is more than {limit}"),
+        _ => error.to_string(),
+    }
+}
+
+fn unknown_word(at: &str, error: &ValidationError<'_>, words: &[String]) -> Fault {
+    let given = plain(error.instance());
+    let mend = nearest(&given, words.iter().map(String::as_str)).map_or_else(
+        || format!("write one of {}", words.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Fault::new(at, format!("`{given}` is not known here"), mend)
+}
+
+fn wrong_form(at: &str, error: &ValidationError<'_>, node: Option<&Value>) -> Fault {
+    let given = plain(error.instance());
+    let rule = match (
+        node.and_then(|node| node.get("type")),
+        error.instance().as_ref(),
+    ) {
+        (_, Value::Null) => "nothing stands here".to_owned(),
+        (Some(Value::String(wanted)), _) => format!("`{given}` is no {}", people_say(wanted)),
+        _ => format!("`{given}` has the wrong form"),
+    };
+    Fault::new(at, rule, meaning_of(node))
+}
+
+/// A type of JSON Schema in the words of somebody who writes YAML.
+fn people_say(kind: &str) -> &str {
+    match kind {
+        "string" => "text",
+        "object" => "set of keys (`key: value`)",
+        "array" => "list (`[a, b]`)",
+        "integer" | "number" => "number",
+        "boolean" => "`true` or `false`",
+        other => other,
+    }
+}
+
+/// The words a schema allows, where it allows nothing but words.
+fn words(schema: &Value, node: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(word) = node.get("const") {
+        found.push(plain(word));
+    }
+    let list = |key: &str| {
+        node.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    found.extend(list("enum").map(plain));
+    let members = list("oneOf").chain(list("anyOf"));
+    found.extend(members.flat_map(|member| words(schema, member)));
+    if let Some(place) = node.get("$ref").and_then(Value::as_str)
+        && let Some(meant) = schema.pointer(place.trim_start_matches('#'))
+    {
+        found.extend(words(schema, meant));
+    }
+    found
 }
 
 /// A key nobody knows, with the nearest one somebody does.

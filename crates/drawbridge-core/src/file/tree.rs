@@ -29,19 +29,20 @@ struct Place {
 impl Tree {
     /// Parses YAML. `name` is the file as the user knows it.
     pub(super) fn parse(name: &str, text: &str) -> Result<Self, FileErrors> {
-        let node: Spanned<Node> = serde_saphyr::from_str(text).map_err(|error| {
-            let place = error.location().map_or(Place::START, Place::of);
-            let rule = error.to_string();
-            let rule = rule.lines().next().unwrap_or_default();
-            FileErrors(vec![FileError {
-                file: name.to_owned(),
-                line: place.line,
-                column: place.column,
-                place: String::new(),
-                rule: rule.strip_prefix("error: ").unwrap_or(rule).to_owned(),
-                mend: "write it as YAML: `key: value`, two spaces for each level".to_owned(),
-            }])
-        })?;
+        let node: Spanned<Node> =
+            serde_saphyr::from_str_with_options(text, bounds()).map_err(|error| {
+                let place = error.location().map_or(Place::START, Place::of);
+                let rule = error.to_string();
+                let rule = rule.lines().next().unwrap_or_default();
+                FileErrors(vec![FileError {
+                    file: name.to_owned(),
+                    line: place.line,
+                    column: place.column,
+                    place: String::new(),
+                    rule: rule.strip_prefix("error: ").unwrap_or(rule).to_owned(),
+                    mend: "write it as YAML: `key: value`, two spaces for each level".to_owned(),
+                }])
+            })?;
         let mut places = HashMap::new();
         let value = node
             .value
@@ -83,6 +84,27 @@ impl Tree {
             rule: fault.rule,
             mend: fault.mend,
         }
+    }
+}
+
+/// What YAML may do in our files: far more than people write, far less than what hurts.
+fn bounds() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 32,
+            max_nodes: 50_000,
+            max_events: 150_000,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 50_000,
+            max_replay_stack_depth: 8,
+        },
+        merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
     }
 }
 

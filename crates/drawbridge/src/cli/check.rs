@@ -56,8 +56,8 @@ pub(super) async fn run(
     (wanted, person): (&Wanted, Option<String>),
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let files = workspace.read();
-    let (errors, mut graded) = from_files(files);
+    let read = Read::of(workspace.read());
+    let (errors, mut graded) = (&read.errors, read.graded());
     let mut seen = false;
     // A workspace where no gateway ever ran has no facts, and looking must not make it one.
     if !wanted.offline && workspace.state().is_dir() {
@@ -78,7 +78,7 @@ pub(super) async fn run(
             anyhow::bail!("there is no connector `{name}`");
         }
     }
-    show(&errors, (&graded, seen), json);
+    show(errors, (&graded, seen), json);
     let red = graded
         .values()
         .flat_map(|one| &one.areas)
@@ -97,70 +97,106 @@ struct Good {
     actions: Vec<Arc<Action>>,
 }
 
-/// Reads all files: what is wrong with them, and how those stand that are in order.
-fn from_files(files: Files) -> (Vec<FileError>, BTreeMap<String, Graded>) {
-    let mut errors = files.unreadable;
-    let gateway = match files.gateway {
-        Ok(gateway) => gateway,
-        Err(found) => {
-            errors.extend(found.0);
-            return (errors, BTreeMap::new());
-        }
-    };
-    let mut good = Vec::new();
-    for (name, text) in &files.connectors {
-        match read_connector(&text.name, name, &text.text, &gateway, KINDS) {
-            Ok((file, kind)) => {
-                let actions = kind.actions(&file.part()).into_iter();
-                let actions = actions
-                    .filter(|action| file.access.contains(&action.power))
-                    .map(Arc::new)
-                    .collect();
-                good.push(Good {
-                    file,
-                    kind,
-                    actions,
-                });
-            }
-            Err(found) => errors.extend(found.0),
-        }
-    }
-    let ruled: Vec<Ruled<'_>> = good
-        .iter()
-        .map(|one| Ruled {
-            file: &one.file,
-            kind: one.kind,
-            actions: &one.actions,
-        })
-        .collect();
-    if let Err(found) = RuleBook::build(&gateway, &ruled, &files.policies) {
-        errors.extend(found.0);
-    }
-    (errors, graded(&good, &gateway))
+/// All files, understood as far as they are in order.
+pub(super) struct Read {
+    errors: Vec<FileError>,
+    gateway: Option<GatewayFile>,
+    good: Vec<Good>,
+    rules: Option<RuleBook>,
 }
 
-fn graded(good: &[Good], gateway: &GatewayFile) -> BTreeMap<String, Graded> {
-    let all: BTreeMap<&str, &ConnectorFile> = good
-        .iter()
-        .map(|one| (one.file.connector.as_str(), &one.file))
-        .collect();
-    all.iter()
-        .map(|(name, file)| {
-            let subject = Subject {
-                file,
-                gateway,
-                all: &all,
-                facts: None,
-            };
-            let graded = Graded {
-                connector: (*name).to_owned(),
-                state: None,
-                areas: grade(&subject),
-                waiting: None,
-            };
-            ((*name).to_owned(), graded)
+impl Read {
+    /// Understands files.
+    pub(super) fn of(files: Files) -> Self {
+        let mut read = Self {
+            errors: files.unreadable,
+            gateway: None,
+            good: Vec::new(),
+            rules: None,
+        };
+        let gateway = match files.gateway {
+            Ok(gateway) => gateway,
+            Err(found) => {
+                read.errors.extend(found.0);
+                return read;
+            }
+        };
+        for (name, text) in &files.connectors {
+            match read_connector(&text.name, name, &text.text, &gateway, KINDS) {
+                Ok(found) => read.good.push(good(found)),
+                Err(found) => read.errors.extend(found.0),
+            }
+        }
+        let ruled: Vec<Ruled<'_>> = read
+            .good
+            .iter()
+            .map(|one| Ruled {
+                file: &one.file,
+                kind: one.kind,
+                actions: &one.actions,
+            })
+            .collect();
+        match RuleBook::build(&gateway, &ruled, &files.policies) {
+            Ok(rules) => read.rules = Some(rules),
+            // The schema does not depend on the policies that are wrong.
+            Err(found) => {
+                read.errors.extend(found.0);
+                read.rules = RuleBook::build(&gateway, &ruled, &[]).ok();
+            }
+        }
+        read.gateway = Some(gateway);
+        read
+    }
+
+    /// The Cedar schema against which policies are checked.
+    pub(super) fn policy_schema(&self) -> anyhow::Result<&str> {
+        self.rules.as_ref().map(RuleBook::schema).ok_or_else(|| {
+            anyhow::anyhow!(
+                "the schema is made from the files, and these are wrong; `drawbridge check` says how"
+            )
         })
-        .collect()
+    }
+
+    fn graded(&self) -> BTreeMap<String, Graded> {
+        let all: BTreeMap<&str, &ConnectorFile> = self
+            .good
+            .iter()
+            .map(|one| (one.file.connector.as_str(), &one.file))
+            .collect();
+        let gateway = self.gateway.iter();
+        gateway
+            .flat_map(|gateway| all.iter().map(move |one| (gateway, one)))
+            .map(|(gateway, (name, file))| {
+                let subject = Subject {
+                    file,
+                    gateway,
+                    all: &all,
+                    facts: None,
+                };
+                let graded = Graded {
+                    connector: (*name).to_owned(),
+                    state: None,
+                    areas: grade(&subject),
+                    waiting: None,
+                };
+                ((*name).to_owned(), graded)
+            })
+            .collect()
+    }
+}
+
+fn good((file, kind): (ConnectorFile, &'static dyn Kind)) -> Good {
+    let actions = kind
+        .actions(&file.part())
+        .into_iter()
+        .filter(|action| file.access.contains(&action.power))
+        .map(Arc::new)
+        .collect();
+    Good {
+        file,
+        kind,
+        actions,
+    }
 }
 
 /// Asks the gateway, which knows the facts.

@@ -8,10 +8,7 @@
 use std::process::ExitCode;
 
 use axum::http::StatusCode;
-use drawbridge_core::{
-    file::{connector_schema, gateway_schema},
-    log::plain,
-};
+use drawbridge_core::log::plain;
 use serde_json::Value;
 
 use super::text::Text;
@@ -82,16 +79,6 @@ pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => UNAVAILABLE,
         _ => FAILED,
     })
-}
-
-pub(super) fn schema(file: &str) -> anyhow::Result<ExitCode> {
-    let schema = match file {
-        "connector" => connector_schema(drawbridge_kinds::kinds::KINDS),
-        "gateway" => gateway_schema(),
-        other => anyhow::bail!("there is no schema `{other}`; write `connector` or `gateway`"),
-    };
-    println!("{}", serde_json::to_string_pretty(&schema)?);
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Text from elsewhere with its control and direction characters made visible, so that it cannot

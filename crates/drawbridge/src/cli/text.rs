@@ -47,7 +47,7 @@ pub(super) fn connectors(data: &Value) -> String {
         let name = cell(one, "/name");
         if one.get("waiting").is_some_and(|waiting| !waiting.is_null()) {
             text.push_str(&format!(
-                "\n\nA wider revision of {name} waits: `drawbridge revisions {name}` shows what it widens."
+                "\n\nA wider revision of {name} waits: `drawbridge diff {name}` shows what it widens."
             ));
         }
         if let Some(why) = one.get("broken").and_then(Value::as_str) {

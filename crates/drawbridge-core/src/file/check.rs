@@ -1,0 +1,362 @@
+//! What only this gateway can know of a file that has the right form: people, groups, labels.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ConnectorFile, Fault, GatewayFile, Labels, Only, Who,
+    connector::Approval,
+    schema::{nearest, unknown_key},
+};
+use crate::{
+    call::{Person, Power},
+    connector::{Kind, LABEL},
+    log::Record,
+};
+
+pub(super) fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if !file.people.contains_key(&file.operator) {
+        wrong.push(unknown_person("/operator", &file.operator, file));
+    }
+    for (id, whom) in [
+        (Person::ANONYMOUS, "callers without a token"),
+        (Record::GATEWAY, "the gateway itself"),
+    ] {
+        if file.people.contains_key(id) {
+            wrong.push(Fault::new(
+                format!("/people/{id}"),
+                format!("this name is kept for {whom}"),
+                "choose another id",
+            ));
+        }
+    }
+    let distinct: BTreeSet<&String> = file.labels.iter().collect();
+    if distinct.len() != file.labels.len() {
+        wrong.push(Fault::new(
+            "/labels",
+            "a label stands twice",
+            "name each label once",
+        ));
+    }
+    if file.store != "sqlite" && !file.store.starts_with("env:") {
+        wrong.push(Fault::new(
+            "/store",
+            format!("`{}` is no store", file.store),
+            "write `sqlite`, or `env:NAME` for a variable that holds a postgres:// URL: the URL \
+             itself may hold a password and does not belong in this file",
+        ));
+    }
+    if file.address.parse::<std::net::SocketAddr>().is_err() {
+        wrong.push(Fault::new(
+            "/address",
+            format!("`{}` is no address and port", file.address),
+            "write it like `127.0.0.1:7300`",
+        ));
+    }
+    wrong.extend(check_oidc(file));
+    let roles = [
+        ("owner", &file.roles.owner),
+        ("reviewer", &file.roles.reviewer),
+        ("auditor", &file.roles.auditor),
+    ];
+    for (role, members) in roles {
+        for (index, who) in members.iter().enumerate() {
+            let at = format!("/roles/{role}/{index}");
+            // A right over the gateway is nothing that a claim may give by being equal to a name.
+            match who {
+                Who::Person(id) if !file.people.contains_key(id) => {
+                    wrong.push(unknown_person(&at, id, file));
+                }
+                _ => wrong.extend(unknown_who(&at, who, file)),
+            }
+        }
+    }
+    wrong
+}
+
+fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    let mut subjects = BTreeSet::new();
+    for (id, person) in &file.people {
+        let Some(subject) = &person.subject else {
+            continue;
+        };
+        let at = format!(
+            "/people/{}/subject",
+            id.replace('~', "~0").replace('/', "~1")
+        );
+        if file.oidc.is_none() {
+            let mend = "add `oidc`, or take the subject out";
+            wrong.push(Fault::new(
+                at,
+                "there is no sign-in that knows subjects",
+                mend,
+            ));
+        } else if subject.trim().is_empty() || !subjects.insert(subject) {
+            let mend = "write the `sub` claim of this person's tokens, each once";
+            wrong.push(Fault::new(
+                at,
+                format!("`{subject}` is nobody's subject alone"),
+                mend,
+            ));
+        }
+    }
+    if let Some(oidc) = &file.oidc
+        && !is_safe_issuer(&oidc.issuer)
+    {
+        wrong.push(Fault::new(
+            "/oidc/issuer",
+            "an issuer must be reached by https",
+            "write `https://…`; plain http is only for an issuer on this machine",
+        ));
+    }
+    wrong
+}
+
+/// Whether an issuer's keys may be fetched from there: by https, or from this machine.
+fn is_safe_issuer(issuer: &str) -> bool {
+    let host = |rest: &str| {
+        let authority = rest.split('/').next().unwrap_or_default().to_owned();
+        authority.strip_prefix("[::1]").map_or_else(
+            || authority.split(':').next().unwrap_or_default().to_owned(),
+            |_| "[::1]".to_owned(),
+        )
+    };
+    issuer.starts_with("https://")
+        || issuer
+            .strip_prefix("http://")
+            .is_some_and(|rest| ["127.0.0.1", "localhost", "[::1]"].contains(&host(rest).as_str()))
+}
+
+pub(super) fn check_connector(
+    file: &ConnectorFile,
+    stem: &str,
+    gateway: &GatewayFile,
+    kind: &'static dyn Kind,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    if file.connector != stem {
+        wrong.push(Fault::new(
+            "/connector",
+            format!(
+                "the file is called `{stem}.yaml` and the connector `{}`",
+                file.connector
+            ),
+            format!("write `connector: {stem}`, or rename the file"),
+        ));
+    }
+    if file.connector == Record::GATEWAY {
+        wrong.push(Fault::new(
+            "/connector",
+            "this name is kept for the gateway itself",
+            "choose another name, and rename the file with it",
+        ));
+    }
+    wrong.extend(unknown_who(
+        "/purpose/owner",
+        &Who::Person(file.purpose.owner.clone()),
+        gateway,
+    ));
+    for (index, power) in file.access.iter().enumerate() {
+        if !kind.powers().contains(power) {
+            wrong.push(Fault::new(
+                format!("/access/{index}"),
+                format!("a connector of kind `{}` cannot `{power}`", kind.name()),
+                format!("it can {}", words(kind.powers())),
+            ));
+        }
+    }
+    wrong.extend(check_permissions(file, gateway, kind));
+    for (index, gate) in file.approval.iter().enumerate() {
+        wrong.extend(check_gate(
+            &format!("/approval/{index}"),
+            gate,
+            file,
+            gateway,
+        ));
+    }
+    for (index, who) in file.recovery.pause.iter().enumerate() {
+        wrong.extend(unknown_who(
+            &format!("/recovery/pause/{index}"),
+            who,
+            gateway,
+        ));
+    }
+    wrong.extend(kind.check(&file.part(), &gateway.labels()));
+    wrong
+}
+
+fn check_permissions(
+    file: &ConnectorFile,
+    gateway: &GatewayFile,
+    kind: &'static dyn Kind,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    let labels = gateway.labels();
+    for (index, permission) in file.permissions.iter().enumerate() {
+        let at = format!("/permissions/{index}");
+        for (place, who) in permission.who.iter().enumerate() {
+            wrong.extend(unknown_who(&format!("{at}/who/{place}"), who, gateway));
+        }
+        for (place, power) in permission.may.iter().enumerate() {
+            if !file.access.contains(power) {
+                wrong.push(Fault::new(
+                    format!("{at}/may/{place}"),
+                    format!("`{power}` is not in `access`"),
+                    format!("add it to `access`, which now says {}", words(&file.access)),
+                ));
+            }
+        }
+        for (facet, only) in &permission.only {
+            wrong.extend(check_only(
+                &format!("{at}/only/{facet}"),
+                facet,
+                only,
+                (&labels, kind),
+            ));
+        }
+    }
+    wrong
+}
+
+fn check_only(
+    at: &str,
+    facet: &str,
+    only: &Only,
+    (labels, kind): (&Labels, &'static dyn Kind),
+) -> Vec<Fault> {
+    let known: Vec<String> = kind
+        .facets()
+        .iter()
+        .map(|facet| facet.name.to_owned())
+        .collect();
+    if facet != LABEL && !known.iter().any(|name| name == facet) {
+        let (parent, _) = at.rsplit_once('/').unwrap_or_default();
+        return vec![unknown_key(parent, facet, &known)];
+    }
+    let mut wrong = Vec::new();
+    let label = |wrong: &mut Vec<Fault>, word: &str| {
+        if labels.rank(word).is_none() {
+            wrong.push(unknown_label(at, word, labels));
+        }
+    };
+    match only {
+        Only::UpTo { up_to } if facet == LABEL => label(&mut wrong, up_to),
+        Only::UpTo { .. } => wrong.push(Fault::new(
+            at,
+            format!("`up_to` needs an order, and `{facet}` has none"),
+            "list the values",
+        )),
+        Only::One(_) | Only::Any(_) => {
+            for value in only.values() {
+                if let Some(attribute) = value.strip_prefix("person.") {
+                    if attribute.is_empty()
+                        || !attribute
+                            .chars()
+                            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+                    {
+                        wrong.push(Fault::new(
+                            at,
+                            format!("`{value}` names no attribute"),
+                            "write `person.` and letters, digits or `_`, as in `person.department`",
+                        ));
+                    }
+                } else if facet == LABEL {
+                    label(&mut wrong, value);
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// A word that is no label of this gateway.
+fn unknown_label(at: &str, word: &str, labels: &Labels) -> Fault {
+    Fault::new(
+        at,
+        format!("`{word}` is no label of this gateway"),
+        nearest(word, labels.words().iter().map(String::as_str)).map_or_else(
+            || format!("write one of {}", labels.words().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        ),
+    )
+}
+
+/// A gate must be able to do what it says: what is not enforced is refused.
+fn check_gate(
+    at: &str,
+    gate: &Approval,
+    file: &ConnectorFile,
+    gateway: &GatewayFile,
+) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    for (index, who) in gate.ask.iter().enumerate() {
+        wrong.extend(unknown_who(&format!("{at}/ask/{index}"), who, gateway));
+    }
+    let power = gate.when.get("power").cloned().unwrap_or_default();
+    match serde_json::from_value::<Power>(power) {
+        Err(_) => wrong.push(Fault::new(
+            format!("{at}/when"),
+            "a gate says which power it is about",
+            format!("add `power:` with one of {}", words(&Power::ALL)),
+        )),
+        Ok(power) if !file.access.contains(&power) => wrong.push(Fault::new(
+            format!("{at}/when/power"),
+            format!("the gate can never apply: `{power}` is not in `access`"),
+            "remove the gate",
+        )),
+        Ok(power) if !power.is_effect() => wrong.push(Fault::new(
+            format!("{at}/when/power"),
+            format!("a gate on `{power}` is not enforced by this version"),
+            "take the power out of `access` and `permissions` instead",
+        )),
+        Ok(_) => {}
+    }
+    wrong
+}
+
+/// A person or group nobody has heard of. With an identity provider, anyone may come.
+fn unknown_who(at: &str, who: &Who, gateway: &GatewayFile) -> Option<Fault> {
+    match who {
+        Who::Everyone | Who::Client(_) => None,
+        Who::Anonymous => (!gateway.anonymous).then(|| {
+            Fault::new(
+                at,
+                "callers without a token are not let in",
+                "write `anonymous: true` in drawbridge.yaml if you mean it",
+            )
+        }),
+        Who::Person(id) => (gateway.oidc.is_none() && !gateway.people.contains_key(id))
+            .then(|| unknown_person(at, id, gateway)),
+        Who::Group(name) => {
+            let groups: BTreeSet<&str> = gateway
+                .people
+                .values()
+                .flat_map(|person| person.groups.iter().map(String::as_str))
+                .collect();
+            (gateway.oidc.is_none() && !groups.contains(name.as_str())).then(|| {
+                let mend = nearest(name, groups.iter().copied()).map_or_else(
+                    || "give the group to somebody under `people` in drawbridge.yaml".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                Fault::new(at, format!("nobody is in the group `{name}`"), mend)
+            })
+        }
+    }
+}
+
+fn unknown_person(at: &str, id: &str, gateway: &GatewayFile) -> Fault {
+    let mend = nearest(id, gateway.people.keys().map(String::as_str)).map_or_else(
+        || "add them under `people` in drawbridge.yaml".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Fault::new(at, format!("`{id}` is nobody this gateway knows"), mend)
+}
+
+fn words(powers: &[Power]) -> String {
+    powers
+        .iter()
+        .map(|power| power.word())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
