@@ -232,7 +232,7 @@ fn readable(command: &Command) -> text::Text {
         | Command::Resume(_)
         | Command::Retire(_)
         | Command::ApproveRevision { .. } => text::standing,
-        Command::Revisions { .. } => text::revisions,
+        Command::Diff { .. } => text::revisions,
         _ => text::plain,
     }
 }

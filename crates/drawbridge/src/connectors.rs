@@ -42,7 +42,7 @@ pub struct Snapshot {
     /// The store's version that it was made from, or an earlier one.
     pub version: u64,
     /// The organisation's policies in force.
-    policies: Vec<PolicyFile>,
+    pub policies: Vec<PolicyFile>,
 }
 
 /// Keeps the snapshot true to the files and the store.

@@ -128,6 +128,18 @@ pub(super) fn explanation(data: &Value) -> String {
     for reason in items(data.pointer("/decision/reasons")) {
         text.push_str(&format!("\n  because of {}", sentence(reason)));
     }
+    if let Some(view) = data.get("view").filter(|_| allowed == Some(true)) {
+        for admitted in items(view.get("admits")) {
+            text.push_str(&format!("\n  sees {}", sentence(admitted)));
+        }
+        text.push_str(&format!("\n  does not see {}", cell(view, "/hides")));
+        for rule in items(view.get("further_rules")) {
+            text.push_str(&format!("\n  {} may forbid more", sentence(rule)));
+        }
+    }
+    if items(data.pointer("/decision/rules")).next().is_none() {
+        return text;
+    }
     text.push_str("\nThe grants of this connector:");
     for rule in items(data.pointer("/decision/rules")) {
         let applies = rule.get("applies").and_then(Value::as_bool) == Some(true);

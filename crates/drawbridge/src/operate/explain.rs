@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use drawbridge_core::{
     answer::{Failure, Found, Status},
-    call::{Call, Caller, Door},
+    call::{Call, Caller, Door, Person},
+    file::{ConnectorFile, Only, Permission},
 };
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::{
     Effect, Prepared,
     roles::{has_role, is_owner},
 };
-use crate::connectors::Snapshot;
+use crate::{connectors::Snapshot, gateway_tools};
 
 pub(super) fn explain(
     snapshot: &Snapshot,
@@ -30,17 +31,12 @@ pub(super) fn explain(
             "only an owner or auditor may ask for others",
         ));
     }
-    let mut asked = caller.clone();
-    asked.door = Door::Mcp;
-    if let Some(id) = person {
-        let person = snapshot.gateway.person(id);
-        asked.person =
-            Arc::new(person.ok_or_else(|| {
-                Failure::not_found(format!("`{id}` is nobody this gateway knows"))
-            })?);
-    }
-    if let Some(client) = client {
-        asked.client = client.into();
+    let asked = asked(snapshot, caller, (person, client))?;
+    if gateway_tools::find(tool).is_some() {
+        let decision =
+            json!({"allowed": true, "reasons": ["every caller may use it"], "rules": []});
+        let data = json!({"tool": tool, "decision": decision});
+        return Ok((Found::new(data, String::new(), 1), Effect::Nothing));
     }
     let found = tool.split_once('_').and_then(|(connector, action)| {
         let mounted = snapshot.connectors.get(connector)?;
@@ -67,6 +63,95 @@ pub(super) fn explain(
         .admits()
         .err()
         .map(|failure| failure.message);
-    let data = json!({"tool": tool, "decision": explanation, "state": mounted.bridge.standing.state, "unavailable": standing});
+    let view = view(snapshot, &mounted.bridge.file, &call);
+    let data = json!({
+        "tool": tool,
+        "person": call.caller.person.id,
+        "client": &*call.caller.client,
+        "decision": explanation,
+        "view": view,
+        "state": mounted.bridge.standing.state,
+        "unavailable": standing,
+    });
     Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+}
+
+/// The caller that is asked about.
+fn asked(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    (person, client): (Option<&str>, Option<&str>),
+) -> Result<Caller, Failure> {
+    let mut asked = caller.clone();
+    asked.door = Door::Mcp;
+    if let Some(id) = person {
+        let person = snapshot.gateway.person(id);
+        asked.person =
+            Arc::new(person.ok_or_else(|| {
+                Failure::not_found(format!("`{id}` is nobody this gateway knows"))
+            })?);
+    }
+    if let Some(client) = client {
+        asked.client = client.into();
+    }
+    Ok(asked)
+}
+
+/// What the caller would see, in words, by the rules alone: counts would tell those who ask of
+/// documents that they may not see themselves.
+fn view(snapshot: &Snapshot, file: &ConnectorFile, call: &Call) -> Value {
+    let admits: Vec<String> = file
+        .permissions
+        .iter()
+        .filter(|permission| {
+            permission.may.contains(&call.action.power)
+                && permission.who.iter().any(|who| who.is(&call.caller))
+        })
+        .map(|permission| admitted(permission, &call.caller.person))
+        .collect();
+    let hides = if admits.is_empty() {
+        "everything"
+    } else {
+        "all that none of these admits"
+    };
+    let forbidding: Vec<&str> = snapshot
+        .policies
+        .iter()
+        .map(|policy| policy.name.as_str())
+        .collect();
+    json!({"admits": admits, "hides": hides, "further_rules": forbidding})
+}
+
+/// The part that one grant admits, with the person's own attributes filled in.
+fn admitted(permission: &Permission, person: &Person) -> String {
+    let parts: Vec<String> = permission
+        .only
+        .iter()
+        .map(|(facet, only)| match only {
+            Only::UpTo { up_to } => format!("{facet} up to {up_to}"),
+            Only::One(_) | Only::Any(_) => {
+                let values: Vec<String> = only
+                    .values()
+                    .iter()
+                    .map(|value| filled_in(value, person))
+                    .collect();
+                format!("{facet} {}", values.join(" or "))
+            }
+        })
+        .collect();
+    if parts.is_empty() {
+        "everything in scope".to_owned()
+    } else {
+        parts.join(" and ")
+    }
+}
+
+fn filled_in(value: &str, person: &Person) -> String {
+    match value.strip_prefix("person.") {
+        None => value.to_owned(),
+        Some(attribute) => match person.attributes.get(attribute) {
+            Some(own) => format!("{own} (the person's own)"),
+            None => format!("none, because the person has no `{attribute}`"),
+        },
+    }
 }
