@@ -85,7 +85,7 @@ enum Command {
         arguments: String,
     },
     /// Shows and verifies the audit log. Example: drawbridge log --since 2h --status denied
-    Log(log::Log),
+    Log(Box<log::Log>),
     /// Makes, lists and ends tokens. Example: drawbridge token new --client claude
     Token {
         #[command(subcommand)]
@@ -200,7 +200,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&workspace).await,
         Command::Check(wanted) => check::run(&workspace, (&wanted, line.person), line.json).await,
         Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
-        Command::Log(wanted) => log::run(&workspace, line.person, (wanted, line.json)).await,
+        Command::Log(wanted) => log::run(&workspace, line.person, (*wanted, line.json)).await,
         command => {
             let client = Client::connect(&workspace, line.person).await?;
             if let (Command::Call { tool, arguments }, false) = (&command, line.json) {

@@ -28,7 +28,7 @@ use utoipa::IntoParams;
 use crate::{
     app::{App, new_id},
     connectors::Snapshot,
-    store::{Review, Standing, Store},
+    store::{Review, Standing},
 };
 
 pub use records::{ExportFormat, RecordPage};
@@ -294,15 +294,6 @@ impl App {
     }
 
     async fn perform(&self, effect: Effect, caller: &Caller) -> anyhow::Result<()> {
-        // What stops something is told as done once it is so on every gateway.
-        let everywhere = matches!(
-            &effect,
-            Effect::Revoke(_)
-                | Effect::Stand(Standing {
-                    state: State::Paused | State::Retired,
-                    ..
-                })
-        );
         match effect {
             Effect::Nothing => return Ok(()),
             Effect::Stand(standing) => self.store.set_standing(&standing).await?,
@@ -319,9 +310,6 @@ impl App {
         // In force for the next call: nobody waits for a watch.
         self.identify.forget();
         self.connectors.reload().await?;
-        if everywhere {
-            tokio::time::sleep(Store::reach()).await;
-        }
         Ok(())
     }
 }

@@ -161,13 +161,6 @@ impl Store {
         self.version().await.map(|_| ())
     }
 
-    /// How long it takes at most until every gateway on this store knows of a change, and has
-    /// taken it up.
-    #[must_use]
-    pub const fn reach() -> Duration {
-        LOOK_EVERY.saturating_mul(2)
-    }
-
     /// Ticks whenever a token, a standing or a revision changed, here or in another process.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -180,6 +180,7 @@ fn each_weakness_of_a_file_is_found_in_its_area() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_fact_is_found_in_its_area() {
     type Change = fn(&mut Facts);
     let cases: [(Change, &str); 11] = [

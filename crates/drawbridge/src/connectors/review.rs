@@ -155,7 +155,7 @@ impl Connectors {
             }
             return Ok((standing, (read, text.hash.clone()), waiting));
         };
-        let differences = changes(&active.0.0, &read.0, read.1);
+        let differences = changes(&active.0.0, &read.0, read.1, &gateway.labels());
         let wider = |change: &Change| change.direction == Direction::Widens;
         if differences.iter().any(wider) {
             let waiting = waits(differences);

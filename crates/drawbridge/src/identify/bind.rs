@@ -65,6 +65,7 @@ mod tests {
             named: Named {
                 person,
                 client: "claude".to_owned(),
+                token: None,
             },
             subject: Some(subject.to_owned()),
         }

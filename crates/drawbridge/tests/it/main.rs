@@ -1,6 +1,7 @@
 //! Behaviour through the doors, with the real program and real files.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::too_many_lines,

@@ -12,6 +12,7 @@ const VERSION: &str = "1.3.0";
 const CATEGORY: u32 = 6;
 const CLASS: u32 = 6003;
 
+#[expect(clippy::too_many_lines, reason = "one event, field by field")]
 pub(super) fn event(stored: &StoredRecord) -> Value {
     let record = &stored.record;
     let (activity, activity_name) = activity(record.power, &record.action);

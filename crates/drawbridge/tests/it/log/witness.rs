@@ -58,7 +58,7 @@ async fn cut_off_and_put_back(stored: Stored) {
     .await
     .unwrap();
     let entry = Entry::new(record(501, "ann")).unwrap();
-    assert_eq!(writer.append(entry).await.unwrap(), RECORDS as u64);
+    assert_eq!(writer.append(entry).await.unwrap().place, RECORDS as u64);
     store.close().await;
     connection.close().await.unwrap();
     assert_eq!(stored.finding(Some(&stored.note())).await, None);
