@@ -1,6 +1,7 @@
 //! Behaviour through the doors, with the real program and real files.
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::panic,
     clippy::expect_used,
     clippy::indexing_slicing,
