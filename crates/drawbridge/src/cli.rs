@@ -193,6 +193,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Init(wanted) => return init::run(wanted, line.json),
         Command::Schema { file } => return schema::run(file, line.dir, line.json),
         Command::Demo { address } => return demo::run(line.dir, &address, line.json).await,
+        Command::Log(wanted) => return log::run(line.dir, line.person, (*wanted, line.json)).await,
         _ => {}
     }
     let workspace = workspace(line.dir)?;
@@ -200,7 +201,6 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&workspace).await,
         Command::Check(wanted) => check::run(&workspace, (&wanted, line.person), line.json).await,
         Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
-        Command::Log(wanted) => log::run(&workspace, line.person, (*wanted, line.json)).await,
         command => {
             let client = Client::connect(&workspace, line.person).await?;
             if let (Command::Call { tool, arguments }, false) = (&command, line.json) {

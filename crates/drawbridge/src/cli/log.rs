@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use drawbridge_core::{connector::Clock, file::Span, log::plain};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{client::Client, show, text};
 use crate::{clock::SystemClock, keys, workspace::Workspace};
@@ -103,13 +103,23 @@ enum Format {
 }
 
 pub(super) async fn run(
-    workspace: &Workspace,
+    dir: Option<PathBuf>,
     person: Option<String>,
     (log, json): (Log, bool),
 ) -> anyhow::Result<ExitCode> {
+    let found = super::workspace(dir);
+    let log = match log {
+        // Whoever verifies needs no workspace: only the key, and what is to be verified.
+        Log {
+            command: Some(LogCommand::Verify(wanted)),
+            ..
+        } => return verify::run(found.ok().as_ref(), wanted, json).await,
+        log => log,
+    };
+    let workspace = &found?;
     match log.command {
-        Some(LogCommand::Verify(wanted)) => verify::run(workspace, wanted, json).await,
-        Some(LogCommand::Key) => key(workspace),
+        Some(LogCommand::Verify(wanted)) => verify::run(Some(workspace), wanted, json).await,
+        Some(LogCommand::Key) => key(workspace, json),
         Some(LogCommand::Accept { reason }) => accept::run(workspace, &reason, json).await,
         Some(LogCommand::Show { id }) => {
             ask(
@@ -211,11 +221,17 @@ async fn write(
     Ok(note.map(str::to_owned))
 }
 
-fn key(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+fn key(workspace: &Workspace, json: bool) -> anyhow::Result<ExitCode> {
     let file = workspace.state().join("keys/log.pub");
     let key = std::fs::read_to_string(file)
         .context("there is no public key; has the gateway run here?")?;
-    show::line(key.trim_end());
+    let key = key.trim_end();
+    if json {
+        let answer = json!({"status": "ok", "data": {"public_key": key}});
+        show::line(&show::json(&answer));
+    } else {
+        show::line(key);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

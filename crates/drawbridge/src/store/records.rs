@@ -158,3 +158,77 @@ impl Store {
         row.as_ref().map(StoredRecord::read).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+    use crate::store::Place;
+
+    /// How SQLite would find the records of a filter.
+    async fn plan(store: &Store, filter: &RecordFilter) -> String {
+        let (statement, binds) = filter.statement();
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(explain));
+        for bind in binds {
+            query = match bind {
+                Bind::Text(text) => query.bind(text),
+                Bind::Number(number) => query.bind(number),
+            };
+        }
+        let rows = query.fetch_all(&store.inner.pool).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        steps.join("; ")
+    }
+
+    type Set = fn(&mut RecordFilter);
+
+    /// The index that each filter walks along.
+    const FILTERS: &[(&str, Set)] = &[
+        ("sqlite_autoindex_records_1", |_| {}),
+        ("records_by_person", |filter| filter.person = ann()),
+        ("records_by_client", |filter| filter.client = ann()),
+        ("records_by_connector", |filter| filter.connector = ann()),
+        ("records_by_action", |filter| filter.action = ann()),
+        ("records_by_status", |filter| filter.status = ann()),
+        ("records_by_person", |filter| {
+            filter.person = ann();
+            filter.before = Some(9);
+        }),
+        ("records_by_time", |filter| {
+            filter.since = Some(Timestamp::UNIX_EPOCH);
+            filter.until = Some(Timestamp::UNIX_EPOCH);
+        }),
+    ];
+
+    fn ann() -> Option<String> {
+        Some("ann".to_owned())
+    }
+
+    #[tokio::test]
+    async fn each_filter_walks_along_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Sqlite(folder.path().join("drawbridge.db"));
+        let store = Store::open(&place).await.unwrap();
+        let mut filters = Vec::new();
+        for (index, set) in FILTERS {
+            let mut filter = RecordFilter {
+                limit: 50,
+                ..RecordFilter::default()
+            };
+            set(&mut filter);
+            filters.push((*index, filter));
+        }
+        for (index, filter) in filters {
+            let plan = plan(&store, &filter).await;
+            assert!(plan.contains(index), "{plan} for {filter:?}");
+            let by_time = filter.since.is_some();
+            assert!(
+                by_time || !plan.contains("TEMP B-TREE"),
+                "{plan} for {filter:?}"
+            );
+        }
+        store.close().await;
+    }
+}

@@ -3,6 +3,7 @@
 mod crash;
 mod exported;
 mod hostile;
+mod many;
 mod mutations;
 mod postgres;
 pub(crate) mod served;

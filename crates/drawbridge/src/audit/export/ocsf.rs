@@ -2,8 +2,8 @@
 //!
 //! Source: <https://schema.ocsf.io/1.3.0/classes/api_activity>.
 
-use drawbridge_core::{answer::Status, call::Power};
-use serde_json::{Map, Value, json};
+use drawbridge_core::{answer::Status, call::Power, log::Record};
+use serde_json::{Value, json};
 
 use crate::store::StoredRecord;
 
@@ -12,7 +12,6 @@ const VERSION: &str = "1.3.0";
 const CATEGORY: u32 = 6;
 const CLASS: u32 = 6003;
 
-#[expect(clippy::too_many_lines, reason = "one event, field by field")]
 pub(super) fn event(stored: &StoredRecord) -> Value {
     let record = &stored.record;
     let (activity, activity_name) = activity(record.power, &record.action);
@@ -34,29 +33,13 @@ pub(super) fn event(stored: &StoredRecord) -> Value {
         "status_code": record.status.word(),
         "time": record.time.as_millisecond(),
         "duration": record.duration_us / 1_000,
-        "metadata": {
-            "version": VERSION,
-            "uid": record.id,
-            "sequence": stored.place,
-            "log_name": "audit",
-            "original_time": record.time.to_string(),
-            "product": {
-                "name": "Drawbridge",
-                "vendor_name": "Drawbridge",
-                "version": env!("CARGO_PKG_VERSION"),
-            },
-        },
+        "metadata": metadata(stored),
         "actor": {
             "user": {"uid": record.person, "name": record.person},
             "app_name": record.client,
         },
         "src_endpoint": {"svc_name": record.door.word()},
-        "api": {
-            "operation": record.action,
-            "service": {"name": record.connector},
-            "request": {"uid": record.id},
-            "response": {"message": record.status.word()},
-        },
+        "api": api(&stored.record),
         "resources": record.returned.targets.iter().map(|target| json!({"name": target})).collect::<Vec<_>>(),
         "unmapped": {
             "arguments": record.asked.arguments,
@@ -67,38 +50,63 @@ pub(super) fn event(stored: &StoredRecord) -> Value {
             "identity": record.identity,
         },
     });
-    add(&mut event, "", "status_detail", record.message.as_deref());
-    add(&mut event, "", "message", record.message.as_deref());
-    let error = (!record.status.has_data()).then_some(record.status.word());
-    add(&mut event, "/api/response", "error", error);
-    add(
-        &mut event,
-        "/api/service",
-        "version",
-        record.revision.as_deref(),
-    );
-    add(
-        &mut event,
-        "/metadata",
-        "correlation_uid",
-        record.trace.as_deref(),
-    );
+    let message = record.message.as_deref();
+    add(&mut event, "", ("status_detail", message));
+    add(&mut event, "", ("message", message));
     if let Some(task) = &record.task {
-        add_value(&mut event, "/actor", "session", json!({"uid": task}));
+        add_value(&mut event, "/actor", ("session", json!({"uid": task})));
     }
     event
 }
 
-fn add(event: &mut Value, at: &str, name: &str, value: Option<&str>) {
+fn metadata(stored: &StoredRecord) -> Value {
+    let record = &stored.record;
+    let mut metadata = json!({
+        "version": VERSION,
+        "uid": record.id,
+        "sequence": stored.place,
+        "log_name": "audit",
+        "original_time": record.time.to_string(),
+        "product": {
+            "name": "Drawbridge",
+            "vendor_name": "Drawbridge",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+    });
+    add(
+        &mut metadata,
+        "",
+        ("correlation_uid", record.trace.as_deref()),
+    );
+    metadata
+}
+
+fn api(record: &Record) -> Value {
+    let status = record.status.word();
+    let mut api = json!({
+        "operation": record.action,
+        "service": {"name": record.connector},
+        "request": {"uid": record.id},
+        "response": {"message": status},
+    });
+    let error = (!record.status.has_data()).then_some(status);
+    add(&mut api, "/response", ("error", error));
+    add(
+        &mut api,
+        "/service",
+        ("version", record.revision.as_deref()),
+    );
+    api
+}
+
+fn add(object: &mut Value, at: &str, (name, value): (&str, Option<&str>)) {
     if let Some(value) = value {
-        add_value(event, at, name, value.into());
+        add_value(object, at, (name, value.into()));
     }
 }
 
-fn add_value(event: &mut Value, at: &str, name: &str, value: Value) {
-    let object: Option<&mut Map<String, Value>> =
-        event.pointer_mut(at).and_then(Value::as_object_mut);
-    if let Some(object) = object {
+fn add_value(object: &mut Value, at: &str, (name, value): (&str, Value)) {
+    if let Some(object) = object.pointer_mut(at).and_then(Value::as_object_mut) {
         object.insert(name.to_owned(), value);
     }
 }

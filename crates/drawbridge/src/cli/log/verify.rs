@@ -21,9 +21,10 @@ pub(super) struct Wanted {
     /// A checkpoint kept elsewhere. Default: the one beside the store, or beside the export.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// A SQLite file to verify, instead of the workspace's store.
+    /// A SQLite file, or `env:NAME` for a variable with a `postgres://` URL, to verify instead of
+    /// the workspace's store.
     #[arg(long, conflicts_with_all = ["file", "proof"])]
-    store: Option<PathBuf>,
+    store: Option<String>,
     /// A whole export (jsonl) to verify, instead of the store.
     #[arg(long, conflicts_with = "proof")]
     file: Option<PathBuf>,
@@ -33,7 +34,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn run(
-    workspace: &Workspace,
+    workspace: Option<&Workspace>,
     wanted: Wanted,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
@@ -54,47 +55,56 @@ pub(super) async fn run(
     })
 }
 
-fn key(workspace: &Workspace, given: Option<&str>) -> anyhow::Result<PublicKey> {
+fn key(workspace: Option<&Workspace>, given: Option<&str>) -> anyhow::Result<PublicKey> {
     let text = match given {
         Some(given) if PublicKey::parse(given).is_ok() => given.to_owned(),
         Some(file) => std::fs::read_to_string(file)
             .with_context(|| format!("`{file}` is neither a public key nor a file with one"))?,
-        None => std::fs::read_to_string(workspace.state().join("keys/log.pub"))
+        None => workspace
+            .and_then(|here| std::fs::read_to_string(here.state().join("keys/log.pub")).ok())
             .context("there is no public key here; give it by --key")?,
     };
     Ok(PublicKey::parse(&text)?)
 }
 
 async fn stored(
-    workspace: &Workspace,
+    workspace: Option<&Workspace>,
     wanted: &Wanted,
     key: PublicKey,
 ) -> anyhow::Result<Result<Verified, AuditError>> {
-    let state = workspace.state();
-    let named = workspace
-        .read()
-        .gateway
-        .ok()
-        .and_then(|file| file.store.strip_prefix("env:").map(str::to_owned));
-    let place = match (&wanted.store, named) {
-        (Some(file), _) => Place::Sqlite(file.clone()),
-        (None, Some(name)) => Place::Postgres(variable(&name)?),
-        (None, None) => Place::Sqlite(state.join("drawbridge.db")),
-    };
     // Read before the store, of which a running gateway may meanwhile be further.
-    let beside = state.join("checkpoint");
-    let witness = match &wanted.checkpoint {
-        Some(file) => Some(
-            std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read `{}`", file.display()))?,
-        ),
-        None if wanted.store.is_none() => std::fs::read_to_string(beside).ok(),
-        None => None,
+    let witness = match (&wanted.checkpoint, workspace) {
+        (Some(file), _) => {
+            let note = std::fs::read_to_string(file);
+            Some(note.with_context(|| format!("cannot read `{}`", file.display()))?)
+        }
+        (None, Some(here)) if wanted.store.is_none() => {
+            std::fs::read_to_string(here.state().join("checkpoint")).ok()
+        }
+        (None, _) => None,
     };
-    let store = Store::look(&place).await?;
+    let store = Store::look(&place(workspace, wanted.store.as_deref())?).await?;
     let outcome = audit::verify(&store, key, witness.as_deref()).await;
     store.close().await;
     Ok(outcome)
+}
+
+fn place(workspace: Option<&Workspace>, given: Option<&str>) -> anyhow::Result<Place> {
+    let named = |store: &str| store.strip_prefix("env:").map(str::to_owned);
+    let own = |here: &Workspace| here.read().gateway.ok().and_then(|file| named(&file.store));
+    match (given, workspace) {
+        (Some(given), _) => match named(given) {
+            Some(name) => Ok(Place::Postgres(variable(&name)?)),
+            None => Ok(Place::Sqlite(PathBuf::from(given))),
+        },
+        (None, Some(here)) => match own(here) {
+            Some(name) => Ok(Place::Postgres(variable(&name)?)),
+            None => Ok(Place::Sqlite(here.state().join("drawbridge.db"))),
+        },
+        (None, None) => anyhow::bail!(
+            "there is no workspace here; say what to verify by --store, --file or --proof"
+        ),
+    }
 }
 
 fn export(

@@ -58,9 +58,14 @@ async fn every_answered_call_survives_a_kill_at_each_write_and_sync() {
     house.serve().terminate();
     let last = if long() { 40 } else { 3 };
     let (mut answered, mut killed) = (Vec::new(), 0);
-    for call in ["fdatasync", "pwrite64", "rename"] {
-        for when in 1..=last {
-            let inject = format!("inject={call}:signal=KILL:when={}", when * 3);
+    // From the first one after the start, as each thread counts them.
+    for (call, first, step) in [
+        ("fsync,fdatasync", 3, 1),
+        ("pwrite64", 25, 7),
+        ("rename", 3, 2),
+    ] {
+        for when in (first..).step_by(step).take(last) {
+            let inject = format!("inject={call}:signal=KILL:when={when}");
             let trace = format!("trace={call}");
             let wrapper = [
                 "strace",
