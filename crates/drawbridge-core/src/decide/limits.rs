@@ -18,6 +18,8 @@ use crate::{
 
 /// Callers remembered before those that have been quiet are forgotten.
 const REMEMBERED: usize = 10_000;
+/// How many calls apart quiet ones are looked for: looking takes longer the more are remembered.
+const LOOK_EVERY: u32 = 1_024;
 
 /// The limits of one connector, with what was used of them.
 pub struct Limiter {
@@ -26,6 +28,8 @@ pub struct Limiter {
     all: Option<(Rate, DefaultDirectRateLimiter)>,
     concurrent: u32,
     running: AtomicU32,
+    /// Calls so far, to look for quiet callers now and then.
+    calls: AtomicU32,
 }
 
 /// The right to one call; gives its place back when dropped.
@@ -60,6 +64,7 @@ impl Limiter {
                 .map(|rate| (rate, RateLimiter::direct(quota(rate)))),
             concurrent: limits.concurrent.unwrap_or(u32::MAX),
             running: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
         }
     }
 
@@ -70,6 +75,14 @@ impl Limiter {
     pub fn enter(self: &Arc<Self>, caller: &Caller) -> Result<Turn, Failure> {
         // First of all, so that a call that finds no place uses up nothing else.
         let turn = self.take_place()?;
+        if self
+            .calls
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(LOOK_EVERY)
+        {
+            self.people.iter().for_each(|(_, people)| forget(people));
+            self.clients.iter().for_each(|(_, clients)| forget(clients));
+        }
         if let Some((rate, people)) = &self.people {
             keyed(people, &caller.person.id, "person", *rate)?;
         }
@@ -106,16 +119,20 @@ fn quota(rate: Rate) -> Quota {
         .allow_burst(count)
 }
 
+/// Forgets callers whose limits are as they were before their first call.
+fn forget(limiter: &DefaultKeyedRateLimiter<String>) {
+    if limiter.len() > REMEMBERED {
+        limiter.retain_recent();
+        limiter.shrink_to_fit();
+    }
+}
+
 fn keyed(
     limiter: &DefaultKeyedRateLimiter<String>,
     key: &str,
     whose: &str,
     rate: Rate,
 ) -> Result<(), Failure> {
-    if limiter.len() > REMEMBERED {
-        limiter.retain_recent();
-        limiter.shrink_to_fit();
-    }
     limiter
         .check_key(&key.to_owned())
         .map_err(|_| limited(whose, rate))
