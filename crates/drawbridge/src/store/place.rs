@@ -54,6 +54,8 @@ impl Place {
         AnyPoolOptions::new()
             .max_connections(most)
             .acquire_timeout(ACQUIRE)
+            // A file does not hang up; a server may have, since the connection was last used.
+            .test_before_acquire(self.is_postgres())
             .after_connect(move |connection, _| {
                 let settings = settings.clone();
                 Box::pin(async move {

@@ -100,7 +100,9 @@ impl Log {
         entries: &[&Entry],
     ) -> Result<(Appended, Frontier, Option<String>), StoreError> {
         let mut transaction = connection.begin().await?;
-        let (mut frontier, version) = lock_head(&mut transaction).await?;
+        let head = lock_head(&mut transaction).await?;
+        self.whole(&head)?;
+        let (mut frontier, version) = (head.frontier, head.version);
         self.compare(&mut transaction, seen, &frontier).await?;
         let place = frontier.size();
         let first = Appended { place, version };
@@ -138,7 +140,6 @@ impl Log {
         seen: &Seen,
         head: &Frontier,
     ) -> Result<(), StoreError> {
-        self.whole(transaction, head).await?;
         let mut known = match seen {
             Seen::Whole(known) if known == head => return Ok(()),
             Seen::Whole(known) => known.clone(),
@@ -173,16 +174,9 @@ impl Log {
     }
 
     /// Whether the head is where the records end: nothing was cut off, and nothing put behind it.
-    async fn whole(
-        &self,
-        transaction: &mut AnyConnection,
-        head: &Frontier,
-    ) -> Result<(), StoreError> {
-        let row = sqlx::query("SELECT MAX(place) AS last FROM records")
-            .fetch_one(transaction)
-            .await?;
-        let last: Option<i64> = row.try_get("last")?;
-        if last.map_or(0, |last| last.saturating_add(1)) == number(head.size())? {
+    fn whole(&self, head: &Head) -> Result<(), StoreError> {
+        let end = head.last.map_or(0, |last| last.saturating_add(1));
+        if end == number(head.frontier.size())? {
             return Ok(());
         }
         Err(self.mend("the store's records do not end where its head says"))
@@ -232,20 +226,32 @@ impl Log {
     }
 }
 
-/// Reads the head, with the version of what is in force, and keeps other writers out until this
-/// transaction ends: an update locks the row on PostgreSQL and the whole file on SQLite.
-async fn lock_head(transaction: &mut AnyConnection) -> Result<(Frontier, u64), StoreError> {
+/// What the store says of the log.
+struct Head {
+    frontier: Frontier,
+    /// The version of what is in force.
+    version: u64,
+    /// The place of the last record.
+    last: Option<i64>,
+}
+
+/// Reads the head, and keeps other writers out until this transaction ends: an update locks the row
+/// on PostgreSQL and the whole file on SQLite. What is read after that is not changed by others.
+async fn lock_head(transaction: &mut AnyConnection) -> Result<Head, StoreError> {
     keep_others_out(transaction).await?;
     let row = sqlx::query(
-        "SELECT size, frontier, (SELECT version FROM changes WHERE id = 1) AS version \
-         FROM log_head WHERE id = 1",
+        "SELECT size, frontier, (SELECT version FROM changes WHERE id = 1) AS version, \
+         (SELECT MAX(place) FROM records) AS last FROM log_head WHERE id = 1",
     )
     .fetch_one(&mut *transaction)
     .await?;
     let bytes: Vec<u8> = row.try_get("frontier")?;
-    let frontier = Frontier::from_bytes(count(&row, "size")?, &bytes)
-        .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))?;
-    Ok((frontier, count(&row, "version")?))
+    Ok(Head {
+        frontier: Frontier::from_bytes(count(&row, "size")?, &bytes)
+            .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))?,
+        version: count(&row, "version")?,
+        last: row.try_get("last")?,
+    })
 }
 
 /// Waits for other writers of the log, and keeps them out until this transaction ends.
