@@ -18,14 +18,23 @@ const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 /// An answer: as structure for the client, as text for the AI.
 pub(super) fn result(recorded: Recorded) -> CallToolResult {
     let record = recorded.id().to_owned();
-    let answer = recorded.into_answer();
-    let content = vec![ContentBlock::text(answer.text.clone())];
+    let mut answer = recorded.into_answer();
+    let content = vec![ContentBlock::text(std::mem::take(&mut answer.text))];
     let mut result = if answer.status.has_data() {
         CallToolResult::success(content)
     } else {
         CallToolResult::error(content)
     };
+    // The data may be large: it is moved into its place, not copied.
+    let data = answer.data.take();
     result.structured_content = serde_json::to_value(&answer).ok();
+    if let Some(place) = result
+        .structured_content
+        .as_mut()
+        .and_then(|all| all.get_mut("data"))
+    {
+        *place = data;
+    }
     let mut meta = server();
     meta.insert(RECORD.to_owned(), record.into());
     result.meta = Some(meta);
