@@ -164,6 +164,12 @@ fn digest(part: &Part, own: &Own, context: &Context) -> String {
     hex::encode(hasher.finalize())
 }
 
+fn unreachable_source(reason: String) -> Failure {
+    let message =
+        "its documents cannot be reached at this moment; tell whoever keeps the connector";
+    Failure::new(Status::Unavailable, message).with_source(reason)
+}
+
 fn broken(source: Box<dyn std::error::Error + Send + Sync>) -> Failure {
     Failure::new(
         Status::Unavailable,
@@ -188,6 +194,7 @@ impl Connector for Bridge {
             }
             let (folder, call, view) = (self.0.clone(), call.clone(), view.clone());
             let attempt = tokio::task::spawn_blocking(move || {
+                folder.source.reach().map_err(unreachable_source)?;
                 let answer = answer::to(&folder, &call, &view)?;
                 let moved = sync::moved(&folder, &answer.shown);
                 Ok::<_, NoAnswer>((answer.found, moved))

@@ -16,7 +16,7 @@ pub(crate) struct Bridge {
     address: Value,
     folder: PathBuf,
     http: reqwest::Client,
-    _keep: tempfile::TempDir,
+    keep: Option<tempfile::TempDir>,
 }
 
 impl Bridge {
@@ -29,6 +29,22 @@ impl Bridge {
 
     /// Starts on a folder that may hold something already.
     pub(crate) async fn on(keep: tempfile::TempDir, folder: PathBuf) -> Self {
+        let bridge = Self::begin(keep, folder);
+        let end = Instant::now() + Duration::from_secs(60);
+        // Until the first sync is complete, answers say that they are not whole.
+        while bridge
+            .call("ingrid", "handbook_list", json!({"limit": 1}))
+            .await["status"]
+            != "ok"
+        {
+            assert!(Instant::now() < end, "the first sync does not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bridge
+    }
+
+    /// Starts, and does not wait for the first sync.
+    fn begin(keep: tempfile::TempDir, folder: PathBuf) -> Self {
         // Another test of this process may have done it already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut child = Command::new(PROGRAM)
@@ -43,24 +59,13 @@ impl Bridge {
             .read_line(&mut line)
             .unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let bridge = Self {
+        Self {
             child,
             address: serde_json::from_str(&line).unwrap(),
             folder,
             http,
-            _keep: keep,
-        };
-        let end = Instant::now() + Duration::from_secs(60);
-        // Until the first sync is complete, answers say that they are not whole.
-        while bridge
-            .call("ingrid", "handbook_list", json!({"limit": 1}))
-            .await["status"]
-            != "ok"
-        {
-            assert!(Instant::now() < end, "the first sync does not end");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            keep: Some(keep),
         }
-        bridge
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -119,6 +124,17 @@ impl Bridge {
             .args(arguments)
             .output()
             .unwrap()
+    }
+
+    /// Starts again after a kill, on the same folder.
+    pub(crate) fn again(mut self) -> Self {
+        let keep = self.keep.take().unwrap();
+        Self::begin(keep, self.folder.clone())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

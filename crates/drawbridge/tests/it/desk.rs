@@ -37,6 +37,11 @@ impl Still {
         let mut now = self.now.lock().unwrap();
         *now += time;
     }
+
+    pub(crate) fn back(&self, time: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now -= time;
+    }
 }
 
 impl Clock for Still {
@@ -63,7 +68,9 @@ impl Desk {
     /// Opens the connector of a file. Its documents are in `workspace/documents`.
     pub(crate) async fn open(workspace: &Path, gateway: &str, connector: &str) -> Self {
         let gateway = read_gateway("drawbridge.yaml", gateway).unwrap();
-        let (file, kind) = read_connector(("desk.yaml", connector), KINDS, &gateway.labels()).unwrap();
+        let name = "connectors/desk.yaml";
+        let read = read_connector(name, "desk", connector, &gateway, KINDS);
+        let (file, kind) = read.unwrap_or_else(|errors| panic!("{errors:?}\n{connector}"));
         Self::with(workspace, gateway, file, kind).await
     }
 
@@ -104,6 +111,10 @@ impl Desk {
 
     pub(crate) fn documents(&self) -> PathBuf {
         self.workspace.join("documents")
+    }
+
+    pub(crate) fn actions(&self) -> &[Arc<Action>] {
+        &self.actions
     }
 
     fn call(&self, person: &str, action: &str, arguments: Value) -> Call {
@@ -190,7 +201,10 @@ pub(crate) fn write(documents: &Path, path: &str, text: impl AsRef<[u8]>) {
     let unfinished = documents.join("../unfinished");
     std::fs::write(&unfinished, text).unwrap();
     let time = std::time::UNIX_EPOCH + Duration::from_secs(1_770_000_000);
-    let opened = std::fs::File::options().write(true).open(&unfinished).unwrap();
+    let opened = std::fs::File::options()
+        .write(true)
+        .open(&unfinished)
+        .unwrap();
     opened.set_modified(time).unwrap();
     std::fs::rename(unfinished, file).unwrap();
 }

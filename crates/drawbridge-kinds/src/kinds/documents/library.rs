@@ -46,6 +46,8 @@ pub(super) struct Ticket(u64);
 
 /// What a look found.
 pub(super) enum Found {
+    /// Nobody can tell: what is known stays.
+    Nothing,
     /// The file is not there.
     Gone,
     /// It is there, and nobody may see it: the reason.
@@ -69,7 +71,7 @@ impl Look {
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
         match &self.found {
-            Found::Gone | Found::Hidden(..) => self.path.len(),
+            Found::Nothing | Found::Gone | Found::Hidden(..) => self.path.len(),
             Found::Offered(_, _, cuts) => {
                 let cuts = cuts.iter();
                 cuts.map(|cut| cut.terms.len() + cut.passage.text.len())
@@ -233,6 +235,7 @@ impl Writer {
 
     fn keep_one(&mut self, path: String, found: Found) -> Result<(), Broken> {
         let (stamp, state, cuts) = match found {
+            Found::Nothing => return Ok(()),
             Found::Gone => {
                 self.index.remove(&path);
                 self.files.remove(&path);

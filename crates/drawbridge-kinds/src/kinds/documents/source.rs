@@ -60,6 +60,8 @@ pub(super) enum Absent {
     Gone,
     /// It is there and is not read: the reason.
     Refused(String),
+    /// Nobody can tell: the source itself cannot be reached.
+    Unreachable(String),
 }
 
 impl Source {
@@ -117,6 +119,12 @@ impl Source {
         listing
     }
 
+    /// Whether the source can be reached; the reason why not.
+    pub(super) fn reach(&self) -> Result<(), String> {
+        let root = self.runtime.block_on(self.operator.stat("/"));
+        root.map(|_| ()).map_err(|error| reason(&error))
+    }
+
     /// The stamp of a file.
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Absent> {
         named_well(path).map_err(Absent::Refused)?;
@@ -157,9 +165,7 @@ impl Source {
     fn why_not(&self, path: &str) -> String {
         match self.stamp(path) {
             Err(Absent::Refused(reason)) => reason,
-            Err(Absent::Gone) | Ok(_) => {
-                "it is no plain file, or its name is no Unicode".to_owned()
-            }
+            Err(Absent::Gone | Absent::Unreachable(_)) | Ok(_) => "it is no plain file".to_owned(),
         }
     }
 }
@@ -203,6 +209,7 @@ fn reason(error: &Error) -> String {
 fn absent(error: &Error) -> Absent {
     match error.kind() {
         ErrorKind::NotFound => Absent::Gone,
+        ErrorKind::ConfigInvalid => Absent::Unreachable(reason(error)),
         _ => Absent::Refused(reason(error)),
     }
 }

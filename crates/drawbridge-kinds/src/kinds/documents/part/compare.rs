@@ -240,8 +240,7 @@ mod tests {
         changes.iter().map(|change| change.direction).collect()
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
-    fn scopes(old: Value, new: Value) -> Vec<Direction> {
+    fn scopes(old: &Value, new: &Value) -> Vec<Direction> {
         directions(json!({"scope": old}), json!({"scope": new}))
     }
 
@@ -357,7 +356,7 @@ mod tests {
             ),
         ];
         for (old, new, expected) in cases {
-            let found = scopes(old.clone(), new.clone());
+            let found = scopes(&old, &new);
             let widens = |all: &[Direction]| all.contains(&Widens);
             assert_eq!(
                 widens(&found),

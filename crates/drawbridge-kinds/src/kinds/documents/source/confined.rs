@@ -52,8 +52,11 @@ impl Confined {
     /// Opens what a path of the library means: `/` is the root, and folders end with a slash.
     fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd> {
         let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat(CWD, &*self.root, folder, Mode::empty())
-            .map_err(|error| unexpected("the folder itself cannot be opened", error))?;
+        let root = openat(CWD, &*self.root, folder, Mode::empty()).map_err(|error| {
+            // Not the file's fault: nothing can be told of any file.
+            let message = format!("the folder itself cannot be opened: {error}");
+            Error::new(ErrorKind::ConfigInvalid, message)
+        })?;
         let path = path.trim_end_matches('/');
         let path = if path.is_empty() { "." } else { path };
         let beneath =

@@ -21,6 +21,7 @@ pub(super) async fn at(folder: &Arc<Folder>, path: String) -> Look {
     let found = match read.await {
         Ok(Ok(content)) => understand(folder, &path, content).await,
         Ok(Err(Absent::Gone)) => Found::Gone,
+        Ok(Err(Absent::Unreachable(_))) => Found::Nothing,
         Ok(Err(Absent::Refused(reason))) => Found::Hidden(None, reason),
         Err(broke) => Found::Hidden(None, format!("it could not be read: {broke}")),
     };
@@ -39,7 +40,12 @@ pub(super) async fn whether_gone(folder: &Arc<Folder>, path: String) -> Look {
     let stamp = tokio::task::spawn_blocking(move || reader.source.stamp(&name));
     match stamp.await {
         Ok(Ok(_)) if in_scope => at(folder, path).await,
-        _ => Look {
+        Ok(Err(Absent::Unreachable(_))) | Err(_) => Look {
+            path,
+            ticket,
+            found: Found::Nothing,
+        },
+        Ok(Ok(_) | Err(Absent::Gone | Absent::Refused(_))) => Look {
             path,
             ticket,
             found: Found::Gone,
