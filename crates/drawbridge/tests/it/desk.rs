@@ -70,7 +70,7 @@ impl Desk {
         let gateway = read_gateway("drawbridge.yaml", gateway).unwrap();
         let name = "connectors/desk.yaml";
         let read = read_connector(name, "desk", connector, &gateway, KINDS);
-        let (file, kind) = read.unwrap_or_else(|errors| panic!("{errors:?}\n{connector}"));
+        let (file, kind) = read.unwrap();
         Self::with(workspace, gateway, file, kind).await
     }
 
@@ -213,7 +213,7 @@ pub(crate) fn write(documents: &Path, path: &str, text: impl AsRef<[u8]>) {
 pub(crate) fn paths(answer: &Value) -> Vec<String> {
     let data = &answer["data"];
     let list = data["hits"].as_array().or(data["documents"].as_array());
-    let list = list.unwrap_or_else(|| panic!("no list: {answer:#}"));
+    let list = list.expect("the answer has neither hits nor documents");
     list.iter()
         .map(|one| one["path"].as_str().unwrap().to_owned())
         .collect()

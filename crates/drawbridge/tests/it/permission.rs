@@ -176,7 +176,9 @@ impl World {
             )
         };
         let people: String = self.people.iter().enumerate().map(person).collect();
-        gateway(&format!("{people}  ann: {{name: Ann, groups: [all]}}\n"))
+        gateway(&format!(
+            "{people}  ann: {{name: Ann, groups: [all, g0, g1, g2]}}\n"
+        ))
     }
 
     fn connector(&self) -> String {

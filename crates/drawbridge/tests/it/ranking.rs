@@ -230,7 +230,7 @@ async fn filters_pages_and_ranges_give_just_what_is_asked_for() {
     );
     assert_eq!(
         (&whole["data"]["lines"], &whole["data"]["length"]),
-        (&json!(7), &json!(57))
+        (&json!(7), &json!(54))
     );
     let line = read(json!({"from_line": 3, "to_line": 3})).await;
     assert_eq!(line["data"]["text"], "Walnut line.\n");
