@@ -212,7 +212,7 @@ fn check_permissions(
                 &format!("{at}/only/{facet}"),
                 facet,
                 only,
-                (&labels, kind),
+                (gateway, &labels, kind),
             ));
         }
     }
@@ -223,7 +223,7 @@ fn check_only(
     at: &str,
     facet: &str,
     only: &Only,
-    (labels, kind): (&Labels, &'static dyn Kind),
+    (gateway, labels, kind): (&GatewayFile, &Labels, &'static dyn Kind),
 ) -> Vec<Fault> {
     let known: Vec<String> = kind
         .facets()
@@ -237,7 +237,7 @@ fn check_only(
     let mut wrong = Vec::new();
     let label = |wrong: &mut Vec<Fault>, word: &str| {
         if labels.rank(word).is_none() {
-            wrong.push(unknown_label(at, word, labels));
+            wrong.push(labels.unknown(at, word));
         }
     };
     match only {
@@ -260,6 +260,8 @@ fn check_only(
                             format!("`{value}` names no attribute"),
                             "write `person.` and letters, digits or `_`, as in `person.department`",
                         ));
+                    } else {
+                        wrong.extend(unknown_attribute(at, attribute, gateway));
                     }
                 } else if facet == LABEL {
                     label(&mut wrong, value);
@@ -270,16 +272,20 @@ fn check_only(
     wrong
 }
 
-/// A word that is no label of this gateway.
-fn unknown_label(at: &str, word: &str, labels: &Labels) -> Fault {
-    Fault::new(
-        at,
-        format!("`{word}` is no label of this gateway"),
-        nearest(word, labels.words().iter().map(String::as_str)).map_or_else(
-            || format!("write one of {}", labels.words().join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        ),
-    )
+/// An attribute that nobody has: the grant would be for nobody. Tokens may bring others.
+fn unknown_attribute(at: &str, attribute: &str, gateway: &GatewayFile) -> Option<Fault> {
+    let known: BTreeSet<&str> = gateway
+        .people
+        .values()
+        .flat_map(|person| person.attributes.keys().map(String::as_str))
+        .collect();
+    (gateway.oidc.is_none() && !known.contains(attribute)).then(|| {
+        let mend = nearest(attribute, known.iter().copied()).map_or_else(
+            || "give it to somebody under `people` in drawbridge.yaml".to_owned(),
+            |near| format!("did you mean `person.{near}`?"),
+        );
+        Fault::new(at, format!("nobody has the attribute `{attribute}`"), mend)
+    })
 }
 
 /// A gate must be able to do what it says: what is not enforced is refused.

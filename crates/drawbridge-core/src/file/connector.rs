@@ -17,7 +17,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct ConnectorFile {
     /// The connector's name: the file's name without `.yaml`. Tools are named after it.
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,31}$"))]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,31}$"), extend("examples" = ["handbook", "crm-eu"]))]
     pub connector: String,
     /// 1 Purpose: what it is for, and who answers for it.
     pub purpose: Purpose,

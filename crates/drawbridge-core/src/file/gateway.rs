@@ -12,7 +12,7 @@ use super::{connector::Who, duration::Span};
 #[serde(deny_unknown_fields)]
 pub struct GatewayFile {
     /// The name of the organisation or gateway: it appears in the audit log's checkpoints.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), extend("examples" = ["acme", "acme-eu.example"]))]
     pub gateway: String,
     /// Where the doors listen: host and port. Default `127.0.0.1:7300`, this machine only.
     #[serde(default = "default_address")]

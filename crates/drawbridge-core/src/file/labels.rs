@@ -1,5 +1,7 @@
 //! The sensitivity of data: an ordered list of words.
 
+use super::{Fault, schema::nearest};
+
 /// The labels of a gateway, from the least to the most sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels(Vec<String>);
@@ -31,6 +33,20 @@ impl Labels {
     #[must_use]
     pub fn words(&self) -> &[String] {
         &self.0
+    }
+
+    /// What is wrong with a word that is no label, at a place.
+    #[must_use]
+    pub fn unknown(&self, at: &str, word: &str) -> Fault {
+        let near = nearest(word, self.0.iter().map(String::as_str));
+        Fault::new(
+            at,
+            format!("`{word}` is no label of this gateway"),
+            near.map_or_else(
+                || format!("write one of {}", self.0.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            ),
+        )
     }
 
     /// The most sensitive of some labels. An unknown word counts as the most sensitive of all.

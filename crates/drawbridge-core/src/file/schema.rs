@@ -111,10 +111,24 @@ pub(super) fn faults(schema: &Value, value: &Value) -> Vec<Fault> {
             )];
         }
     };
-    validator
+    let mut found: Vec<Fault> = validator
         .iter_errors(value)
         .flat_map(|error| fault(schema, &error))
-        .collect()
+        .collect();
+    // A slip in a key is one error, not a missing key and an unknown one.
+    let slips: Vec<String> = found.iter().filter_map(meant_key).collect();
+    found.retain(|fault| !(fault.rule.ends_with("is missing") && slips.contains(&fault.pointer)));
+    found
+}
+
+/// Of an unknown key that was a slip: the place of the key that was meant.
+fn meant_key(fault: &Fault) -> Option<String> {
+    let (parent, _) = fault.pointer.rsplit_once('/')?;
+    let meant = fault.mend.strip_prefix("did you mean `")?;
+    fault
+        .rule
+        .ends_with("is not a known key")
+        .then(|| format!("{parent}/{}", meant.trim_end_matches("`?")))
 }
 
 fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
@@ -153,15 +167,11 @@ fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
             }
         }
         ValidationErrorKind::Pattern { .. } => {
-            let examples = error_schema(schema, error)
-                .and_then(|schema| schema.get("examples").or_else(|| schema.get("description")))
-                .map(hint)
-                .unwrap_or_else(|| "see `drawbridge schema`".to_owned());
             let given = plain(error.instance());
             vec![Fault::new(
                 at,
                 format!("`{given}` has the wrong form"),
-                examples,
+                meaning_of(error_schema(schema, error)),
             )]
         }
         ValidationErrorKind::Type { .. } => {
@@ -302,40 +312,52 @@ fn meaning(schema: &Value, error: &ValidationError<'_>, key: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Examples where there are some, else the description.
 fn meaning_of(schema: Option<&Value>) -> String {
-    schema
-        .and_then(|schema| schema.get("description"))
-        .and_then(Value::as_str)
-        .map_or_else(
-            || "see `drawbridge schema` for what may stand here".to_owned(),
-            |text| {
-                format!(
-                    "it means: {}",
-                    text.replace('\n', " ").trim_end_matches('.')
-                )
-            },
-        )
-}
-
-/// Examples or a description as a mend.
-fn hint(value: &Value) -> String {
-    match value {
-        Value::Array(examples) => {
-            let examples: Vec<String> = examples
-                .iter()
-                .map(|one| format!("`{}`", plain(one)))
-                .collect();
-            format!("write it like {}", examples.join(", "))
+    let Some(schema) = schema else {
+        return "see `drawbridge schema` for what may stand here".to_owned();
+    };
+    let members = schema.get("anyOf").and_then(Value::as_array);
+    let own = std::iter::once(schema).chain(members.into_iter().flatten());
+    let examples: Vec<String> = own
+        .filter_map(|node| node.get("examples").and_then(Value::as_array))
+        .flatten()
+        .map(|example| format!("`{}`", plain(example)))
+        .collect();
+    if !examples.is_empty() {
+        return format!("write it like {}", examples.join(", "));
+    }
+    match schema.get("description").and_then(Value::as_str) {
+        None => "see `drawbridge schema` for what may stand here".to_owned(),
+        Some(text) => {
+            let text = text.replace('\n', " ");
+            let text = text.trim_end_matches('.');
+            if text.starts_with('`') {
+                format!("write {text}")
+            } else {
+                format!("it means: {text}")
+            }
         }
-        other => format!("write {}", plain(other)),
     }
 }
 
-/// A value as the user wrote it, cut to a length that fits a message.
+/// A value as the user wrote it, cut to a length that fits a message, with what hides made visible.
 fn plain(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    text.chars().take(80).collect()
+    let cut = text.chars().take(80);
+    let hidden = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    };
+    cut.map(|letter| {
+        if hidden(letter) {
+            letter.escape_unicode().to_string()
+        } else {
+            letter.to_string()
+        }
+    })
+    .collect()
 }

@@ -32,15 +32,14 @@ impl Tree {
         let node: Spanned<Node> =
             serde_saphyr::from_str_with_options(text, bounds()).map_err(|error| {
                 let place = error.location().map_or(Place::START, Place::of);
-                let rule = error.to_string();
-                let rule = rule.lines().next().unwrap_or_default();
+                let (rule, mend) = broken_yaml(&error.to_string());
                 FileErrors(vec![FileError {
                     file: name.to_owned(),
                     line: place.line,
                     column: place.column,
                     place: String::new(),
-                    rule: rule.strip_prefix("error: ").unwrap_or(rule).to_owned(),
-                    mend: "write it as YAML: `key: value`, two spaces for each level".to_owned(),
+                    rule,
+                    mend: mend.to_owned(),
                 }])
             })?;
         let mut places = HashMap::new();
@@ -84,6 +83,64 @@ impl Tree {
             rule: fault.rule,
             mend: fault.mend,
         }
+    }
+}
+
+/// What the YAML parser says, in the words of somebody who writes a file; and the mend.
+fn broken_yaml(said: &str) -> (String, &'static str) {
+    let said = said.lines().next().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    // It repeats the place, which stands in the error anyway.
+    let said = match said.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        _ => said,
+    };
+    if let Some(rest) = said.strip_prefix("duplicate mapping key: ") {
+        let key = rest.split(',').next().unwrap_or(rest);
+        return (format!("the key `{key}` stands twice"), "keep one of them");
+    }
+    let known = [
+        (
+            "tabs disallowed",
+            "a tab indents here",
+            "indent with two spaces for each level",
+        ),
+        (
+            "budget breached: Documents",
+            "a second document begins here",
+            "remove the `---`: a file is one document",
+        ),
+        (
+            "budget breached",
+            "this is more than such a file may hold",
+            "take out what repeats itself; aliases count each time",
+        ),
+        (
+            "YAML merge keys",
+            "`<<` is not allowed",
+            "write the keys out, so that a reviewer sees them here",
+        ),
+        (
+            "alias references unknown anchor",
+            "there is no anchor of this name",
+            "write the value itself, or put it in quotation marks",
+        ),
+        (
+            "alias",
+            "aliases repeat more than such a file may hold",
+            "write the values out",
+        ),
+    ];
+    match known.iter().find(|(begins, ..)| said.starts_with(begins)) {
+        Some((_, rule, mend)) => ((*rule).to_owned(), mend),
+        None if said.starts_with("unsupported tag") => (
+            said.to_owned(),
+            "remove the tag: values are text, numbers, lists and keys",
+        ),
+        None => (
+            said.to_owned(),
+            "write it as YAML: `key: value`, two spaces for each level",
+        ),
     }
 }
 

@@ -57,7 +57,14 @@ pub(super) fn connectors(data: &Value) -> String {
         }
     }
     for problem in items(data.get("problems")) {
-        text.push_str(&format!("\n\n{}", sentence(problem)));
+        text.push_str(&format!(
+            "\n\n{}:{}:{}: {}; {}",
+            cell(problem, "/file"),
+            cell(problem, "/line"),
+            cell(problem, "/column"),
+            cell(problem, "/rule"),
+            cell(problem, "/mend"),
+        ));
     }
     text
 }

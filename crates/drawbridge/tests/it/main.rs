@@ -1,25 +1,32 @@
 //! Behaviour through the doors, with the real program and real files.
 #![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::panic,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::too_many_lines,
+    clippy::unwrap_used,
     reason = "a test that breaks has failed, and a test reads from top to bottom"
 )]
 
 mod bridge;
+mod checklist;
+mod cli;
 mod clients;
 mod conformance;
 mod contract;
+mod demo;
 mod desk;
 mod documents;
 mod doors;
+mod files;
 mod formats;
+mod gate;
 mod house;
 mod log;
 mod mutations;
+mod off;
 mod paths;
 mod people;
 mod permission;
@@ -27,3 +34,4 @@ mod policies;
 mod ranking;
 mod sign_in;
 mod store;
+mod tidy;

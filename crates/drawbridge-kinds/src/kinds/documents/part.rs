@@ -143,11 +143,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         if let Some(word) = word
             && labels.rank(word).is_none()
         {
-            faults.push(Fault::new(
-                at,
-                format!("`{word}` is no label of this gateway"),
-                format!("write one of {}", labels.words().join(", ")),
-            ));
+            faults.push(labels.unknown(&at, word));
         }
     };
     label("/scope/label".to_owned(), &scope.label, &mut faults);
