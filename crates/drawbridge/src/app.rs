@@ -48,6 +48,8 @@ pub struct App {
     pub public_key: PublicKey,
     /// The files.
     pub workspace: Workspace,
+    /// Tells this process apart from others on the same store.
+    pub id: String,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -139,6 +141,9 @@ impl App {
             clock: clock.clone(),
             way: way.clone(),
         };
+        let id = new_id();
+        // From here on a pause waits for this gateway too.
+        store.took_up(&id, 0).await?;
         let connectors = Connectors::open(
             workspace.clone(),
             store.clone(),
@@ -158,18 +163,24 @@ impl App {
             sign_ins,
             public_key,
             workspace,
+            id,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        app.tasks
-            .spawn(crate::upkeep::run(app.clone(), app.stop.clone()));
-        let keeper = app.clone();
-        app.tasks
-            .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
-        let keeper = app.clone();
-        app.tasks
-            .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
+        app.begin();
         Ok(app)
+    }
+
+    /// Begins background work.
+    fn begin(self: &Arc<Self>) {
+        self.tasks
+            .spawn(crate::upkeep::run(self.clone(), self.stop.clone()));
+        let keeper = self.clone();
+        self.tasks
+            .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
+        let keeper = self.clone();
+        self.tasks
+            .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
     }
 
     /// Ends running calls and background work.
@@ -179,6 +190,9 @@ impl App {
         self.tasks.wait().await;
         self.connectors.close().await;
         self.identify.close().await;
+        if let Err(error) = self.store.ended(&self.id).await {
+            tracing::debug!("others wait once for this gateway: {error}");
+        }
         self.store.close().await;
     }
 

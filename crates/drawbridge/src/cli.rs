@@ -1,5 +1,6 @@
 //! The command line: for the one who keeps the workspace.
 
+mod ask;
 mod check;
 mod client;
 mod demo;
@@ -17,6 +18,7 @@ use drawbridge_core::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::{app::App, telemetry, workspace::Workspace};
+use ask::{pairs, standing, waiting};
 use client::Client;
 
 /// The controlled bridge between AI and the systems people work in.
@@ -299,48 +301,6 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Schema { .. }
         | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),
     }
-}
-
-async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow::Result<Value> {
-    client
-        .post(
-            &format!("/connectors/{}/{act}", stand.name),
-            &json!({"reason": stand.reason}),
-        )
-        .await
-}
-
-/// The revision that waits, else the one in force, which is thereby reviewed again.
-async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
-    let revisions = client.get(&format!("/connectors/{name}/revisions")).await?;
-    let hash = ["/data/waiting/hash", "/data/in_force"]
-        .into_iter()
-        .find_map(|at| revisions.pointer(at)?.as_str().map(str::to_owned));
-    hash.ok_or_else(|| {
-        let why = revisions.pointer("/notices/0").and_then(Value::as_str);
-        anyhow::anyhow!("{}", why.unwrap_or("there is nothing to approve"))
-    })
-}
-
-/// Arguments as `key=value` pairs, numbers and booleans as such; or one JSON object.
-fn pairs(arguments: &[String]) -> anyhow::Result<Value> {
-    if let [one] = arguments
-        && one.starts_with('{')
-    {
-        return Ok(serde_json::from_str(one)?);
-    }
-    let mut map = serde_json::Map::new();
-    for pair in arguments {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| anyhow::anyhow!("`{pair}` is no key=value"))?;
-        let value = match serde_json::from_str::<Value>(value) {
-            Ok(number @ (Value::Number(_) | Value::Bool(_))) => number,
-            _ => Value::from(value),
-        };
-        map.insert(key.to_owned(), value);
-    }
-    Ok(Value::Object(map))
 }
 
 fn workspace(dir: Option<PathBuf>) -> anyhow::Result<Workspace> {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{app::App, workspace::Workspace};
+use crate::{app::App, connectors::ReloadError, workspace::Workspace};
 
 /// How long an editor may take to write all it writes.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -30,12 +30,17 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut store = app.store.changes();
     let (wake, mut files) = watch::channel(());
     let mut watched = Watched::new(&app.workspace, wake);
-    let mut known = stamps(&app.workspace).await;
+    // What changed between opening and subscribing is taken up at once.
+    let mut known = take_up(&app).await;
     loop {
-        let look = next_look(&app, &watched);
+        let look = if known.is_empty() {
+            POLL_EVERY
+        } else {
+            next_look(&app, &watched)
+        };
         tokio::select! {
             () = stop.cancelled() => return,
-            Ok(()) = store.changed() => app.identify.forget(),
+            Ok(()) = store.changed() => {}
             Ok(()) = files.changed() => tokio::time::sleep(SETTLE).await,
             () = tokio::time::sleep(look) => {
                 if known == stamps(&app.workspace).await && !overdue(&app) {
@@ -45,13 +50,25 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         }
         files.mark_unchanged();
         watched.renew();
-        let stamps = stamps(&app.workspace).await;
-        match app.connectors.reload().await {
-            Ok(()) => known = stamps,
-            Err(error) => {
-                error!("cannot take up the change, and tries again soon: {error}");
-                known = Stamps::new();
-            }
+        known = take_up(&app).await;
+    }
+}
+
+/// Takes up everything, and tells so to those who wait for it; returns what the files were, or
+/// nothing where it must be tried again.
+async fn take_up(app: &App) -> Stamps {
+    app.identify.forget();
+    let stamps = stamps(&app.workspace).await;
+    let taken = async {
+        let change = app.store.newest_change().await?;
+        app.connectors.reload().await?;
+        Ok::<_, ReloadError>(app.store.took_up(&app.id, change).await?)
+    };
+    match taken.await {
+        Ok(()) => stamps,
+        Err(error) => {
+            error!("cannot take up the change, and tries again soon: {error}");
+            Stamps::new()
         }
     }
 }

@@ -121,10 +121,14 @@ impl Read {
                 return read;
             }
         };
+        let mut whole = true;
         for (name, text) in &files.connectors {
             match read_connector(&text.name, name, &text.text, &gateway, KINDS) {
                 Ok(found) => read.good.push(good(found)),
-                Err(found) => read.errors.extend(found.0),
+                Err(found) => {
+                    whole = false;
+                    read.errors.extend(found.0);
+                }
             }
         }
         let ruled: Vec<Ruled<'_>> = read
@@ -136,7 +140,13 @@ impl Read {
                 actions: &one.actions,
             })
             .collect();
-        match RuleBook::build(&gateway, &ruled, &files.policies) {
+        // Without every connector, policies would be told wrong for the tools that are missing.
+        let policies = if whole {
+            files.policies.as_slice()
+        } else {
+            &[]
+        };
+        match RuleBook::build(&gateway, &ruled, policies) {
             Ok(rules) => read.rules = Some(rules),
             // The schema does not depend on the policies that are wrong.
             Err(found) => {

@@ -88,9 +88,9 @@ const CONNECTORS: &[Case] = &[
     ),
     ("a glob that is none", "**/*.md", "**/[*.md"),
     (
-        "a language nobody speaks",
+        "a language by a slip",
         "  label: internal",
-        "  label: internal\n  language: klingon",
+        "  label: internal\n  language: enn",
     ),
     (
         "a word by a slip",

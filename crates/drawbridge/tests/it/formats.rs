@@ -20,7 +20,7 @@ async fn every_format_is_searchable() {
         ("reviews March September", "hr/performance-reviews.odt"),
         ("laptop lost wiped", "handbook/security.pdf"),
         ("fork lifts licence", "operations/warehouse-safety.html"),
-        ("walnut table", "sales/price-list.csv"),
+        ("walnut table 15400", "sales/price-list.csv"),
         ("upholstery warranty", "support/warranty.txt"),
         (
             "Öland scratch maintenance mode",

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -204,26 +204,13 @@ pub(crate) async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// The processes that a process started, by their command lines.
 pub(crate) fn children(of: u32) -> Vec<(u32, String)> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut found = Vec::new();
-    for entry in processes {
-        let Some(id) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
-        let read =
-            |name: &str| std::fs::read_to_string(Path::new("/proc").join(format!("{id}/{name}")));
-        let (Ok(stat), Ok(line)) = (read("stat"), read("cmdline")) else {
-            continue;
-        };
-        let parent = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
-        if parent == Some(of) {
-            found.push((id, line.replace('\0', " ")));
+    let threads = std::fs::read_dir(format!("/proc/{of}/task"));
+    for thread in threads.into_iter().flatten().flatten() {
+        let own = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        for id in own.split_whitespace().filter_map(|id| id.parse().ok()) {
+            let line = std::fs::read_to_string(format!("/proc/{id}/cmdline"));
+            found.push((id, line.unwrap_or_default().replace('\0', " ")));
         }
     }
     found
