@@ -235,7 +235,7 @@ async fn a_wider_file_waits_and_a_broken_one_changes_nothing() {
     let check = bridge.line(&["check"]);
     let said = String::from_utf8_lossy(&check.stderr).into_owned();
     assert_eq!(check.status.code(), Some(2));
-    assert!(said.contains("connectors/handbook.yaml:2:1"), "{said}");
+    assert!(said.contains("connectors/handbook.yaml:3:1"), "{said}");
     assert!(said.contains("did you mean `purpose`?"), "{said}");
 }
 
