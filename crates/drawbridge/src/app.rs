@@ -48,8 +48,6 @@ pub struct App {
     pub public_key: PublicKey,
     /// The files.
     pub workspace: Workspace,
-    /// Tells this process apart from others on the same store.
-    pub id: String,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -141,9 +139,6 @@ impl App {
             clock: clock.clone(),
             way: way.clone(),
         };
-        let id = new_id();
-        // From here on a pause waits for this gateway too.
-        store.took_up(&id, 0).await?;
         let connectors = Connectors::open(
             workspace.clone(),
             store.clone(),
@@ -163,7 +158,6 @@ impl App {
             sign_ins,
             public_key,
             workspace,
-            id,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -190,9 +184,6 @@ impl App {
         self.tasks.wait().await;
         self.connectors.close().await;
         self.identify.close().await;
-        if let Err(error) = self.store.ended(&self.id).await {
-            tracing::debug!("others wait once for this gateway: {error}");
-        }
         self.store.close().await;
     }
 

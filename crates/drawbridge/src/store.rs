@@ -1,6 +1,5 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
-mod gateways;
 mod lifecycle;
 mod place;
 mod reading;
@@ -253,11 +252,6 @@ fn migrations() -> Migrator {
             2,
             "find records",
             include_str!("store/migrations/0002_find_records.sql"),
-        ),
-        migration(
-            3,
-            "gateways",
-            include_str!("store/migrations/0003_gateways.sql"),
         ),
     ])
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{app::App, connectors::ReloadError, workspace::Workspace};
+use crate::{app::App, workspace::Workspace};
 
 /// How long an editor may take to write all it writes.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -54,17 +54,11 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-/// Takes up everything, and tells so to those who wait for it; returns what the files were, or
-/// nothing where it must be tried again.
+/// Takes up everything; returns what the files were, or nothing where it must be tried again.
 async fn take_up(app: &App) -> Stamps {
     app.identify.forget();
     let stamps = stamps(&app.workspace).await;
-    let taken = async {
-        let change = app.store.newest_change().await?;
-        app.connectors.reload().await?;
-        Ok::<_, ReloadError>(app.store.took_up(&app.id, change).await?)
-    };
-    match taken.await {
+    match app.connectors.reload().await {
         Ok(()) => stamps,
         Err(error) => {
             error!("cannot take up the change, and tries again soon: {error}");

@@ -1,5 +1,3 @@
-#![expect(clippy::too_many_lines, reason = "tables of cases")]
-
 use drawbridge_core::{
     connector::{Health, Problem},
     file::{Span, read_connector, read_gateway},
