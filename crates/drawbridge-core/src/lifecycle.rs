@@ -25,6 +25,15 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 5] = [
+        Self::Requested,
+        Self::InReview,
+        Self::Active,
+        Self::Paused,
+        Self::Retired,
+    ];
+
     /// The word used in records and the store.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -40,15 +49,7 @@ impl State {
     /// The state with this word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        [
-            Self::Requested,
-            Self::InReview,
-            Self::Active,
-            Self::Paused,
-            Self::Retired,
-        ]
-        .into_iter()
-        .find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
     /// Whether a person may take a connector from this state to that one.

@@ -170,7 +170,14 @@ pub fn run() -> ExitCode {
     } else {
         "warn"
     };
-    telemetry::trace(telemetry::Format::Lines, Some(level));
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            show::error(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let inside = runtime.enter();
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .is_err()
@@ -178,15 +185,24 @@ pub fn run() -> ExitCode {
         show::error("the cryptography library is already set up otherwise");
         return ExitCode::FAILURE;
     }
-    let outcome = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(command(line)));
+    telemetry::trace(telemetry::Format::Lines, Some(level), export());
+    let outcome = runtime.block_on(command(line));
+    telemetry::close();
+    drop(inside);
     match outcome {
         Ok(code) => code,
         Err(error) => {
             show::error(&format!("{error:#}"));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Traces leave this machine only where somebody says where to.
+fn export() -> telemetry::Export {
+    match std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        Some(endpoint) if !endpoint.is_empty() => telemetry::Export::Otlp,
+        Some(_) | None => telemetry::Export::Off,
     }
 }
 

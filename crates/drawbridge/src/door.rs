@@ -17,7 +17,11 @@ mod stall;
 use std::sync::Arc;
 
 use axum::{
-    Router, extract::Request, http::StatusCode, middleware::from_fn_with_state, response::Response,
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    response::Response,
 };
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -28,6 +32,7 @@ use drawbridge_core::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     app::{App, ToolRequest, new_id},
@@ -44,6 +49,8 @@ pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     let calls = mcp::router(app, stop)
         .merge(api)
         .merge(health::metrics_router(app))
+        // Bodies are bounded there, and not a second time by whoever takes them out.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Bodies::new(app.clone()), body::read))
         .layer(from_fn_with_state(app.clone(), sign_in::identify));
     Router::new()
@@ -64,8 +71,13 @@ async fn nothing(_: Request) -> Response {
     refusal::refuse(StatusCode::NOT_FOUND, Status::NotFound, told)
 }
 
-/// Calls a tool, and counts it.
+/// Calls a tool, counts it, and traces it.
 async fn call(app: &Arc<App>, request: ToolRequest) -> Result<Recorded, LogDown> {
+    let span = tracing::debug_span!("call", connector = Empty, action = Empty, status = Empty);
+    counted(app, request).instrument(span).await
+}
+
+async fn counted(app: &Arc<App>, request: ToolRequest) -> Result<Recorded, LogDown> {
     let _running = Running::begin();
     let began = app.clock.monotonic();
     let target = names_for_metrics(app, &request);
@@ -75,6 +87,10 @@ async fn call(app: &Arc<App>, request: ToolRequest) -> Result<Recorded, LogDown>
         Ok(recorded) => {
             let took = app.clock.monotonic().saturating_sub(began);
             let target = (target.0.as_str(), target.1.as_str());
+            let span = Span::current();
+            span.record("connector", target.0);
+            span.record("action", target.1);
+            span.record("status", recorded.answer().status.word());
             telemetry::call(target, door, recorded.answer().status, took);
         }
         Err(error) => {

@@ -9,12 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use drawbridge_core::{answer::Status, call::Caller, connector::Health, file::Who};
+use drawbridge_core::{answer::Status, call::Caller, file::Who};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::refusal::refuse;
-use crate::{app::App, telemetry};
+use crate::{app::App, store::LogState, telemetry};
 
 /// How long one part may take to say how it is.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,9 +39,13 @@ pub(super) fn metrics_router(app: &Arc<App>) -> Router {
 /// gateways on the same store and issuer would be no better.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let store = timeout(TIMEOUT, app.store.ready()).await;
-    let down = match store {
-        Ok(Ok(())) => None,
-        Ok(Err(_)) | Err(_) => Some("the store does not answer, so calls cannot be recorded"),
+    let down = match (store, app.journal.state()) {
+        (Ok(Err(_)) | Err(_), _) => Some("the store does not answer, so calls cannot be recorded"),
+        // The details are in the trace: whoever asks here may be anyone.
+        (Ok(Ok(())), LogState::Down(_)) => {
+            Some("the audit log cannot be written, so calls are refused")
+        }
+        (Ok(Ok(())), LogState::Opening | LogState::Ready) => None,
     };
     let mut impaired = Vec::new();
     let gateway = app.gateway();
@@ -74,18 +78,13 @@ async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<Calle
         );
         return refuse(StatusCode::FORBIDDEN, Status::Denied, told);
     }
+    telemetry::log_up(app.journal.state() == LogState::Ready);
     for (name, mounted) in &app.snapshot().connectors {
-        let up = match &mounted.bridge.connector {
-            Ok(connector) if mounted.runs() => match timeout(TIMEOUT, connector.inspect()).await {
-                Ok(inspection) => match inspection.health {
-                    Health::Ready | Health::Syncing | Health::Degraded => 1.0,
-                    Health::Down => 0.0,
-                },
-                Err(_) => 0.0,
-            },
-            _ => 0.0,
+        let inspection = match &mounted.bridge.connector {
+            Ok(connector) if mounted.runs() => timeout(TIMEOUT, connector.inspect()).await.ok(),
+            _ => None,
         };
-        telemetry::connector(name, mounted.bridge.standing.state, up);
+        telemetry::connector(name, mounted.bridge.standing.state, inspection.as_ref());
     }
     let kind = [(
         header::CONTENT_TYPE,

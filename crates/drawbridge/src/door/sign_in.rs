@@ -14,9 +14,12 @@ use drawbridge_core::{
     file::GatewayFile,
 };
 
+use tracing::Instrument;
+
 use super::{mcp, metadata, refusal::refuse, serve::Peer};
 use crate::{
     app::App,
+    audit::WhyNot,
     identify::{COMMAND_LINE, Unidentified},
     telemetry,
 };
@@ -40,11 +43,18 @@ pub(super) async fn identify(
     let asked = (request.headers(), path.as_str());
     let identified = app.identify.caller_at(asked, door, &gateway).await;
     match identified.and_then(|caller| from_here(caller, source)) {
-        Ok(caller) => {
+        Ok(mut caller) => {
+            let (span, trace) = telemetry::request(request.headers(), door.word());
+            if let Some(trace) = trace {
+                caller.trace = Some(trace.into());
+            }
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            next.run(request).instrument(span).await
         }
         Err(error) => {
+            if let Some(why) = why_not(&error) {
+                app.sign_ins.failed(source, why, door);
+            }
             if let (Unidentified::Invalid, Some(source)) = (&error, source) {
                 app.identify.slow_down(source).await;
             }
@@ -60,6 +70,16 @@ fn from_here(caller: Caller, source: Option<IpAddr>) -> Result<Caller, Unidentif
         return Err(Unidentified::Invalid);
     }
     Ok(caller)
+}
+
+/// What the log says of a failed sign-in; nothing where nobody failed but the gateway.
+fn why_not(error: &Unidentified) -> Option<WhyNot> {
+    match error {
+        Unidentified::Missing => Some(WhyNot::Missing),
+        Unidentified::Invalid | Unidentified::Unbound => Some(WhyNot::Invalid),
+        Unidentified::Scope => Some(WhyNot::Scope),
+        Unidentified::Issuer | Unidentified::Store(_) => None,
+    }
 }
 
 /// RFC 6750, and RFC 9728 where there is an issuer to go to.

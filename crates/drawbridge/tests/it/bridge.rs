@@ -54,18 +54,24 @@ impl Bridge {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let address = Self::address_of(&mut child);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,
-            address: serde_json::from_str(&line).unwrap(),
+            address,
             folder,
             http,
             keep: Some(keep),
         }
+    }
+
+    /// Where a `demo --json` that has started is.
+    pub(crate) fn address_of(child: &mut Child) -> Value {
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -103,6 +109,11 @@ impl Bridge {
             .await?
             .json()
             .await
+    }
+
+    /// The gateway's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where MCP is.

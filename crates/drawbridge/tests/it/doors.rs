@@ -1,7 +1,13 @@
 //! What doors do by themselves: who is let in, under which names, with what kind of body.
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+mod api;
+mod limits;
+mod mcp;
+mod raw;
+mod stdio;
+mod traces;
+
+use serde_json::json;
 
 use crate::house::{House, answer};
 
@@ -161,49 +167,6 @@ async fn bodies_that_must_not_be_parsed_are_refused_and_recorded() {
 }
 
 #[tokio::test]
-async fn raw_requests_that_servers_read_differently_are_refused() {
-    let house = House::open("").await;
-    let address = house.url.trim_start_matches("http://");
-    for request in [
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nabcde",
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        "POST /mcp HTTP/1.1\r\nHost : localhost\r\n\r\n",
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-        "GET /api/v1/me HTTP/1.1\r\n\r\n",
-        "GET http://evil.example/api/v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n",
-        "NONSENSE\r\n\r\n",
-    ] {
-        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-        socket.write_all(request.as_bytes()).await.unwrap();
-        socket.shutdown().await.unwrap();
-        let mut bytes = Vec::new();
-        socket.read_to_end(&mut bytes).await.unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        let refused = text.is_empty() || text.starts_with("HTTP/1.1 4");
-        assert!(refused, "{request:?} got {text}");
-        assert_eq!(
-            text.matches("HTTP/1.1 ").count().min(2),
-            usize::from(!text.is_empty()),
-            "{request:?}"
-        );
-    }
-    // Chunks win over a length (RFC 9112, 6.3), and what follows them is no second request here.
-    let request = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\
-         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n\
-         GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes).await.unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
-    assert!(text.starts_with("HTTP/1.1 401"), "{text}");
-    house.close().await;
-}
-
-#[tokio::test]
 async fn health_is_open_and_metrics_are_the_owners() {
     let house = House::open("").await;
     let (ann, olga) = (
@@ -232,14 +195,6 @@ async fn health_is_open_and_metrics_are_the_owners() {
     for hidden in ["ann@x.example", "made_up", "claude"] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
-    let (code, described) = answer(house.http.get(format!("{}/api/openapi.json", house.url))).await;
-    assert_eq!(code, 200);
-    assert_eq!(
-        described["paths"].as_object().unwrap().len(),
-        20,
-        "{:#?}",
-        described["paths"].as_object().unwrap().keys()
-    );
     let (code, told) = answer(house.http.get(format!("{}/nothing", house.url))).await;
     assert_eq!((code, &told["status"]), (404, &json!("not_found")));
     house.close().await;
@@ -266,107 +221,6 @@ async fn the_log_is_followed_as_it_grows() {
     assert!(
         text.contains("event: record") && !text.contains("olga"),
         "{text}"
-    );
-    house.close().await;
-}
-
-fn modern(method: &str, params: Value) -> Value {
-    let mut params = params;
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-}
-
-#[tokio::test]
-async fn mcp_is_spoken_in_three_revisions() {
-    let house = House::open("").await;
-    let ann = house.token("ann@x.example").await;
-    for version in ["2025-06-18", "2025-11-25"] {
-        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-            "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"},
-        }});
-        let (code, told) = house.post("/mcp", &ann, hello.to_string()).await;
-        assert_eq!(
-            (code, &told["result"]["protocolVersion"]),
-            (200, &json!(version))
-        );
-        assert_eq!(told["result"]["serverInfo"]["name"], "drawbridge");
-    }
-    let send = async |method: &str, name: Option<&str>, params: Value| {
-        let mut request = house
-            .http
-            .post(format!("{}/mcp", house.url))
-            .bearer_auth(&ann)
-            .header("Accept", "application/json, text/event-stream")
-            .header("MCP-Protocol-Version", "2026-07-28")
-            .header("Mcp-Method", method);
-        if let Some(name) = name {
-            request = request.header("Mcp-Name", name);
-        }
-        answer(request.json(&modern(method, params))).await
-    };
-    let (code, told) = send("server/discover", None, json!({})).await;
-    assert_eq!(code, 200, "{told}");
-    let versions = &told["result"]["supportedVersions"];
-    assert_eq!(versions, &json!(["2025-06-18", "2025-11-25", "2026-07-28"]));
-    let (_, told) = send("tools/list", None, json!({})).await;
-    let list = &told["result"];
-    assert_eq!(
-        (&list["cacheScope"], &list["ttlMs"]),
-        (&json!("private"), &json!(5000))
-    );
-    let tool = &list["tools"][0];
-    assert_eq!(tool["name"], "drawbridge_connectors");
-    assert_eq!(tool["annotations"]["readOnlyHint"], true);
-    assert!(
-        tool["outputSchema"]["properties"]["data"].is_object(),
-        "{tool}"
-    );
-    let (_, told) = send(
-        "tools/call",
-        Some("drawbridge_connectors"),
-        json!({"name": "drawbridge_connectors", "arguments": {}}),
-    )
-    .await;
-    let result = &told["result"];
-    assert_eq!(
-        (&result["isError"], &result["structuredContent"]["status"]),
-        (&json!(false), &json!("ok"))
-    );
-    let record = result["_meta"]["drawbridge/record"].as_str().unwrap();
-    assert_eq!(
-        house
-            .get(&format!("/api/v1/records/{record}"), &ann)
-            .await
-            .0,
-        200
-    );
-    let (_, told) = send(
-        "tools/call",
-        Some("none_such"),
-        json!({"name": "none_such", "arguments": {}}),
-    )
-    .await;
-    assert_eq!(
-        (
-            &told["result"]["isError"],
-            &told["result"]["structuredContent"]["status"]
-        ),
-        (&json!(true), &json!("denied"))
-    );
-    let (code, told) = send(
-        "tools/call",
-        Some("other"),
-        json!({"name": "none_such", "arguments": {}}),
-    )
-    .await;
-    assert_eq!(
-        (code, &told["error"]["code"]),
-        (400, &json!(-32020)),
-        "{told}"
     );
     house.close().await;
 }

@@ -19,10 +19,24 @@ pub(crate) struct House {
 impl House {
     /// Opens on a workspace whose `drawbridge.yaml` ends with these lines.
     pub(crate) async fn open(extra: &str) -> Self {
+        Self::open_within(extra, door::Bounds::default()).await
+    }
+
+    /// Opens with another line for the owner under `people`.
+    pub(crate) async fn open_with(owner: &str, extra: &str) -> Self {
+        Self::open_as((owner, extra), door::Bounds::default()).await
+    }
+
+    /// Opens with other bounds on connections than the usual ones.
+    pub(crate) async fn open_within(extra: &str, bounds: door::Bounds) -> Self {
+        Self::open_as(("olga@x.example: {}", extra), bounds).await
+    }
+
+    async fn open_as((owner, extra): (&str, &str), bounds: door::Bounds) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let keep = tempfile::tempdir().unwrap();
         let file = format!(
-            "gateway: house\noperator: olga@x.example\npeople:\n  olga@x.example: {{}}\n  \
+            "gateway: house\noperator: olga@x.example\npeople:\n  {owner}\n  \
              ann@x.example: {{groups: [staff]}}\n{extra}"
         );
         std::fs::write(keep.path().join("drawbridge.yaml"), file).unwrap();
@@ -34,7 +48,7 @@ impl House {
         let stop = CancellationToken::new();
         let router = door::router(&app, &stop);
         #[expect(clippy::disallowed_methods, reason = "`close` joins it")]
-        let serving = tokio::spawn(door::serve(listener, router, stop.clone()));
+        let serving = tokio::spawn(door::serve_within(bounds, listener, router, stop.clone()));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             app,

@@ -9,13 +9,14 @@ use std::{
 };
 
 use drawbridge::{
-    identify::{Identify, Unidentified},
+    identify::{Identify, Unidentified, mint},
     store::{Place, Store},
 };
 use drawbridge_core::{
     call::{Caller, Door},
     connector::Clock,
     file::{GatewayFile, read_gateway},
+    secret::Secret,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -298,4 +299,194 @@ async fn a_client_without_a_token_is_shown_the_way() {
     let (code, me) = house.get("/api/v1/me", &wide).await;
     assert_eq!((code, &me["data"]["person"]), (200, &json!("ann")));
     house.close().await;
+}
+
+#[tokio::test]
+async fn a_claim_makes_nobody_one_of_the_files_people() {
+    let issuer = Issuer::start();
+    let house = House::open_with(
+        "olga@x.example: {subject: s-olga}",
+        &format!(
+            "oidc: {{issuer: \"{}\", claims: {{person: email}}}}\n",
+            issuer.url
+        ),
+    )
+    .await;
+    let audience = format!("{}/mcp", house.url);
+    let me = async |claims: Value| {
+        let mut claims = claims;
+        claims["aud"] = json!(audience);
+        claims["email_verified"] = claims.get("email_verified").cloned().unwrap_or(json!(true));
+        let token = issuer.sign(json!({"claims": claims})).await;
+        let (code, told) = house.get("/api/v1/me", &token).await;
+        (code, told, token)
+    };
+    // Whoever the issuer calls so is not the owner whom the file calls so.
+    for email in [
+        "olga@x.example",
+        "Olga@X.example",
+        "ann@x.example",
+        "drawbridge",
+    ] {
+        let (code, told, token) = me(json!({"sub": "s-mallory", "email": email})).await;
+        assert_eq!(code, 401, "{email}: {told}");
+        assert!(
+            told["message"].as_str().unwrap().contains("claims a name"),
+            "{told}"
+        );
+        assert_eq!(house.get("/metrics", &token).await.0, 401);
+    }
+    let (code, told, _) =
+        me(json!({"sub": "s-eve", "email": "eve@x.example", "email_verified": false})).await;
+    assert_eq!(code, 401, "{told}");
+    let (code, told, token) = me(json!({"sub": "s-eve", "email": "eve@x.example"})).await;
+    assert_eq!(
+        (code, &told["data"]["person"]),
+        (200, &json!("eve@x.example"))
+    );
+    assert_eq!(
+        house.get("/metrics", &token).await.0,
+        403,
+        "she is no owner"
+    );
+    // The subject that the file names is the owner, whatever the address says; groups add up.
+    let (code, told, token) =
+        me(json!({"sub": "s-olga", "email": "o.new@x.example", "groups": ["board"]})).await;
+    assert_eq!(
+        (code, &told["data"]["person"]),
+        (200, &json!("olga@x.example"))
+    );
+    assert_eq!(told["data"]["groups"], json!(["board"]));
+    assert_eq!(house.get("/metrics", &token).await.0, 200, "the owner");
+    // Groups are those of the token at hand: the next one may have others.
+    let (_, told, _) = me(json!({"sub": "s-olga", "email": "x@x.example"})).await;
+    assert_eq!(told["data"]["groups"], json!([]));
+    // Not even the owner's sign-in changes the gateway through an AI client.
+    let (code, told) = house
+        .post("/api/v1/tokens", &token, r#"{"client": "x"}"#)
+        .await;
+    assert_eq!((code, &told["status"]), (403, &json!("denied")), "{told}");
+    let (_, kept) = house.get("/api/v1/records?action=sign_in", &token).await;
+    assert!(
+        !kept["data"]["records"].as_array().unwrap().is_empty(),
+        "failed sign-ins are on the log: {kept}"
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn each_resource_has_its_own_metadata_and_tokens() {
+    let issuer = Issuer::start();
+    let house = House::open(&format!("oidc: {{issuer: \"{}\"}}\n", issuer.url)).await;
+    let base = &house.url;
+    for (path, resource) in [
+        ("", "/mcp"),
+        ("/mcp", "/mcp"),
+        ("/mcp/handbook", "/mcp/handbook"),
+    ] {
+        let place = format!("{base}/.well-known/oauth-protected-resource{path}");
+        let (code, told) = answer(house.http.get(place)).await;
+        assert_eq!(
+            (code, &told["resource"]),
+            (200, &json!(format!("{base}{resource}"))),
+            "{path}"
+        );
+        assert_eq!(told["authorization_servers"], json!([issuer.url]));
+    }
+    for (path, metadata) in [
+        ("/mcp", "/mcp"),
+        ("/mcp/handbook", "/mcp/handbook"),
+        ("/api/v1/me", "/mcp"),
+    ] {
+        let response = house
+            .http
+            .post(format!("{base}{path}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 401);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+        let place =
+            format!("resource_metadata=\"{base}/.well-known/oauth-protected-resource{metadata}\"");
+        assert!(challenge.contains(&place), "{challenge}");
+    }
+    let whole = issuer
+        .sign(json!({"claims": {"aud": format!("{base}/mcp")}}))
+        .await;
+    let part = issuer
+        .sign(json!({"claims": {"aud": format!("{base}/mcp/handbook")}}))
+        .await;
+    let other = issuer
+        .sign(json!({"claims": {"aud": format!("{base}/mcp/crm")}}))
+        .await;
+    for (token, path, let_in) in [
+        (&whole, "/mcp", true),
+        (&whole, "/mcp/handbook", true),
+        (&part, "/mcp/handbook", true),
+        (&part, "/mcp", false),
+        (&part, "/mcp/crm", false),
+        (&part, "/api/v1/me", false),
+        (&other, "/mcp/handbook", false),
+    ] {
+        let (code, told) = house
+            .post(path, token, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
+            .await;
+        assert_eq!(code != 401, let_in, "{path}: {told}");
+    }
+    house.close().await;
+}
+
+/// Tokens end by their time, by revoking and with their person, and say when they were used last.
+async fn tokens_live_and_end(place: Place) {
+    let keep = tempfile::tempdir().unwrap();
+    let store = Store::open(&place).await.unwrap();
+    let file = "gateway: house\noperator: olga@x.example\npeople: {olga@x.example: {}}\n";
+    let file = read_gateway("drawbridge.yaml", file).unwrap();
+    let hands = Arc::new(Hands::default());
+    let identify = Identify::new(keep.path(), store.clone(), hands.clone()).unwrap();
+    let now = hands.now();
+    let make = async |person: &str, expires: Option<Timestamp>| {
+        let (kept, shown) = mint((person, "claude", "test"), now, expires).unwrap();
+        store.add_token(&kept).await.unwrap();
+        assert!(
+            !format!("{kept:?}").contains(shown.expose()),
+            "the token itself is kept"
+        );
+        (kept.id, shown.expose().clone())
+    };
+    let let_in = async |token: &str| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("host", "localhost".parse().unwrap());
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        identify.caller(&headers, Door::Api, &file).await.is_ok()
+    };
+    let (id, good) = make("olga@x.example", Some(now + Duration::from_secs(3600))).await;
+    let (_, over) = make("olga@x.example", Some(now)).await;
+    let (_, stranger) = make("nobody@x.example", None).await;
+    assert!(let_in(&good).await);
+    assert!(!let_in(&over).await && !let_in(&stranger).await);
+    identify.close().await;
+    let used = store.token(&id).await.unwrap().unwrap().last_used;
+    assert!(used.is_some_and(|used| used >= now), "{used:?}");
+    assert!(
+        store
+            .revoke_token(&id, "olga@x.example", now)
+            .await
+            .unwrap()
+    );
+    assert!(!let_in(&good).await, "it was revoked");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn tokens_live_and_end_on_sqlite() {
+    let keep = tempfile::tempdir().unwrap();
+    tokens_live_and_end(Place::Sqlite(keep.path().join("store.db"))).await;
+}
+
+#[tokio::test]
+async fn tokens_live_and_end_on_postgresql() {
+    let url = std::env::var_os("DRAWBRIDGE_TEST_POSTGRES").expect("`./test` names a PostgreSQL");
+    let url = Secret::new(url.into_string().unwrap());
+    tokens_live_and_end(Place::Postgres(url)).await;
 }

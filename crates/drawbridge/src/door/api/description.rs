@@ -137,7 +137,15 @@ pub(super) fn whole(mut described: utoipa::openapi::OpenApi) -> utoipa::openapi:
     described
 }
 
+/// What every operation may answer, beside what its handler names.
 fn refusals(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "`ok` or `partial`".to_owned();
+        }
+    }
     for (code, description) in REFUSALS {
         let content = Content::builder()
             .schema(Some(Refusal::schema_ref()))

@@ -109,7 +109,7 @@ pub(super) async fn speak(
     let version = request.headers().get(VERSION);
     let version = version.map(|version| version.to_str().unwrap_or_default());
     match version {
-        Some(version) if version >= MODERN => return next.run(request).await,
+        Some(version) if is_date(version) && version >= MODERN => return next.run(request).await,
         Some(version) if !REVISIONS.iter().any(|known| known.as_str() == version) => {
             return too_old(version);
         }
@@ -145,6 +145,14 @@ pub(super) async fn speak(
         response.headers_mut().insert(SESSION, session);
     }
     response
+}
+
+/// Revisions are dates, which are in order as text.
+fn is_date(version: &str) -> bool {
+    let mut parts = version
+        .split('-')
+        .map(|part| (part.len(), part.parse::<u16>().is_ok()));
+    parts.by_ref().take(3).eq([(4, true), (2, true), (2, true)]) && parts.next().is_none()
 }
 
 /// The message, where it may be one that is looked at here. Most are not, and are parsed once only.
