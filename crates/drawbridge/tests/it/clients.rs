@@ -63,7 +63,7 @@ fn python(library: &str, era: &str, way: &Value, questions: &Value) -> Value {
 
 fn questions() -> Value {
     json!({
-        "until": ["handbook_search", {"query": "per diem Sweden"}, "travel-expenses-2026"],
+        "until": ["drawbridge_connectors", {}, "(active)"],
         "calls": [
             ["handbook_search", {"query": "per diem Sweden"}],
             ["handbook_read", {"path": "handbook/travel-expenses-2026.md"}],
@@ -284,39 +284,46 @@ impl Inspector {
     }
 }
 
+/// What the Inspector must get, whichever way it came.
+fn inspect(inspector: &Inspector, era: &str, case: &str) {
+    // It exits with 6 where a tool's schema cannot be used by some client.
+    let (code, listed) = inspector.ask(era, &["--method", "tools/list", "--strict"]);
+    assert_eq!(code, Some(0), "{case}");
+    let tools = listed["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .collect();
+    assert_eq!(names, TOOLS, "{case}");
+    let call = ["--method", "tools/call", "--tool-name"];
+    let (code, told) = inspector.ask(era, &[&call[..], &["drawbridge_connectors"]].concat());
+    let status = &told["structuredContent"]["status"];
+    assert_eq!((code, status), (Some(0), &json!("ok")), "{case}");
+    // What is not on its list it does not even send.
+    let outside = ["handbook_read", "--tool-arg", "path=../../etc/passwd"];
+    let (code, told) = inspector.ask(era, &[&call[..], &outside].concat());
+    let status = &told["structuredContent"]["status"];
+    assert_eq!(
+        (code, status),
+        (Some(5), &json!("not_found")),
+        "{case}: {told}"
+    );
+}
+
 #[tokio::test]
 async fn the_inspector_works_both_ways_in_both_eras() {
     let bridge = Bridge::start().await;
-    for era in ["modern", "legacy"] {
-        for (inspector, way) in [
-            (Inspector::http(&bridge), "http"),
-            (Inspector::stdio(&bridge), "stdio"),
-        ] {
-            let case = format!("{era} {way}");
-            // It exits with 6 where a tool's schema cannot be used by some client.
-            let (code, listed) = inspector.ask(era, &["--method", "tools/list", "--strict"]);
-            assert_eq!(code, Some(0), "{case}");
-            let tools = listed["tools"].as_array().unwrap();
-            let names: Vec<&str> = tools
-                .iter()
-                .filter_map(|tool| tool["name"].as_str())
-                .collect();
-            assert_eq!(names, TOOLS, "{case}");
-            let call = ["--method", "tools/call", "--tool-name"];
-            let (code, told) =
-                inspector.ask(era, &[&call[..], &["drawbridge_connectors"]].concat());
-            assert_eq!(
-                (code, &told["structuredContent"]["status"]),
-                (Some(0), &json!("ok")),
-                "{case}"
-            );
-            // What is not on its list it does not even send.
-            let outside = ["handbook_read", "--tool-arg", "path=../../etc/passwd"];
-            let (code, told) = inspector.ask(era, &[&call[..], &outside].concat());
-            let status = &told["structuredContent"]["status"];
-            assert_eq!((code, status), (Some(5), &json!("not_found")), "{case}");
+    let ways = [
+        (Inspector::http(&bridge), "http"),
+        (Inspector::stdio(&bridge), "stdio"),
+    ];
+    std::thread::scope(|scope| {
+        for era in ["modern", "legacy"] {
+            for (inspector, way) in &ways {
+                scope.spawn(move || inspect(inspector, era, &format!("{era} {way}")));
+            }
         }
-    }
+    });
     let inspector = Inspector::http(&bridge);
     let search = [
         "--method",

@@ -1,6 +1,6 @@
 //! What MCP asks of the gateway: tools, calls, and news of changed tools.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::http::request::Parts;
 use drawbridge_core::call::Caller;
@@ -21,6 +21,8 @@ use crate::{
     door,
 };
 
+/// How often an open stream looks whether its token still lets anyone in: it may expire.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How long a client may keep the list of its tools, in milliseconds.
 const FRESH_MS: u64 = 5_000;
 
@@ -45,6 +47,18 @@ impl Handler {
             .clone()
             .or_else(of_request)
             .ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+    }
+
+    /// The caller of a stream as they are by now; none once they are no longer let in.
+    async fn again(&self, caller: Caller, context: &RequestContext<RoleServer>) -> Option<Caller> {
+        if self.fixed.is_some() {
+            return Some(caller);
+        }
+        let parts = context.extensions.get::<Parts>()?;
+        let asked = (&parts.headers, parts.uri.path());
+        let gateway = self.app.gateway();
+        let identified = self.app.identify.caller_at(asked, caller.door, &gateway);
+        identified.await.ok()
     }
 
     fn tools(&self, caller: &Caller) -> Vec<Tool> {
@@ -118,16 +132,24 @@ impl ServerHandler for Handler {
     }
 
     /// Tells of changes of the caller's own list only: that something else changed is not theirs to
-    /// know.
+    /// know. Ends with the token it was opened with.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let caller = self.caller(context.request_context())?;
+        let request = context.request_context();
+        let mut caller = self.caller(request)?;
         let mut changes = self.app.connectors.changes();
+        let mut tokens = self.app.store.changes();
         let mut known = fingerprint(&self.tools(&caller));
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                changed = tokens.changed() => if changed.is_err() { return Ok(()) },
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
+            caller = match self.again(caller, request).await {
+                Some(caller) => caller,
+                None => return Ok(()),
+            };
             let tools = fingerprint(&self.tools(&caller));
             if tools == known {
                 continue;

@@ -95,6 +95,8 @@ fn key(caller: &Caller, headers: &HeaderMap, id: &Value) -> Option<Key> {
 /// The part of a message that tells what it is.
 #[derive(Deserialize)]
 struct Message {
+    #[serde(default)]
+    id: Value,
     method: Option<String>,
     #[serde(default)]
     params: Value,
@@ -107,19 +109,23 @@ pub(super) async fn speak(
     next: Next,
 ) -> Response {
     let version = request.headers().get(VERSION);
-    let version = version.map(|version| version.to_str().unwrap_or_default());
-    match version {
-        Some(version) if is_date(version) && version >= MODERN => return next.run(request).await,
-        Some(version) if !REVISIONS.iter().any(|known| known.as_str() == version) => {
-            return too_old(version);
-        }
-        Some(_) | None => {}
+    let version = version.map(|version| version.to_str().unwrap_or_default().to_owned());
+    if version
+        .as_ref()
+        .is_some_and(|version| is_date(version) && version.as_str() >= MODERN)
+    {
+        return next.run(request).await;
     }
-    let greets = version.is_none();
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, MOST_BYTES).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let greets = version.is_none();
+    if let Some(version) = version
+        && !REVISIONS.iter().any(|known| known.as_str() == version)
+    {
+        return too_old(&version, &bytes);
+    }
     let message = rare(&bytes);
     if let Some(message) = &message
         && message.method.as_deref() == Some("notifications/cancelled")
@@ -169,13 +175,15 @@ fn session() -> Option<HeaderValue> {
     HeaderValue::from_str(&digits).ok()
 }
 
-fn too_old(version: &str) -> Response {
+fn too_old(version: &str, body: &Bytes) -> Response {
+    let message = serde_json::from_slice(body);
+    let id = message.map_or(Value::Null, |message: Message| message.id);
     let supported: Vec<&str> = REVISIONS.iter().map(|known| known.as_str()).collect();
     let error = json!({
         "code": UNSUPPORTED,
         "message": format!("this gateway speaks MCP {}", supported.join(", ")),
         "data": {"supported": supported, "requested": version},
     });
-    let body = json!({"jsonrpc": "2.0", "id": null, "error": error});
+    let body = json!({"jsonrpc": "2.0", "id": id, "error": error});
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

@@ -143,6 +143,7 @@ async fn older_revisions_batches_and_wrong_connectors_get_clear_errors() {
             (400, &json!(-32022)),
             "{old}: {told}"
         );
+        assert_eq!(told["id"], 1, "{old}");
         let supported = &told["error"]["data"]["supported"];
         assert_eq!(
             supported,
@@ -436,4 +437,41 @@ async fn a_call_ends_when_its_client_takes_it_back_or_goes_away() {
         "{told}"
     );
     until_taken_back(&bridge, &token, 2).await;
+}
+
+#[tokio::test]
+async fn changes_of_the_list_are_told_until_the_token_ends() {
+    let bridge = Bridge::start().await;
+    let token = bridge.token("ingrid", "claude");
+    let params = json!({"notifications": {"toolsListChanged": true}});
+    let request = bridge
+        .mcp()
+        .bearer_auth(&token)
+        .header("MCP-Protocol-Version", "2026-07-28")
+        .header("Mcp-Method", "subscriptions/listen")
+        .json(&modern("subscriptions/listen", params));
+    let mut stream = request.send().await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    for (act, word) in [
+        (None, "notifications/subscriptions/acknowledged"),
+        (
+            Some(["retire", "handbook", "--reason", "replaced"]),
+            "notifications/tools/list_changed",
+        ),
+    ] {
+        if let Some(arguments) = act {
+            assert!(bridge.line(&arguments).status.success());
+        }
+        while !text.contains(word) {
+            let chunk = tokio::time::timeout(Duration::from_secs(20), stream.chunk()).await;
+            let chunk = chunk.unwrap_or_else(|_| panic!("no {word} in {text}"));
+            text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
+        }
+    }
+    let id = token.split('_').nth(1).unwrap();
+    assert!(bridge.line(&["token", "revoke", id]).status.success());
+    let end = async { while let Ok(Some(_)) = stream.chunk().await {} };
+    let ended = tokio::time::timeout(Duration::from_secs(20), end).await;
+    assert!(ended.is_ok(), "the stream goes on without a token");
 }
