@@ -234,14 +234,17 @@ mod tests {
             .map(|_| {
                 let (limiter, barrier) = (limiter.clone(), barrier.clone());
                 thread::spawn(move || {
-                    let mut good = 0;
+                    let (mut good, mut wrong) = (0, 0);
                     for _ in 0..500 {
                         barrier.wait();
                         let turn = limiter.enter(&caller("ann", "claude"));
                         barrier.wait();
                         good += usize::from(turn.is_ok());
+                        // A call that found no place never counts as one that runs.
+                        let told = turn.err().map(|refused| refused.message);
+                        wrong += usize::from(told.is_some_and(|told| !told.starts_with("4 calls")));
                     }
-                    good
+                    (good, wrong)
                 })
             })
             .collect();
