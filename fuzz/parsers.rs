@@ -21,7 +21,7 @@ use drawbridge_core::{
         checkpoint::{PublicKey, Signer},
     },
 };
-use drawbridge_kinds::kinds::KINDS;
+use drawbridge_kinds::kinds::{KINDS, documents::extract};
 use http::{HeaderMap, HeaderValue, Uri, header};
 
 /// One parser.
@@ -107,6 +107,16 @@ pub(crate) static PARSERS: &[Parser] = &[
         },
         read: token,
     },
+    Parser {
+        name: "markdown",
+        seeds: || texts(&["---\nlabel: internal\n---\n# A\n\nb\n\n## C\n```\n# d\n```\n"]),
+        read: markdown,
+    },
+    Parser {
+        name: "extract_frames",
+        seeds: || vec![b"\0\0\0\x04a.md\0\0\0\x05# A\nb".to_vec()],
+        read: extract_frames,
+    },
 ];
 
 /// The parser with this name reads some input.
@@ -155,6 +165,35 @@ const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n
 const RECORD: &str = r#"{"id":"0190a1b2-0000-7000-8000-000000000000","time":"2026-01-02T03:04:05Z","person":"ann@x.se","client":"claude","door":"mcp","connector":"handbook","action":"read","power":"read","asked":{"arguments":{"path":"00"}},"decided":{"allowed":true,"reasons":["a"]},"status":"ok","returned":{"count":1,"bytes":2,"digest":"00","label":"public","targets":["a.md"]},"duration_us":5}"#;
 
 const PROOF: &str = r#"{"place":0,"body":"e30=","path":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],"checkpoint":"acme\n1\nAAAA\n\n"}"#;
+
+/// Whatever it is, Markdown is read: in full, and what it says of itself apart from its text.
+fn markdown(bytes: &[u8]) {
+    let extracted = extract::read("a.md", bytes).expect("Markdown can always be read");
+    if extracted.front_error.is_some() {
+        assert!(extracted.front.is_empty(), "half of what it says is kept");
+    }
+    for section in &extracted.sections {
+        assert!(section.heading.len() <= 6, "{section:?}");
+        assert!(!section.text.trim().is_empty(), "{section:?}");
+    }
+}
+
+/// The child that reads files answers what is whole and stops at what is not.
+fn extract_frames(bytes: &[u8]) {
+    let mut answers = Vec::new();
+    // A frame that is cut off ends it: that is no fault.
+    let _ = extract::answer_all(&mut &*bytes, &mut answers);
+    let mut rest = answers.as_slice();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap();
+        let answer = after.get(..length).expect("an answer is cut off");
+        let answer: Result<extract::Extracted, extract::Unreadable> =
+            serde_json::from_slice(answer).expect("an answer is no JSON");
+        drop(answer);
+        rest = &after[length..];
+    }
+    assert!(rest.is_empty());
+}
 
 fn texts(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|text| text.as_bytes().to_vec()).collect()

@@ -12,7 +12,7 @@ mod passage;
 mod source;
 mod sync;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use drawbridge_core::{
@@ -76,8 +76,6 @@ struct Folder {
     part: Part,
     context: Context,
     source: Source,
-    /// The folder of the index.
-    kept: PathBuf,
     library: Library,
     progress: Progressing,
     extractor: extract::Extractor,
@@ -123,8 +121,7 @@ impl Kind for Documents {
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
         let own = Own::read(part, &context)?;
-        let kept = context.state.join("index");
-        let (index, digest) = (kept.clone(), digest(part, &own, &context));
+        let (index, digest) = (context.state.join("index"), digest(part, &own, &context));
         let library = tokio::task::spawn_blocking(move || Library::open(&index, &digest))
             .await
             .map_err(|broke| broken(broke.into()))?
@@ -132,8 +129,7 @@ impl Kind for Documents {
         let folder = Arc::new(Folder {
             source: Source::folder(&own.root, own.hard_links),
             extractor: extract::Extractor::new(context.program.clone()),
-            progress: Progressing::kept(&kept),
-            kept,
+            progress: Progressing::kept(library.folder()),
             own,
             part: part.clone(),
             context,
@@ -150,13 +146,11 @@ impl Kind for Documents {
 /// What the index depends on beside the files: it is made anew when this changes.
 fn digest(part: &Part, own: &Own, context: &Context) -> String {
     let mut hasher = Sha256::new();
-    let labels = context.labels.words().join("\n");
-    let root = own.root.as_os_str().as_encoded_bytes();
     for text in [
-        part.system.to_string().as_bytes(),
+        own.root.as_os_str().as_encoded_bytes(),
+        format!("{:?}", own.hard_links).as_bytes(),
         part.scope.to_string().as_bytes(),
-        labels.as_bytes(),
-        root,
+        context.labels.words().join("\n").as_bytes(),
     ] {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);

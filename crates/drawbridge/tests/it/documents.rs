@@ -223,6 +223,33 @@ async fn an_index_whose_folder_goes_away_while_it_runs_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_second_gateway_on_the_same_folder_does_not_disturb_the_first() {
+    let keep = tempfile::tempdir().unwrap();
+    let first = desk(keep.path(), ", rescan_every: 1s").await;
+    fill(&first.documents(), 10);
+    first.synced(10).await;
+    let second = desk(keep.path(), ", rescan_every: 1s").await;
+    second.synced(10).await;
+    write(&first.documents(), "more.md", "heron");
+    for desk in [&first, &second] {
+        let heron = ("ann", "search", json!({"query": "heron"}));
+        let answer = desk
+            .answers(heron, |answer| total(answer) == Some(11))
+            .await;
+        assert_eq!(answer["missing"], json!([]));
+    }
+    second.connector.close().await;
+    first.connector.close().await;
+    let third = desk(keep.path(), "").await;
+    let kept = third.ask("ann", "search", json!({"query": "heron"})).await;
+    assert_eq!(
+        (total(&kept), &kept["missing"]),
+        (Some(11), &json!([])),
+        "the index of the first is kept"
+    );
+}
+
+#[tokio::test]
 async fn old_documents_are_told_or_refused_as_the_file_says() {
     for (when, refused) in [("warn", false), ("refuse", true)] {
         let keep = tempfile::tempdir().unwrap();
@@ -397,5 +424,57 @@ async fn every_file_is_a_document_or_a_problem_with_a_reason() {
         inspection.problem_count,
         files as f64 / took.as_secs_f64(),
         bytes as f64 / took.as_secs_f64() / 1e6
+    );
+}
+
+/// Not a test of time: it prints what the build at hand takes, and checks only that the answers are right.
+#[tokio::test]
+async fn ten_thousand_documents_are_searched_through_a_view() {
+    let long = std::env::var_os("DRAWBRIDGE_LONG").is_some();
+    let count: usize = if long { 10_000 } else { 300 };
+    let keep = tempfile::tempdir().unwrap();
+    fs::create_dir_all(keep.path().join("documents")).unwrap();
+    let grant = "{who: [everyone], may: [read, search], only: {label: internal}}";
+    let file = documents(", rescan_every: 1h", "label: internal", grant);
+    for number in 0..count {
+        let front = if number % 3 == 0 {
+            "---\nlabel: restricted\n---\n"
+        } else {
+            ""
+        };
+        // A few words are common and most are rare, as in any language.
+        let words: String = (1..120)
+            .map(|place| format!("w{} ", (number * 31 + place * place) % (7 * place)))
+            .collect();
+        write(
+            &keep.path().join("documents"),
+            &format!("f{}/d{number:05}.md", number % 50),
+            format!("{front}# D{number}\n\n{words}"),
+        );
+    }
+    let began = Instant::now();
+    let desk = Desk::open(keep.path(), &gateway(ANN), &file).await;
+    desk.synced(count).await;
+    let synced = began.elapsed();
+    let mut took = Vec::new();
+    for number in 0..200 {
+        let question = json!({"query": format!("w{} w{} w{}", number % 90, number * 3 % 400, number * 7 % 800)});
+        let began = Instant::now();
+        let answer = desk.ask("ann", "search", question).await;
+        took.push(began.elapsed());
+        let hits = answer["data"]["hits"].as_array().unwrap();
+        assert!(hits.iter().all(|hit| hit["label"] == "internal"));
+    }
+    took.sort();
+    desk.connector.close().await;
+    let began = Instant::now();
+    let again = Desk::open(keep.path(), &gateway(ANN), &file).await;
+    let found = again.ask("ann", "search", json!({"query": "w1"})).await;
+    assert_eq!(found["missing"], json!([]), "what is kept answers at once");
+    eprintln!(
+        "{count} documents: synced in {synced:?}; search p50 {:?}, p99 {:?}; opened again in {:?}",
+        took[100],
+        took[197],
+        began.elapsed()
     );
 }

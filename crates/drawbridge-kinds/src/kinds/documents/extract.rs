@@ -1,14 +1,14 @@
 //! A document's text, cut where its author cut it.
 
+mod formats;
 mod pool;
-mod read;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use pool::{Extractor, child};
+pub use pool::{Extractor, answer_all, child};
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,54 +67,65 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "csv",
         extensions: &["csv"],
-        read: read::csv,
+        read: formats::csv,
     },
     Format {
         name: "docx",
         extensions: &["docx"],
-        read: read::office,
+        read: formats::office,
     },
     Format {
         name: "eml",
         extensions: &["eml"],
-        read: read::eml,
+        read: formats::eml,
     },
     Format {
         name: "html",
         extensions: &["html", "htm"],
-        read: read::html,
+        read: formats::html,
     },
     Format {
         name: "md",
         extensions: &["md", "markdown"],
-        read: read::markdown,
+        read: formats::markdown,
     },
     Format {
         name: "odt",
         extensions: &["odt"],
-        read: read::odt,
+        read: formats::odt,
     },
     Format {
         name: "pdf",
         extensions: &["pdf"],
-        read: read::pdf,
+        read: formats::pdf,
     },
     Format {
         name: "pptx",
         extensions: &["pptx"],
-        read: read::office,
+        read: formats::office,
     },
     Format {
         name: "txt",
         extensions: &["txt"],
-        read: read::markdown,
+        read: formats::markdown,
     },
     Format {
         name: "xlsx",
         extensions: &["xlsx", "xls", "ods"],
-        read: read::sheets,
+        read: formats::sheets,
     },
 ];
+
+/// Reads a file in this process, as the confined child does.
+///
+/// # Errors
+/// The reason, when it gives no text.
+pub fn read(path: &str, bytes: &[u8]) -> Result<Extracted, Unreadable> {
+    match format_of(path) {
+        Some(format) => (format.read)(bytes),
+        None => Err(Unreadable::new("its format is not known")),
+    }
+}
 
 /// The format of a file, by its extension in any case.
 #[must_use]

@@ -49,15 +49,27 @@ pub(super) enum Broken {
     /// Bytes on the disk are not those that were written.
     #[error("files of it are damaged")]
     Damaged,
+    /// Another process writes it.
+    #[error("another process writes it")]
+    Taken,
     /// An entry cannot be understood.
     #[error("an entry of it cannot be understood: {0}")]
     Entry(#[from] serde_json::Error),
     /// tantivy says no.
     #[error(transparent)]
-    Tantivy(#[from] TantivyError),
+    Tantivy(TantivyError),
     /// The disk says no.
     #[error(transparent)]
     Disk(#[from] std::io::Error),
+}
+
+impl From<TantivyError> for Broken {
+    fn from(error: TantivyError) -> Self {
+        match error {
+            TantivyError::LockFailure(..) => Self::Taken,
+            error => Self::Tantivy(error),
+        }
+    }
 }
 
 /// The fields of the index.

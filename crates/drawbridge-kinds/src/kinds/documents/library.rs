@@ -25,7 +25,8 @@ use snapshot::{Classes, Snapshot};
 
 /// All documents.
 pub(super) struct Library {
-    folder: PathBuf,
+    /// Where it is kept; none where it is only in memory.
+    folder: Option<PathBuf>,
     digest: String,
     writer: Mutex<Option<Writer>>,
     current: ArcSwap<Snapshot>,
@@ -101,24 +102,39 @@ impl Library {
     /// Opens what is kept in `folder` for `digest`, or begins anew. Never fails: without a disk
     /// it keeps everything in memory.
     pub(super) fn open(folder: &Path, digest: &str) -> Result<Self, Broken> {
-        let kept = Index::open(folder, digest).and_then(Writer::new);
-        let writer = match kept {
-            Ok(writer) => writer,
+        let (index, folder) = match Index::open(folder, digest) {
+            Ok(index) => (index, Some(folder.to_owned())),
+            Err(Broken::Taken) => {
+                warn!("another gateway uses the index, so this one keeps its own in memory");
+                (Index::in_memory()?, None)
+            }
             Err(broken) => {
-                if !matches!(broken, Broken::Other) && folder.exists() {
+                if folder.exists() {
                     warn!("the index is made anew: {broken}");
                 }
-                Writer::new(create(folder, digest)?)?
+                create(Some(folder.to_owned()), digest)?
             }
         };
-        let current = ArcSwap::from_pointee(writer.snapshot(0)?);
+        let (writer, folder) = match Writer::new(index) {
+            Ok(writer) => (writer, folder),
+            Err(broken) => {
+                warn!("the index is made anew: {broken}");
+                let (index, folder) = create(folder, digest)?;
+                (Writer::new(index)?, folder)
+            }
+        };
         Ok(Self {
-            folder: folder.to_owned(),
+            current: ArcSwap::from_pointee(writer.snapshot(0)?),
+            folder,
             digest: digest.to_owned(),
             writer: Mutex::new(Some(writer)),
-            current,
             tickets: AtomicU64::new(0),
         })
+    }
+
+    /// Where it is kept over restarts; none where it is only in memory.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// All documents at this moment.
@@ -164,7 +180,8 @@ impl Library {
     }
 
     fn begin_anew(&self, slot: &mut Option<Writer>, generation: u64) -> Result<(), Lost> {
-        let anew = create(&self.folder, &self.digest).and_then(Writer::new);
+        let anew = create(self.folder.clone(), &self.digest);
+        let anew = anew.and_then(|(index, _)| Writer::new(index));
         let made = anew.and_then(|writer| Ok((writer.snapshot(generation)?, writer)));
         let (snapshot, writer) = made.map_err(|broken| {
             warn!("no index can be made: {broken}");
@@ -190,11 +207,18 @@ impl Library {
     }
 }
 
-fn create(folder: &Path, digest: &str) -> Result<Index, Broken> {
-    Index::create(folder, digest).or_else(|broken| {
-        warn!("the index is kept in memory, and not over a restart: {broken}");
-        Index::in_memory()
-    })
+/// Makes an empty index, and says where it is kept.
+fn create(folder: Option<PathBuf>, digest: &str) -> Result<(Index, Option<PathBuf>), Broken> {
+    let Some(folder) = folder else {
+        return Ok((Index::in_memory()?, None));
+    };
+    match Index::create(&folder, digest) {
+        Ok(index) => Ok((index, Some(folder))),
+        Err(broken) => {
+            warn!("the index is kept in memory, and not over a restart: {broken}");
+            Ok((Index::in_memory()?, None))
+        }
+    }
 }
 
 impl Writer {

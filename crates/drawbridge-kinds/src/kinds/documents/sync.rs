@@ -14,6 +14,7 @@ use std::{
 use drawbridge_core::connector::{Problem, Progress};
 use futures_util::{Stream, StreamExt, stream};
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
@@ -31,6 +32,9 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
 /// How long looks wait for others before they are kept.
 const BATCH_TIME: Duration = Duration::from_secs(1);
+/// How long files are looked at before the folder is listed again: what changes during a long sync
+/// does not wait for its end.
+const SLICE: Duration = Duration::from_secs(2);
 /// How long after a change the folder is listed once more, for what the watch missed.
 const ECHO: Duration = Duration::from_secs(2);
 
@@ -53,11 +57,11 @@ pub(super) struct Standing {
 
 impl Progressing {
     /// What was kept when the folder was closed.
-    pub(super) fn kept(index: &Path) -> Self {
-        let synced = fs::read_to_string(synced_file(index));
+    pub(super) fn kept(index: Option<&Path>) -> Self {
+        let synced = index.and_then(|index| fs::read_to_string(synced_file(index)).ok());
         Self {
             inner: Mutex::new(Standing {
-                synced: synced.ok().and_then(|text| text.trim().parse().ok()),
+                synced: synced.and_then(|text| text.trim().parse().ok()),
                 ..Standing::default()
             }),
         }
@@ -91,43 +95,66 @@ pub(super) fn start(folder: &Arc<Folder>) {
         let mut watch = Watch::start(&owned);
         let stop = owned.stop.clone();
         let every = owned.own.rescan_every;
+        let mut next = Instant::now() + every;
         let (mut planned, mut echo) = (Planned::Yes, false);
         loop {
-            tokio::select! {
+            let looked = tokio::select! {
                 () = stop.cancelled() => break,
-                () = whole(&owned, planned, &watch) => {}
+                looked = whole(&owned, planned, &watch) => looked,
+            };
+            if looked == Looked::AtSome {
+                continue;
             }
             planned = tokio::select! {
                 () = stop.cancelled() => break,
                 () = watch.change() => { echo = true; Planned::No }
                 () = owned.anew.notified() => Planned::No,
                 () = tokio::time::sleep(ECHO), if echo => { echo = false; Planned::No }
-                () = tokio::time::sleep(every) => Planned::Yes,
+                () = tokio::time::sleep_until(next) => { next += every; Planned::Yes }
             };
         }
     });
 }
 
+/// Whether all that changed was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    AtAll,
+    AtSome,
+}
+
 /// Lists the whole source and looks at what changed.
-async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) {
+async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) -> Looked {
     let began = folder.library.ticket();
     let lister = folder.clone();
     let listed =
         tokio::task::spawn_blocking(move || lister.source.list(|path| lister.own.contains(path)));
     let Ok(listing) = listed.await else {
-        return warn!("the folder could not be listed: the listing broke");
+        warn!("the folder could not be listed: the listing broke");
+        return Looked::AtAll;
     };
     let complete = listing.unknown.is_empty();
     let mut problems: Vec<Problem> = listing.unknown.iter().map(unlisted).collect();
     problems.extend(watch.problem());
     folder.progress.lock().problems = problems;
-    let changed = changed(folder, listing);
-    match look_at(folder, changed).await {
-        Ok(()) => {}
-        Err(Lost::Anew) => return begin_anew(folder),
-        Err(Lost::Closed) => return,
-    }
+    let total = listing.files.len() as u64;
+    let looked = match look_at(folder, changed(folder, listing), total).await {
+        Ok(looked) => looked,
+        Err(Lost::Anew) => {
+            begin_anew(folder);
+            return Looked::AtAll;
+        }
+        Err(Lost::Closed) => return Looked::AtAll,
+    };
     folder.library.settle(began);
+    if looked == Looked::AtAll {
+        finished(folder, planned, complete).await;
+    }
+    looked
+}
+
+/// Notes that the library is in step.
+async fn finished(folder: &Folder, planned: Planned, complete: bool) {
     folder.extractor.rest().await;
     let mut standing = folder.progress.lock();
     standing.progress = None;
@@ -136,7 +163,8 @@ async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) {
     if complete && (planned == Planned::Yes || standing.synced.is_none()) {
         let now = folder.context.clock.now();
         standing.synced = Some(now);
-        if let Err(error) = fs::write(synced_file(&folder.kept), now.to_string()) {
+        let kept = folder.library.folder().map(synced_file);
+        if let Some(Err(error)) = kept.map(|file| fs::write(file, now.to_string())) {
             warn!("when the folder was last seen is not kept over a restart: {error}");
         }
     }
@@ -156,7 +184,11 @@ enum Change {
     Gone(String),
 }
 
-/// What differs from what is known. What was not listed is gone only where the listing is whole.
+/// Why a file of another format is not read.
+const UNREAD: &str = "its format is not one that is read; leave it out with `exclude`";
+
+/// What differs from what is known, the most urgent first: what is gone, what may have a more
+/// sensitive label, what is new. What was not listed is gone only where the listing is whole.
 fn changed(folder: &Folder, listing: Listing) -> Vec<Change> {
     let known = folder.library.snapshot();
     let there: HashSet<&str> = listing
@@ -169,50 +201,54 @@ fn changed(folder: &Folder, listing: Listing) -> Vec<Change> {
         .filter(|path| !there.contains(path) && listing.knows(path))
         .map(|path| Change::Gone(path.to_owned()));
     let mut changes: Vec<Change> = gone.collect();
+    let mut new = Vec::new();
     for (path, found) in listing.files {
-        let unread = "its format is not one that is read; leave it out with `exclude`";
-        let readable = || {
-            format_of(&path)
-                .map(|_| ())
-                .ok_or_else(|| unread.to_owned())
-        };
-        match found.and_then(|stamp| readable().map(|()| stamp)) {
+        let read = format_of(&path).ok_or_else(|| UNREAD.to_owned());
+        match read.and(found) {
             Ok(stamp) if known.stamp(&path) == Some(&stamp) => {}
+            Ok(_) if known.slot(&path).is_none() => new.push(Change::Read(path)),
             Ok(_) => changes.push(Change::Read(path)),
             Err(reason) if known.refused(&path) == Some(&reason) => {}
             Err(reason) => changes.push(Change::Refused(path, reason)),
         }
     }
+    changes.extend(new);
     changes
 }
 
-/// Looks at files, several at a time, and keeps what was found in batches. What is gone comes
-/// first: it does not wait for others to be read.
-async fn look_at(folder: &Arc<Folder>, changes: Vec<Change>) -> Result<(), Lost> {
-    let total = changes.len() as u64;
-    let looks = stream::iter(changes).map(|change| async move {
-        let ticket = folder.library.ticket();
-        match change {
-            Change::Read(path) => look::at(folder, path).await,
-            Change::Refused(path, reason) => Look {
-                path,
-                ticket,
-                found: Found::Hidden(None, reason),
-            },
-            Change::Gone(path) => look::whether_gone(folder, path).await,
-        }
-    });
+/// Looks at files for a [`SLICE`], several at a time, and keeps what was found in batches.
+async fn look_at(folder: &Arc<Folder>, changes: Vec<Change>, total: u64) -> Result<Looked, Lost> {
+    let mut left = changes.len() as u64;
+    let slice = Box::pin(tokio::time::sleep(SLICE));
+    let looks = stream::iter(changes)
+        .take_until(slice)
+        .map(|change| async move {
+            let ticket = folder.library.ticket();
+            match change {
+                Change::Read(path) => look::at(folder, path).await,
+                Change::Refused(path, reason) => Look {
+                    path,
+                    ticket,
+                    found: Found::Hidden(None, reason),
+                },
+                Change::Gone(path) => look::whether_gone(folder, path).await,
+            }
+        });
     let mut looks = Box::pin(looks.buffer_unordered(folder.extractor.children()));
-    let mut done = 0;
     loop {
         let (batch, more) = gather(&mut looks).await;
-        done += batch.len() as u64;
+        left = left.saturating_sub(batch.len() as u64);
+        let done = total.saturating_sub(left);
         folder.progress.lock().progress = Some(Progress { done, total });
         if !batch.is_empty() {
             keep(folder, batch).await?;
         }
         if !more {
-            return Ok(());
+            return Ok(if left == 0 {
+                Looked::AtAll
+            } else {
+                Looked::AtSome
+            });
         }
     }
 }
@@ -221,7 +257,7 @@ async fn look_at(folder: &Arc<Folder>, changes: Vec<Change>) -> Result<(), Lost>
 /// those that are done.
 async fn gather(looks: &mut (impl Stream<Item = Look> + Unpin)) -> (Vec<Look>, bool) {
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    let end = tokio::time::Instant::now() + BATCH_TIME;
+    let end = Instant::now() + BATCH_TIME;
     while batch.len() < BATCH && bytes < BATCH_BYTES {
         match tokio::time::timeout_at(end, looks.next()).await {
             Ok(Some(look)) => {

@@ -17,7 +17,9 @@ pub(super) fn snippet(text: &str, language: Language, query: &Query) -> String {
         .split_whitespace()
         .map(|word| {
             let mut hit = false;
-            cutter.each(word, |term| hit |= query.asks_for(&term));
+            if may_be_asked_for(word, query) {
+                cutter.each(word, |term| hit |= query.asks_for(&term));
+            }
             (word, hit)
         })
         .collect();
@@ -29,6 +31,17 @@ pub(super) fn snippet(text: &str, language: Language, query: &Query) -> String {
     let best = best.map_or(words.as_slice(), |(_, window)| window);
     let shown: Vec<String> = best.iter().map(|(word, hit)| shown(word, *hit)).collect();
     shown.join(" ")
+}
+
+/// Whether it is worth looking for a word's stem: a stem begins as its word does. Most words of a
+/// passage are not, and stemming each is what a snippet would cost most.
+fn may_be_asked_for(word: &str, query: &Query) -> bool {
+    let mut parts = word.split(|letter: char| !letter.is_ascii_alphanumeric());
+    !word.is_ascii()
+        || parts.any(|part| {
+            let first = part.chars().next();
+            first.is_some_and(|first| query.asks_for_any_in(first.to_ascii_lowercase()))
+        })
 }
 
 fn shown(word: &str, hit: bool) -> String {

@@ -17,7 +17,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{Extracted, Unreadable, format_of};
+use super::{Extracted, Unreadable, read};
 
 /// The largest file that is read, in bytes.
 const MOST_BYTES: usize = 64 << 20;
@@ -179,19 +179,23 @@ fn confine() -> std::io::Result<()> {
 }
 
 fn serve() -> std::io::Result<()> {
-    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    answer_all(&mut std::io::stdin().lock(), &mut std::io::stdout().lock())
+}
+
+/// Answers for each file on `input`, until it ends.
+///
+/// # Errors
+/// When a frame is too long or cut off, and when `output` does not take the answer.
+pub fn answer_all(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
     loop {
-        let Ok(path) = frame(&mut input) else {
+        let Ok(path) = frame(input) else {
             return Ok(());
         };
-        let bytes = frame(&mut input)?;
+        let bytes = frame(input)?;
         let path = String::from_utf8_lossy(&path).into_owned();
-        let read = || match format_of(&path) {
-            Some(format) => (format.read)(&bytes),
-            None => Err(Unreadable::new("its format is not known")),
-        };
-        let extracted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
-            .unwrap_or_else(|_| Err(Unreadable::new("the parser broke on it")));
+        let extracted =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&path, &bytes)))
+                .unwrap_or_else(|_| Err(Unreadable::new("the parser broke on it")));
         let answer = serde_json::to_vec(&extracted)?;
         let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
         output.write_all(&length.to_be_bytes())?;
@@ -207,7 +211,11 @@ fn frame(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     if length > MOST_BYTES {
         return Err(std::io::Error::other("a frame is too long"));
     }
-    let mut bytes = vec![0; length];
-    input.read_exact(&mut bytes)?;
+    // Grows with what is there, not with what is announced.
+    let mut bytes = Vec::new();
+    let announced = u64::try_from(length).map_err(std::io::Error::other)?;
+    if Read::take(&mut *input, announced).read_to_end(&mut bytes)? < length {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(bytes)
 }

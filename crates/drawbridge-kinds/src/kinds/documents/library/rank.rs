@@ -64,6 +64,13 @@ impl Query {
         self.words.is_empty()
     }
 
+    /// Whether it asks for a word that begins with a letter.
+    pub(in super::super) fn asks_for_any_in(&self, letter: char) -> bool {
+        let mut terms = self.words.iter().flat_map(|word| &word.terms);
+        // A term begins with the mark of its language.
+        terms.any(|term| term.chars().nth(1) == Some(letter))
+    }
+
     /// Whether it asks for a term.
     pub(in super::super) fn asks_for(&self, term: &str) -> bool {
         let mut words = self.words.iter();

@@ -51,7 +51,7 @@ struct Confined {
 impl Confined {
     /// Opens what a path of the library means: `/` is the root, and folders end with a slash.
     fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd> {
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = openat(CWD, &*self.root, folder, Mode::empty()).map_err(|error| {
             // Not the file's fault: nothing can be told of any file.
             let message = format!("the folder itself cannot be opened: {error}");
@@ -288,6 +288,3 @@ impl oio::List for Entries {
         Ok(self.0.next())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,0 @@
-//! Nothing leads out of the folder.
