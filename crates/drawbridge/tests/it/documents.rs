@@ -307,7 +307,7 @@ async fn a_thousand_changed_files_are_searchable_soon_and_none_is_lost() {
     let moorhen = ("ann", "search", json!({"query": "moorhen"}));
     desk.answers(moorhen, |answer| total(answer) == Some(1_000))
         .await;
-    eprintln!(
+    println!(
         "1,000 files: first sync {first:?}, all changed {:?}",
         began.elapsed()
     );
@@ -327,7 +327,7 @@ async fn a_thousand_changed_files_are_searchable_soon_and_none_is_lost() {
         single.push(began.elapsed());
     }
     single.sort();
-    eprintln!(
+    println!(
         "one changed file: p50 {:?}, p95 {:?}",
         single[10], single[18]
     );
@@ -417,7 +417,7 @@ async fn every_file_is_a_document_or_a_problem_with_a_reason() {
             .iter()
             .all(|problem| !problem.reason.is_empty())
     );
-    eprintln!(
+    println!(
         "{}: {files} files, {} documents, {hidden} hidden, {} problems; {:.0} files/s, {:.1} MB/s",
         corpus.display(),
         inspection.resources,
@@ -471,7 +471,7 @@ async fn ten_thousand_documents_are_searched_through_a_view() {
     let again = Desk::open(keep.path(), &gateway(ANN), &file).await;
     let found = again.ask("ann", "search", json!({"query": "w1"})).await;
     assert_eq!(found["missing"], json!([]), "what is kept answers at once");
-    eprintln!(
+    println!(
         "{count} documents: synced in {synced:?}; search p50 {:?}, p99 {:?}; opened again in {:?}",
         took[100],
         took[197],

@@ -272,7 +272,7 @@ async fn hostile_files_end_in_a_reason_and_do_not_stop_the_sync() {
         inspection.synced.is_some() && inspection.progress.is_none()
     })
     .await;
-    eprintln!("{} hostile files: {:?}", hostile.len(), began.elapsed());
+    println!("{} hostile files: {:?}", hostile.len(), began.elapsed());
     let found = desk.ask("ann", "search", json!({"query": "heron"})).await;
     assert_eq!(found["data"]["hits"][0]["path"], "good.md");
     let inspection = desk.connector.inspect().await;
@@ -292,7 +292,7 @@ async fn hostile_files_end_in_a_reason_and_do_not_stop_the_sync() {
         let length = read["data"]["length"].as_u64().unwrap_or_default();
         assert!(length < 3 << 20, "{name}: {length} characters");
         assert!(!read.to_string().contains("root:"), "{name}");
-        eprintln!(
+        println!(
             "{name}: {}",
             problem.map_or("a document", |problem| &problem.reason)
         );

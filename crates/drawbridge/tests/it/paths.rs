@@ -292,7 +292,7 @@ async fn a_file_swapped_for_a_link_during_reads_never_shows_what_is_outside() {
         });
         read = asked.join().unwrap();
     });
-    eprintln!("{swaps:?} swaps, {read} answers with the right content");
+    println!("{swaps:?} swaps, {read} answers with the right content");
 }
 
 /// Says stop when it goes out of scope, also by a panic.
