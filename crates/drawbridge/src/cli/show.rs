@@ -1,11 +1,9 @@
 //! What people and scripts see. The only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the command line's output"
-)]
 
-use std::process::ExitCode;
+use std::{
+    io::{Write, stderr, stdout},
+    process::ExitCode,
+};
 
 use axum::http::StatusCode;
 use drawbridge_core::log::plain;
@@ -19,9 +17,14 @@ const DENIED: u8 = 3;
 const NOT_FOUND: u8 = 4;
 const UNAVAILABLE: u8 = 5;
 
-/// Prints a line of text.
+/// Prints a line of text. A reader that has seen enough (`| head`) is no fault.
 pub(super) fn line(text: &str) {
-    println!("{text}");
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Prints a line beside the output.
+fn beside(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// JSON on one line that cannot mislead a terminal.
@@ -32,7 +35,7 @@ pub(super) fn json(value: &Value) -> String {
 
 /// Prints what went wrong.
 pub(super) fn error(text: &str) {
-    eprintln!("error: {}", visible(text));
+    beside(&format!("error: {}", visible(text)));
 }
 
 /// Prints an answer, as `text` makes it readable; the exit code says how it ended.
@@ -42,7 +45,7 @@ pub(super) fn answer(answer: &Value, json: bool, text: Text) -> ExitCode {
         .and_then(Value::as_str)
         .unwrap_or("failed");
     if json {
-        println!("{}", self::json(answer));
+        line(&self::json(answer));
     } else {
         for notice in answer
             .get("notices")
@@ -50,10 +53,11 @@ pub(super) fn answer(answer: &Value, json: bool, text: Text) -> ExitCode {
             .into_iter()
             .flatten()
         {
-            eprintln!("{status}: {}", visible(notice.as_str().unwrap_or_default()));
+            let notice = visible(notice.as_str().unwrap_or_default());
+            beside(&format!("{status}: {notice}"));
         }
         if let Some(data) = answer.get("data").filter(|data| !data.is_null()) {
-            println!("{}", visible(&text(data)));
+            line(&visible(&text(data)));
         }
     }
     ExitCode::from(match status {
@@ -68,9 +72,9 @@ pub(super) fn answer(answer: &Value, json: bool, text: Text) -> ExitCode {
 /// Prints the text of an answer, as an AI would read it; the exit code says how it ended.
 pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
     if code.is_success() {
-        println!("{}", visible(text));
+        line(&visible(text));
     } else {
-        eprintln!("{}", visible(text));
+        beside(&visible(text));
     }
     ExitCode::from(match code {
         code if code.is_success() => 0,
