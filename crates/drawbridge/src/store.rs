@@ -125,7 +125,7 @@ impl Store {
             Ok(pool) => pool,
             // Reading while somebody may write needs a lock file, which a folder that cannot be
             // written does not take; but then nobody writes there either.
-            Err(_) if !place.is_postgres() => place.connect(READERS, Use::ReadStill).await?,
+            Err(_) if place.is_still() => place.connect(READERS, Use::ReadStill).await?,
             Err(error) => return Err(error),
         };
         Ok(Self::of(pool.clone(), pool, place))

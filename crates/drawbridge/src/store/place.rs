@@ -44,6 +44,17 @@ impl Place {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Whether this is a SQLite file that holds all that was written: nothing waits in a journal
+    /// beside it.
+    pub(super) fn is_still(&self) -> bool {
+        let Self::Sqlite(path) = self else {
+            return false;
+        };
+        let mut journal = path.clone().into_os_string();
+        journal.push("-wal");
+        std::fs::metadata(journal).map_or(true, |journal| journal.len() == 0)
+    }
+
     /// Connections to the store, at most so many.
     pub(super) async fn connect(&self, most: u32, wanted: Use) -> Result<AnyPool, StoreError> {
         sqlx::any::install_default_drivers();

@@ -144,11 +144,12 @@ impl Log {
             Seen::Whole(known) if known == head => return Ok(()),
             Seen::Whole(known) => known.clone(),
             Seen::Nothing => {
+                self.signed(transaction, head).await?;
                 info!(
                     records = head.size(),
                     "no checkpoint is beside the store; this log is taken up"
                 );
-                return self.signed(transaction, head).await;
+                return Ok(());
             }
             Seen::Checkpoint(checkpoint) => {
                 if checkpoint.size > head.size() {
@@ -173,13 +174,15 @@ impl Log {
         self.signed(transaction, head).await
     }
 
-    /// Whether the head is where the records end: nothing was cut off, and nothing put behind it.
+    /// Whether the head is where records and checkpoints end: nothing was cut off, and nothing put
+    /// behind it.
     fn whole(&self, head: &Head) -> Result<(), StoreError> {
         let end = head.last.map_or(0, |last| last.saturating_add(1));
-        if end == number(head.frontier.size())? {
+        let size = number(head.frontier.size())?;
+        if (end, head.signed.unwrap_or(0)) == (size, size) {
             return Ok(());
         }
-        Err(self.mend("the store's records do not end where its head says"))
+        Err(self.mend("the store's records or checkpoints do not end where its head says"))
     }
 
     /// Whether a gateway with this key signed for all that is there: what it did not sign must not
@@ -233,6 +236,8 @@ struct Head {
     version: u64,
     /// The place of the last record.
     last: Option<i64>,
+    /// The size of the newest checkpoint.
+    signed: Option<i64>,
 }
 
 /// Reads the head, and keeps other writers out until this transaction ends: an update locks the row
@@ -241,7 +246,8 @@ async fn lock_head(transaction: &mut AnyConnection) -> Result<Head, StoreError> 
     keep_others_out(transaction).await?;
     let row = sqlx::query(
         "SELECT size, frontier, (SELECT version FROM changes WHERE id = 1) AS version, \
-         (SELECT MAX(place) FROM records) AS last FROM log_head WHERE id = 1",
+         (SELECT MAX(place) FROM records) AS last, \
+         (SELECT MAX(size) FROM checkpoints) AS signed FROM log_head WHERE id = 1",
     )
     .fetch_one(&mut *transaction)
     .await?;
@@ -251,6 +257,7 @@ async fn lock_head(transaction: &mut AnyConnection) -> Result<Head, StoreError> 
             .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))?,
         version: count(&row, "version")?,
         last: row.try_get("last")?,
+        signed: row.try_get("signed")?,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use drawbridge::store::{LogState, Writer};
-use drawbridge_core::log::{Entry, Journal, Row as LogRow, TEXTS, merkle};
+use drawbridge_core::log::{Entry, Journal, Row as LogRow, TEXTS, checkpoint::Signer, merkle};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 
 use super::{
@@ -116,6 +116,25 @@ async fn an_older_copy_and_a_fork_are_refused() {
     assert_eq!(stored.note(), note, "the witness stays");
 }
 
+/// A checkpoint of records to come would stand in the way when there are so many.
+#[tokio::test]
+async fn a_checkpoint_of_what_is_not_there_is_told_before_it_is_reached() {
+    let stored = Stored::sqlite();
+    stored.fill("ann").await;
+    let mut connection = stored.connection().await;
+    let insert =
+        "INSERT INTO checkpoints (size, note) SELECT 41, note FROM checkpoints WHERE size = 40";
+    changed(&mut connection, insert).await;
+    connection.close().await.unwrap();
+    let (store, writer) = stored.open().await;
+    assert!(
+        refused(&writer)
+            .await
+            .contains("do not end where its head says")
+    );
+    store.close().await;
+}
+
 /// Forged records must not come under the gateway's signature by being appended to.
 #[tokio::test]
 async fn what_is_not_signed_is_not_signed_by_appending() {
@@ -147,6 +166,14 @@ async fn what_is_not_signed_is_not_signed_by_appending() {
     sqlx::query("UPDATE log_head SET size = $1, frontier = $2")
         .bind(RECORDS as i64 + 1)
         .bind(frontier.to_bytes())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let stranger = Signer::new("test", &Signer::generate().unwrap()).unwrap();
+    let note = stranger.sign(frontier.size(), frontier.root(), RECORDS as u64);
+    sqlx::query("INSERT INTO checkpoints (size, note) VALUES ($1, $2)")
+        .bind(RECORDS as i64 + 1)
+        .bind(note)
         .execute(&mut connection)
         .await
         .unwrap();
