@@ -74,6 +74,7 @@ impl RecordFilter {
             binds.push(bind);
             conditions.push(format!("{condition} ${}", binds.len()));
         }
+        conditions.extend(bounds(&conditions));
         let filter = if conditions.is_empty() {
             String::new()
         } else {
@@ -86,6 +87,26 @@ impl RecordFilter {
         );
         (statement, binds)
     }
+}
+
+/// Where the records of a time begin and end, by the index of times: a walk along the places then
+/// starts where they are. `+` keeps SQLite from walking along the places for it.
+fn bounds(conditions: &[String]) -> Vec<String> {
+    let times: Vec<&str> = conditions
+        .iter()
+        .filter(|condition| condition.starts_with("time "))
+        .map(String::as_str)
+        .collect();
+    if times.is_empty() {
+        return Vec::new();
+    }
+    let within = times.join(" AND ");
+    [("<=", "MAX"), (">=", "MIN")]
+        .into_iter()
+        .map(|(than, end)| {
+            format!("place {than} (SELECT {end}(+place) FROM records WHERE {within})")
+        })
+        .collect()
 }
 
 /// A record and its place in the log.
