@@ -58,8 +58,7 @@ async fn hostile_files_end_in_a_reason_and_the_next_file_is_read() {
     }
     writer.finish().unwrap();
     let deep = format!("{}x{}", "<div>".repeat(30_000), "</div>".repeat(30_000));
-    let hostile: [(&str, Vec<u8>); 6] = [
-        ("bomb.odt", bomb.clone()),
+    let hostile: [(&str, Vec<u8>); 5] = [
         ("bomb.docx", bomb),
         ("cut.pdf", b"%PDF-1.7\n1 0 obj <<".to_vec()),
         ("noise.xlsx", vec![0xff; 10_000]),
