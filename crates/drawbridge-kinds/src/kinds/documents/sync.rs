@@ -203,8 +203,11 @@ fn changed(folder: &Folder, listing: Listing) -> Vec<Change> {
     let mut changes: Vec<Change> = gone.collect();
     let mut new = Vec::new();
     for (path, found) in listing.files {
-        let read = format_of(&path).ok_or_else(|| UNREAD.to_owned());
-        match read.and(found) {
+        let of_format = |stamp| match format_of(&path) {
+            Some(_) => Ok(stamp),
+            None => Err(UNREAD.to_owned()),
+        };
+        match found.and_then(of_format) {
             Ok(stamp) if known.stamp(&path) == Some(&stamp) => {}
             Ok(_) if known.slot(&path).is_none() => new.push(Change::Read(path)),
             Ok(_) => changes.push(Change::Read(path)),
