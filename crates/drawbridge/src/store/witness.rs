@@ -6,6 +6,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use drawbridge_core::log::{
@@ -13,7 +14,22 @@ use drawbridge_core::log::{
     merkle::Frontier,
 };
 
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
 use crate::keys;
+
+/// How long the files may be behind the store. Writing them for each batch costs as much as the
+/// batch; what was written meanwhile can only be cut off unseen together with a crash.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// A checkpoint to be kept.
+#[derive(Debug, Clone)]
+pub(super) struct Newest {
+    pub(super) note: String,
+    pub(super) frontier: Frontier,
+}
 
 /// The checkpoint beside the store.
 #[derive(Debug, Clone)]
@@ -64,11 +80,31 @@ impl Witness {
         Ok(frontier.map_or(Seen::Checkpoint(checkpoint), Seen::Whole))
     }
 
-    /// Keeps the newest checkpoint. Not synced: the store is, and an older witness still witnesses.
+    /// Keeps the newest checkpoint as the log grows, off the way of calls, until nobody tells any
+    /// more; then the last one.
+    pub(super) async fn keep(
+        self,
+        mut newest: watch::Receiver<Option<Newest>>,
+        stop: CancellationToken,
+    ) {
+        while newest.changed().await.is_ok() {
+            let Some(Newest { note, frontier }) = newest.borrow_and_update().clone() else {
+                continue;
+            };
+            let files = self.clone();
+            let saved = tokio::task::spawn_blocking(move || files.save(&note, &frontier)).await;
+            if let Ok(Err(cause)) = saved {
+                error!("cannot write the newest checkpoint beside the store: {cause}");
+            }
+            let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
+        }
+    }
+
+    /// Keeps a checkpoint. Not synced: the store is, and an older witness still witnesses.
     ///
     /// # Errors
     /// When the files cannot be written.
-    pub(super) fn save(&self, note: &str, frontier: &Frontier) -> io::Result<()> {
+    fn save(&self, note: &str, frontier: &Frontier) -> io::Result<()> {
         let text = format!("{}\n", hex::encode(frontier.to_bytes()));
         keys::replace(&self.frontier, text.as_bytes())?;
         keys::replace(&self.note, note.as_bytes())

@@ -91,14 +91,18 @@ impl Journal for Writer {
 }
 
 impl Store {
-    /// Starts the log's writer. `witness` is a file that always holds the newest checkpoint, apart
+    /// Starts the log's writer. `witness` is a file that holds the newest checkpoint, apart
     /// from the store: nothing is appended to a store that is behind it or differs from it.
     #[must_use]
     pub fn journal(&self, signer: Signer, witness: PathBuf) -> Arc<Writer> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (state, known) = watch::channel(LogState::Opening);
+        let (newest, told) = watch::channel(None);
+        let witness = Witness::new(witness);
+        let stop = self.inner.stop.clone();
+        self.inner.tasks.spawn(witness.clone().keep(told, stop));
         let task = Task {
-            log: Log::new(self.clone(), signer, Witness::new(witness)),
+            log: Log::new(self.clone(), signer, (witness, newest)),
             waiting,
             state,
         };

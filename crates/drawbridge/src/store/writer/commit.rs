@@ -9,14 +9,14 @@ use drawbridge_core::log::{
 };
 use metrics::counter;
 use sqlx::{AnyConnection, Connection, Row};
-use tokio::time::timeout;
-use tracing::{error, info};
+use tokio::{sync::watch, time::timeout};
+use tracing::info;
 
 use super::insert::insert;
 use crate::store::{
     Store, StoreError, count, number,
     reading::{extend, newest_checkpoint},
-    witness::{Seen, Witness},
+    witness::{Newest, Seen, Witness},
 };
 
 /// How long one batch may take.
@@ -27,15 +27,23 @@ pub(super) struct Log {
     store: Store,
     signer: Signer,
     witness: Witness,
+    /// What the witness is to keep.
+    newest: watch::Sender<Option<Newest>>,
     /// What this gateway has seen of the log; none until the witness was read.
     seen: Option<Seen>,
 }
 
 impl Log {
-    pub(super) fn new(store: Store, signer: Signer, witness: Witness) -> Self {
+    /// The log, and what tells the witness of it.
+    pub(super) fn new(
+        store: Store,
+        signer: Signer,
+        (witness, newest): (Witness, watch::Sender<Option<Newest>>),
+    ) -> Self {
         Self {
             store,
             signer,
+            newest,
             witness,
             seen: None,
         }
@@ -67,11 +75,8 @@ impl Log {
         };
         drop(connection);
         if let Some(note) = note {
-            let (witness, frontier) = (self.witness.clone(), frontier.clone());
-            let saved = tokio::task::spawn_blocking(move || witness.save(&note, &frontier)).await;
-            if let Ok(Err(cause)) = saved {
-                error!("cannot write the newest checkpoint beside the store: {cause}");
-            }
+            let frontier = frontier.clone();
+            self.newest.send_replace(Some(Newest { note, frontier }));
         }
         self.seen = Some(Seen::Whole(frontier));
         Ok(first)
