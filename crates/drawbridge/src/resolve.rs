@@ -111,16 +111,12 @@ impl Snapshot {
                 "there is no such tool".to_owned(),
             );
         };
-        if !self.rules.offers(&request.caller, connector, action) {
-            let reason = format!(
-                "no permission for {} through {}",
-                request.caller.person.id, request.caller.client
-            );
+        if let Some(denied) = self.rules.withholds(&request.caller, connector, action) {
             return unknown(
                 request,
                 (connector, action.name),
                 Some(action.power),
-                reason,
+                denied.reasons().join("; "),
             );
         }
         if let Some(faults) = faults::of(Some(validator), &request.arguments) {

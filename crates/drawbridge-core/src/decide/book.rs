@@ -139,12 +139,24 @@ impl RuleBook {
         )
     }
 
-    /// Whether a caller is shown an action: whether a call of it, with arguments that no rule
-    /// minds, would be allowed.
+    /// Whether a caller is shown an action: whether a call of it may be allowed, with the right
+    /// arguments.
     #[must_use]
     pub fn offers(&self, caller: &Caller, connector: &str, action: &Action) -> bool {
-        let none = serde_json::Value::Object(serde_json::Map::new());
-        self.decide_on(caller, connector, (action, &none)).allows()
+        self.withholds(caller, connector, action).is_none()
+    }
+
+    /// Why every call of an action is denied, whatever its arguments are; none where they decide.
+    #[must_use]
+    pub fn withholds(&self, caller: &Caller, connector: &str, action: &Action) -> Option<Decision> {
+        let Some(slice) = self.slice(connector, action) else {
+            return Some(no_rules(connector));
+        };
+        let question = slice.question(caller, &serde_json::Value::Null);
+        match self.standing(slice, caller, &question) {
+            Some(standing) => standing.withholds(caller),
+            None => Some(not_put()),
+        }
     }
 
     /// Why a call would be allowed or denied.
@@ -185,10 +197,8 @@ impl RuleBook {
         connector: &str,
         (action, arguments): (&Action, &serde_json::Value),
     ) -> Decision {
-        let slices = self.slices.get(connector);
-        let Some(slice) = slices.and_then(|actions| actions.get(action.name)) else {
-            let reason = format!("no rules are in force for `{connector}`");
-            return Decision::deny(vec![reason], None);
+        let Some(slice) = self.slice(connector, action) else {
+            return no_rules(connector);
         };
         let question = slice.question(caller, arguments);
         if let Some(known) = lock(&self.decisions).get(&question.decision) {
@@ -197,12 +207,13 @@ impl RuleBook {
         let decision = self
             .standing(slice, caller, &question)
             .and_then(|standing| standing.decide(caller, arguments, &question))
-            .unwrap_or_else(|| {
-                let reason = "the call cannot be put to the rules".to_owned();
-                Decision::deny(vec![reason], None)
-            });
+            .unwrap_or_else(not_put);
         lock(&self.decisions).put(question.decision, decision.clone());
         decision
+    }
+
+    fn slice(&self, connector: &str, action: &Action) -> Option<&Arc<Slice>> {
+        self.slices.get(connector)?.get(action.name)
     }
 
     fn standing(
@@ -226,6 +237,16 @@ impl RuleBook {
     pub(super) fn remembered(&self) -> (usize, usize) {
         (lock(&self.standings).len(), lock(&self.decisions).len())
     }
+}
+
+fn no_rules(connector: &str) -> Decision {
+    let reason = format!("no rules are in force for `{connector}`");
+    Decision::deny(vec![reason], None)
+}
+
+fn not_put() -> Decision {
+    let reason = "the call cannot be put to the rules".to_owned();
+    Decision::deny(vec![reason], None)
 }
 
 fn lock<T>(cache: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

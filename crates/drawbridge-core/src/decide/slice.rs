@@ -119,6 +119,12 @@ impl Slice {
         !self.asked.is_empty()
     }
 
+    /// Whether a rule that looks at arguments can permit.
+    fn asks_permits(&self) -> bool {
+        let mut asked = self.asked.policies();
+        asked.any(|rule| rule.effect() == Effect::Permit)
+    }
+
     /// What identifies a caller's question with these arguments.
     pub(super) fn question(&self, caller: &Caller, arguments: &Value) -> Question {
         let mut hasher = Sha256::new();
@@ -244,6 +250,21 @@ impl Standing {
             }),
             reasons: outcome.permits.iter().map(ToString::to_string).collect(),
         })
+    }
+
+    /// Why every call is denied, by the rules that do not look at arguments; none where those that
+    /// do decide.
+    pub(super) fn withholds(&self, caller: &Caller) -> Option<Decision> {
+        let Outcome {
+            errors,
+            permits,
+            forbids,
+        } = &self.settled;
+        if !errors.is_empty() {
+            return Some(Decision::deny(errors.clone(), None));
+        }
+        let permitted = !permits.is_empty() || self.slice.asks_permits();
+        (!forbids.is_empty() || !permitted).then(|| self.slice.refusal(caller, forbids.clone()))
     }
 
     /// What some rules say of the connector as a whole.

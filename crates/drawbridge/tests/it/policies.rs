@@ -41,3 +41,53 @@ async fn a_rule_about_an_argument_cannot_be_written_around() {
     let huge = search(json!(1e300)).await;
     assert_ne!(huge["status"], "ok", "{huge}");
 }
+
+const FOLDER: &str = r#"
+@id("one-folder-at-a-time")
+@advice("name the folder to search")
+forbid (principal, action == Drawbridge::Action::"handbook_search", resource)
+unless { context.arguments has folder };
+@id("no-erik")
+forbid (principal == Drawbridge::Person::"erik@lindqvist.example",
+        action == Drawbridge::Action::"handbook_list", resource);
+"#;
+
+/// A rule that asks for an argument leaves the tool to those who give it, and the record names the
+/// rule that kept it from others.
+#[tokio::test]
+async fn a_tool_whose_rule_asks_for_an_argument_is_offered_and_explained_alike() {
+    let bridge = Bridge::start().await;
+    std::fs::write(bridge.folder().join("policies/folder.cedar"), FOLDER).unwrap();
+    let bare = json!({"query": "per diem"});
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let denied = loop {
+        let answer = bridge.call("maja", "handbook_search", bare.clone()).await;
+        if answer["status"] == "denied" {
+            break answer;
+        }
+        assert!(std::time::Instant::now() < end, "the rule is not taken up");
+    };
+    assert_eq!(denied["notices"], json!(["name the folder to search"]));
+    let within = json!({"query": "per diem", "folder": "handbook"});
+    let answer = bridge.call("maja", "handbook_search", within.clone()).await;
+    assert_eq!(answer["status"], "ok", "{answer}");
+    for (arguments, allowed) in [(within, true), (bare, false)] {
+        let asked = arguments.to_string();
+        let line = [
+            "--json",
+            "explain",
+            "handbook_search",
+            "--arguments",
+            &asked,
+        ];
+        let explained: Value = serde_json::from_slice(&bridge.line(&line).stdout).unwrap();
+        assert_eq!(explained["data"]["decision"]["allowed"], allowed, "{asked}");
+    }
+    let kept = bridge.call("erik", "handbook_list", json!({})).await;
+    assert_eq!(kept["status"], "denied", "{kept}");
+    let id = kept["record"].as_str().unwrap();
+    let record: Value =
+        serde_json::from_slice(&bridge.line(&["--json", "log", "show", id]).stdout).unwrap();
+    let reasons = record["data"]["decided"]["reasons"].to_string();
+    assert!(reasons.contains("no-erik"), "{record}");
+}
