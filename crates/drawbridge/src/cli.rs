@@ -100,7 +100,6 @@ enum Command {
     /// Stops it for good. Example: drawbridge retire handbook --reason "replaced by wiki"
     Retire(Stand),
     /// Shows what the revision that waits would widen and narrow. Example: drawbridge diff handbook
-    #[command(alias = "revisions")]
     Diff {
         /// The connector.
         name: String,

@@ -145,13 +145,14 @@ fn write_public(path: &Path, signer: &Signer) -> Result<(), KeyError> {
     })
 }
 
-/// Replaces a file that anyone may read, whole or not at all. Not synced: what it repeats is
-/// durable elsewhere.
+/// Replaces a file that anyone may read, whole or not at all, also by a power cut.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
-    fs::write(&unfinished, bytes)?;
+    let mut file = fs::File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
     fs::rename(&unfinished, path)
 }

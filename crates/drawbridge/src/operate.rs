@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use drawbridge_core::{
     answer::{Failure, Found, Status},
-    call::Caller,
+    call::{Caller, Power},
     file::Span,
     lifecycle::State,
     log::{LogDown, Record, Recorded},
@@ -105,9 +105,11 @@ pub struct RecordQuery {
     /// Which action.
     pub action: Option<String>,
     /// With which power.
-    pub power: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub power: Option<Power>,
     /// How it ended.
-    pub status: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub status: Option<Status>,
     /// Not before this time.
     #[param(value_type = Option<String>)]
     pub since: Option<Timestamp>,
@@ -220,14 +222,35 @@ impl App {
             ),
         };
         let recorded = self.way.note(act, outcome, began).await?;
-        if let Err(failure) = self.perform(effect, caller).await {
-            tracing::error!(
-                "`{}` is on the log and could not be done: {failure}",
-                operation.name()
-            );
-            return Err(LogDown::because(failure));
+        match self.perform(effect, caller).await {
+            Ok(()) => Ok(recorded),
+            Err(cause) => self.undone(caller, &operation, (&recorded, cause)).await,
         }
-        Ok(recorded)
+    }
+
+    /// What is on the log as done and could not be done gets a record that says so.
+    async fn undone(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        (recorded, cause): (&Recorded, anyhow::Error),
+    ) -> Result<Recorded, LogDown> {
+        let id = recorded.id();
+        tracing::error!("`{}` ({id}) could not be done: {cause:#}", operation.name());
+        let act = Act {
+            id: &new_id(),
+            caller,
+            connector: operation.connector(),
+            action: operation.name(),
+            power: None,
+            arguments: &Value::Null,
+            reason: format!("record {id} was not carried out"),
+            in_full: false,
+        };
+        let told = "it could not be done, though the log says that it was asked for; look at the \
+                    store's disk and connection, then try again";
+        let failure = Failure::new(Status::Failed, told);
+        self.way.note(act, Err(failure), self.way.begin()).await
     }
 
     async fn prepare(

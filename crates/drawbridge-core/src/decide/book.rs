@@ -231,14 +231,6 @@ impl RuleBook {
     }
 }
 
-#[cfg(test)]
-impl RuleBook {
-    /// How many callers and decisions are remembered.
-    pub(super) fn remembered(&self) -> (usize, usize) {
-        (lock(&self.standings).len(), lock(&self.decisions).len())
-    }
-}
-
 fn no_rules(connector: &str) -> Decision {
     let reason = format!("no rules are in force for `{connector}`");
     Decision::deny(vec![reason], None)
@@ -291,4 +283,12 @@ fn attributes(gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> BTreeSet<String> {
         .flat_map(|only| only.values())
         .filter_map(|value| value.strip_prefix("person.").map(str::to_owned));
     of_people.chain(of_claims).chain(of_permissions).collect()
+}
+
+#[cfg(test)]
+impl RuleBook {
+    /// How many callers and decisions are remembered.
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        (lock(&self.standings).len(), lock(&self.decisions).len())
+    }
 }

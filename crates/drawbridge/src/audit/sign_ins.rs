@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::new_id;
+use crate::{app::new_id, identify::network};
 
 /// How long failures are counted together.
 const TOGETHER: Duration = Duration::from_secs(60);
@@ -180,16 +180,5 @@ impl SignIns {
         let denied = Failure::new(Status::Denied, message);
         self.way.note(act, Err(denied), self.way.begin()).await?;
         Ok(())
-    }
-}
-
-/// One holder of IPv6 addresses has a whole /64 of them.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }

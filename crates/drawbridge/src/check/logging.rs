@@ -19,6 +19,8 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
             "nobody says how long records are kept",
             "set `logging.keep`, such as `400d`",
         ),
-        Some(keep) => noticed.green(format!("records are kept for {keep}")),
+        Some(keep) => noticed.green(format!(
+            "records are kept for good: `keep: {keep}` is not carried out yet"
+        )),
     }
 }

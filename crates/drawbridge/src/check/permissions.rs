@@ -12,6 +12,12 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     if permissions.is_empty() {
         noticed.amber("nobody may use it", "name who may, under `permissions`");
     }
+    if subject.gateway.anonymous {
+        noticed.amber(
+            "callers without a token are let in: `anonymous: true` in drawbridge.yaml",
+            "take it out, unless the whole world may ask",
+        );
+    }
     for (index, permission) in permissions.iter().enumerate() {
         broad(index, permission, noticed);
     }

@@ -61,7 +61,12 @@ fn due(reviewed: Timestamp) -> Option<Due> {
 
 /// The areas that are not green, with every finding and what could not be seen.
 fn told(text: &str, facts: Option<&Facts>) -> String {
-    let gateway = read_gateway("drawbridge.yaml", GATEWAY).unwrap();
+    told_in(GATEWAY, text, facts)
+}
+
+/// The same in a gateway with this file.
+fn told_in(gateway: &str, text: &str, facts: Option<&Facts>) -> String {
+    let gateway = read_gateway("drawbridge.yaml", gateway).unwrap();
     let kinds = drawbridge_kinds::kinds::KINDS;
     let (file, _) = read_connector("handbook.yaml", "handbook", text, &gateway, kinds).unwrap();
     let twin = file.clone();
@@ -106,6 +111,14 @@ fn without_facts_each_area_says_what_it_could_not_see() {
     let told = told(GOOD, None);
     assert!(!told.contains("amber") && !told.contains("red"), "{told}");
     assert_eq!(told.matches("unseen").count(), 6, "{told}");
+}
+
+#[test]
+fn a_gateway_that_lets_anyone_in_is_amber_whatever_its_connectors_grant() {
+    let open = format!("{GATEWAY}anonymous: true\n");
+    let told = told_in(&open, GOOD, Some(&facts()));
+    let finding = "amber Permissions: callers without a token are let in";
+    assert!(told.contains(finding), "{told}");
 }
 
 #[test]

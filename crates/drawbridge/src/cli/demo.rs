@@ -145,10 +145,23 @@ fn explain(base: &str, callers: &[Value], kept: Option<&PathBuf>) {
     for caller in callers {
         let text = |name: &str| caller.get(name).and_then(Value::as_str).unwrap_or_default();
         let (person, client, token) = (text("person"), text("client"), text("token"));
-        let entry = json!({"mcpServers": {"lindqvist": {"url": format!("{base}/mcp"), "headers": {"Authorization": format!("Bearer {token}")}}}});
+        let name = person.split('@').next().unwrap_or_default();
+        // Entries of one client must not have the same name.
+        let name = match client {
+            "claude" => format!("lindqvist-{name}"),
+            other => format!("lindqvist-{name}-{other}"),
+        };
+        let bearer = format!("Bearer {token}");
+        let (url, headers) = (format!("{base}/mcp"), json!({"Authorization": bearer}));
+        let cursor = json!({"mcpServers": {&name: {"url": url, "headers": headers}}});
+        let code = json!({"servers": {&name: {"type": "http", "url": url, "headers": headers}}});
         show::line(&format!(
-            "\n{person} through {client}\n  Claude Code: claude mcp add --transport http lindqvist {base}/mcp --header \"Authorization: Bearer {token}\"\n  \
-             Cursor, VS Code: {entry}\n  curl: curl -s {base}/api/v1/tools/handbook_search -H \"Authorization: Bearer {token}\" -H \"Content-Type: application/json\" -d '{{\"query\":\"per diem\"}}'"
+            "\n{person} through {client}\n  \
+             Claude Code: claude mcp add --transport http {name} {base}/mcp --header \"Authorization: {bearer}\"\n  \
+             Cursor, ~/.cursor/mcp.json: {cursor}\n  \
+             VS Code, .vscode/mcp.json: {code}\n  \
+             curl: curl -s {base}/api/v1/tools/handbook_search -H \"Authorization: {bearer}\" \
+             -H \"Content-Type: application/json\" -d '{{\"query\":\"per diem\"}}'"
         ));
     }
     show::line(&format!("\n{QUESTIONS}"));

@@ -17,20 +17,21 @@ const ANN: &str = "ann@acme.example";
 
 /// Sites on each engine: SQLite, and a database of its own in the PostgreSQL that is told.
 async fn sites() -> Vec<(&'static str, Site)> {
-    let mut sites = vec![("sqlite", Site::with(&["notes", "wiki"]))];
-    if let Some(server) = std::env::var_os("DRAWBRIDGE_TEST_POSTGRES") {
-        let server = server.into_string().unwrap();
-        let name = format!("off_{}", uuid::Uuid::now_v7().simple());
-        let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        connection.execute(create).await.unwrap();
-        let (base, _) = server.rsplit_once('/').unwrap();
-        let mut site = Site::new(&format!("{GATEWAY}store: env:DRAWBRIDGE_STORE\n"));
-        site.store = Some(format!("{base}/{name}"));
-        site.fill(&["notes", "wiki"]);
-        sites.push(("postgresql", site));
-    }
-    sites
+    let server = std::env::var_os("DRAWBRIDGE_TEST_POSTGRES")
+        .expect("`./test` starts a PostgreSQL and names it here");
+    let server = server.into_string().unwrap();
+    let name = format!("off_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    connection.execute(create).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let mut site = Site::new(&format!("{GATEWAY}store: env:DRAWBRIDGE_STORE\n"));
+    site.store = Some(format!("{base}/{name}"));
+    site.fill(&["notes", "wiki"]);
+    vec![
+        ("sqlite", Site::with(&["notes", "wiki"])),
+        ("postgresql", site),
+    ]
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ fn production() -> Vec<(String, String)> {
         name.contains("/src/") && !test
     });
     for (_, text) in &mut all {
-        let cut = text.find("#[cfg(test)]").unwrap_or(text.len());
+        let cut = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
         text.truncate(cut);
     }
     all

@@ -48,7 +48,7 @@ pub(super) async fn run(
     };
     Ok(match outcome {
         Ok(verified) => {
-            tell(&verified, json);
+            tell(&verified, &wanted, json);
             ExitCode::SUCCESS
         }
         Err(error) => refuse(&error, json),
@@ -152,14 +152,20 @@ fn refuse(error: &dyn std::fmt::Display, json: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn tell(verified: &Verified, json: bool) {
+fn tell(verified: &Verified, wanted: &Wanted, json: bool) {
     if json {
         show::line(&show::json(&json!({"status": "ok", "data": verified})));
         return;
     }
     let witness = match verified.witness {
-        Some(size) => format!("a checkpoint of {size} records kept elsewhere agrees"),
-        None => "no checkpoint kept elsewhere was given, so a cut end would not be noticed".into(),
+        Some(size) if wanted.checkpoint.is_some() => {
+            format!("a checkpoint of {size} records kept elsewhere agrees")
+        }
+        Some(size) => format!(
+            "the checkpoint of {size} records beside it agrees; one kept elsewhere, given by \
+             --checkpoint, would also show that both were put back together"
+        ),
+        None => "no checkpoint was given, so a cut end would not be noticed".to_owned(),
     };
     show::line(&format!(
         "verified: {} records, {} checkpoints, root {}; {witness}",
