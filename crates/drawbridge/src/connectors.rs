@@ -182,8 +182,12 @@ impl Connectors {
             problems.extend(wrong);
             accepted.extend(one);
         }
-        let (rules, policies) = match build(&gateway, &accepted, &files.policies) {
-            Ok(rules) => (rules, files.policies),
+        let built = files.policies.and_then(|policies| {
+            let rules = build(&gateway, &accepted, &policies)?;
+            Ok((rules, policies))
+        });
+        let (rules, policies) = match built {
+            Ok(built) => built,
             Err(errors) if first => return Err(errors.into()),
             Err(errors) => {
                 problems.extend(errors.0);
@@ -285,7 +289,7 @@ async fn read(workspace: &Workspace) -> Files {
                 mend: "report it as a defect of Drawbridge".to_owned(),
             }])),
             connectors: BTreeMap::new(),
-            policies: Vec::new(),
+            policies: Err(FileErrors(Vec::new())),
             unreadable: Vec::new(),
         },
     }

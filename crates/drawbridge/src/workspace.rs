@@ -36,9 +36,9 @@ pub struct Files {
     pub gateway: Result<GatewayFile, FileErrors>,
     /// Connector files by the connector's name.
     pub connectors: BTreeMap<String, Text>,
-    /// The organisation's rules.
-    pub policies: Vec<PolicyFile>,
-    /// Files that could not be read at all.
+    /// The organisation's rules. They forbid, so that none of them is there unless all can be read.
+    pub policies: Result<Vec<PolicyFile>, FileErrors>,
+    /// Other files that could not be read at all.
     pub unreadable: Vec<FileError>,
 }
 
@@ -94,11 +94,17 @@ impl Workspace {
             let hash = hex::encode(Sha256::digest(text.as_bytes()));
             connectors.insert(stem, Text { name, text, hash });
         }
-        let policies = self
-            .read_folder("policies", "cedar", &mut unreadable)
+        let mut wrong = Vec::new();
+        let policies: Vec<PolicyFile> = self
+            .read_folder("policies", "cedar", &mut wrong)
             .into_iter()
             .map(|(_, name, text)| PolicyFile { name, text })
             .collect();
+        let policies = if wrong.is_empty() {
+            Ok(policies)
+        } else {
+            Err(FileErrors(wrong))
+        };
         Files {
             gateway,
             connectors,
@@ -141,28 +147,30 @@ impl Workspace {
 
     /// Files that somebody may believe to be in force, and whose name says otherwise.
     fn misnamed(&self, folder: &str, extension: &str) -> Vec<FileError> {
-        let others = match folder {
-            "connectors" => ["yml", "json"].as_slice(),
-            _ => ["txt", "policy"].as_slice(),
-        };
-        let found = others
-            .iter()
-            .filter_map(|other| paths(&self.folder.join(folder), other).ok())
-            .flatten();
-        found
-            .map(|path| {
-                let file = path.file_name().unwrap_or_default().to_string_lossy();
-                FileError {
-                    file: format!("{folder}/{file}"),
-                    line: 1,
-                    column: 1,
-                    place: String::new(),
-                    rule: "the file is not read: its name has another ending".to_owned(),
-                    mend: format!("rename it so that it ends in `.{extension}`, or move it away"),
-                }
+        let entries = std::fs::read_dir(self.folder.join(folder));
+        let names = entries.into_iter().flatten().flatten();
+        names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| looks_in_force(name, extension))
+            .map(|file| FileError {
+                file: format!("{folder}/{file}"),
+                line: 1,
+                column: 1,
+                place: String::new(),
+                rule: "the file is not read: its name has another ending".to_owned(),
+                mend: format!("rename it so that it ends in `.{extension}`, or move it away"),
             })
             .collect()
     }
+}
+
+/// Whether a name that is not read may be taken for one that is: not a hidden file, an editor's
+/// copy, or a text for people.
+fn looks_in_force(name: &str, extension: &str) -> bool {
+    let (_, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let aside =
+        name.starts_with('.') || name.ends_with('~') || ["md", "bak", "orig"].contains(&ending);
+    ending != extension && !aside
 }
 
 /// The folders of files, with the extension that counts in each.

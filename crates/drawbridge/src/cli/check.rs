@@ -141,12 +141,15 @@ impl Read {
             })
             .collect();
         // Without every connector, policies would be told wrong for the tools that are missing.
-        let policies = if whole {
-            files.policies.as_slice()
-        } else {
-            &[]
+        let policies = match files.policies {
+            Ok(policies) if whole => policies,
+            Ok(_) => Vec::new(),
+            Err(found) => {
+                read.errors.extend(found.0);
+                Vec::new()
+            }
         };
-        match RuleBook::build(&gateway, &ruled, policies) {
+        match RuleBook::build(&gateway, &ruled, &policies) {
             Ok(rules) => read.rules = Some(rules),
             // The schema does not depend on the policies that are wrong.
             Err(found) => {

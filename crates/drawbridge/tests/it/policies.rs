@@ -91,3 +91,71 @@ async fn a_tool_whose_rule_asks_for_an_argument_is_offered_and_explained_alike()
     let reasons = record["data"]["decided"]["reasons"].to_string();
     assert!(reasons.contains("no-erik"), "{record}");
 }
+
+/// What forbids cannot be lost by a byte that is no text, a wrong ending, or a file in its place.
+#[tokio::test]
+async fn a_rule_that_can_no_longer_be_read_goes_on_forbidding() {
+    let bridge = Bridge::start().await;
+    let folder = bridge.folder().join("policies");
+    let rule = folder.join("no-lists.cedar");
+    let text = "forbid (principal, action == Drawbridge::Action::\"handbook_list\", resource);\n";
+    let list = || bridge.call("maja", "handbook_list", json!({"limit": 1}));
+    std::fs::write(&rule, text).unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while list().await["status"] != "denied" {
+        assert!(std::time::Instant::now() < end, "the rule is not taken up");
+    }
+    let problems = || {
+        let told = bridge.line(&["--json", "connectors"]);
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        told["data"]["problems"].to_string()
+    };
+    type Harm<'a> = (&'a str, Box<dyn Fn() + 'a>, Box<dyn Fn() + 'a>);
+    let (text_file, sub) = (folder.join("no-lists.txt"), folder.join("more"));
+    let back = || std::fs::write(&rule, text).unwrap();
+    let harms: Vec<Harm<'_>> = vec![
+        (
+            "no-lists.cedar",
+            Box::new(|| std::fs::write(&rule, b"// \xff\n").unwrap()),
+            Box::new(back),
+        ),
+        (
+            "no-lists.txt",
+            Box::new(|| std::fs::rename(&rule, &text_file).unwrap()),
+            Box::new(|| std::fs::rename(&text_file, &rule).unwrap()),
+        ),
+        (
+            "policies/more",
+            Box::new(|| {
+                std::fs::create_dir(&sub).unwrap();
+                std::fs::rename(&rule, sub.join("x.cedar")).unwrap();
+            }),
+            Box::new(|| {
+                std::fs::remove_dir_all(&sub).unwrap();
+                back();
+            }),
+        ),
+    ];
+    for (named, harm, mend) in harms {
+        harm();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !problems().contains(named) {
+            assert!(
+                std::time::Instant::now() < end,
+                "{named} is not told: {}",
+                problems()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(list().await["status"], "denied", "{named}");
+        mend();
+        while problems() != "[]" {
+            assert!(
+                std::time::Instant::now() < end,
+                "{named} stays: {}",
+                problems()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+}
