@@ -50,9 +50,22 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long to wait when the system has no more file descriptors.
 const BREATHE: Duration = Duration::from_millis(100);
 
-/// The other end of the connection a request came by.
+/// The two ends of the connection a request came by.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// Where the request came from.
+    pub from: SocketAddr,
+    /// Where it arrived; none when the system does not say.
+    pub to: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Whether the other end is on this machine: nothing else sends from an address of its own.
+    pub(super) fn is_here(&self) -> bool {
+        let from = self.from.ip().to_canonical();
+        from.is_loopback() || self.to.is_some_and(|to| to.ip().to_canonical() == from)
+    }
+}
 
 /// How many connections there may be, and how long they may take.
 #[derive(Debug, Clone, Copy)]
@@ -174,11 +187,15 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!("cannot set TCP_NODELAY: {error}");
     }
+    let peer = Peer {
+        from: address,
+        to: stream.local_addr().ok(),
+    };
     let asked = Arc::new(AtomicBool::new(false));
     let first = asked.clone();
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
         first.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(Peer(address));
+        request.extensions_mut().insert(peer);
         request.map(Body::new)
     });
     let builder = builder(bounds);
@@ -225,4 +242,28 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
         .keep_alive_interval(bounds.head)
         .keep_alive_timeout(bounds.head);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Peer;
+
+    #[test]
+    fn here_is_loopback_or_an_address_of_this_machine() {
+        for (from, to, here) in [
+            ("127.0.0.1:1", Some("127.0.0.1:7300"), true),
+            ("[::ffff:127.0.0.1]:1", Some("[::1]:7300"), true),
+            ("[::1]:1", None, true),
+            ("192.0.2.7:1", Some("192.0.2.7:7300"), true),
+            ("[::ffff:192.0.2.7]:1", Some("192.0.2.7:7300"), true),
+            ("192.0.2.8:1", Some("192.0.2.7:7300"), false),
+            ("192.0.2.7:1", None, false),
+        ] {
+            let peer = Peer {
+                from: from.parse().unwrap(),
+                to: to.map(|to| to.parse().unwrap()),
+            };
+            assert_eq!(peer.is_here(), here, "{from} {to:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Who sends a request: the caller is put into it, or it ends here.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
@@ -39,10 +39,10 @@ pub(super) async fn identify(
     };
     // A request without a peer comes from this process: the command line without a server.
     let peer = request.extensions().get::<Peer>().copied();
-    let source = peer.map(|Peer(address)| address.ip().to_canonical());
+    let source = peer.map(|peer| peer.from.ip().to_canonical());
     let asked = (request.headers(), path.as_str());
     let identified = app.identify.caller_at(asked, door, &gateway).await;
-    match identified.and_then(|caller| from_here(caller, source)) {
+    match identified.and_then(|caller| from_here(caller, peer)) {
         Ok(mut caller) => {
             let (span, trace) = telemetry::request(request.headers(), door.word());
             if let Some(trace) = trace {
@@ -64,8 +64,8 @@ pub(super) async fn identify(
 }
 
 /// The local token is good on this machine only, should it ever leave it.
-fn from_here(caller: Caller, source: Option<IpAddr>) -> Result<Caller, Unidentified> {
-    let local = source.is_none_or(|source| source.is_loopback());
+fn from_here(caller: Caller, peer: Option<Peer>) -> Result<Caller, Unidentified> {
+    let local = peer.is_none_or(|peer| peer.is_here());
     if *caller.client == *COMMAND_LINE && !local {
         return Err(Unidentified::Invalid);
     }

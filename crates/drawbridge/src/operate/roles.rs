@@ -2,8 +2,9 @@
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    call::Caller,
+    call::{Caller, Door},
     file::Who,
+    lifecycle::State,
 };
 
 use crate::{
@@ -20,6 +21,15 @@ pub(super) fn own_client(caller: &Caller) -> Result<(), Failure> {
         Status::Denied,
         "the gateway is changed by people at the command line, not through an AI client",
     ))
+}
+
+/// Stopping a connector only takes away, so that a person may do it with a token of their own, from
+/// any machine; but not an AI, through the door where it calls tools.
+pub(super) fn own_client_unless_pause(caller: &Caller, state: State) -> Result<(), Failure> {
+    if state == State::Paused && caller.door == Door::Api {
+        return Ok(());
+    }
+    own_client(caller)
 }
 
 pub(super) fn has_role(snapshot: &Snapshot, caller: &Caller, members: &[Who]) -> bool {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Effect, Prepared,
     checklist::areas,
-    roles::{has_role, is_owner, looked_after, own_client},
+    roles::{has_role, is_owner, looked_after, own_client, own_client_unless_pause},
     store_down,
 };
 use crate::{
@@ -28,7 +28,7 @@ impl App {
         caller: &Caller,
         (name, state, reason): (&str, State, &str),
     ) -> Prepared {
-        own_client(caller)?;
+        own_client_unless_pause(caller, state)?;
         let mounted = looked_after(snapshot, caller, name)?;
         if state == State::Retired && !is_owner(snapshot, caller) {
             return Err(Failure::new(

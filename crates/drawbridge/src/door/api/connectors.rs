@@ -35,7 +35,7 @@ pub(super) async fn connector(
     operate(&app, &caller, Operation::Connector { name }).await
 }
 
-/// Stops a connector.
+/// Stops a connector. The one act on the gateway that a person's own token may do, where the person may pause it.
 #[utoipa::path(post, path = "/api/v1/connectors/{name}/pause", tag = "connectors", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn pause(
     State(app): Gateway,
@@ -46,7 +46,7 @@ pub(super) async fn pause(
     operate(&app, &caller, Operation::Pause { name, reason }).await
 }
 
-/// Starts a connector again.
+/// Starts a connector again. From the gateway's command line only.
 #[utoipa::path(post, path = "/api/v1/connectors/{name}/resume", tag = "connectors", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn resume(
     State(app): Gateway,
@@ -57,7 +57,7 @@ pub(super) async fn resume(
     operate(&app, &caller, Operation::Resume { name, reason }).await
 }
 
-/// Stops a connector for good.
+/// Stops a connector for good. From the gateway's command line only.
 #[utoipa::path(post, path = "/api/v1/connectors/{name}/retire", tag = "connectors", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn retire(
     State(app): Gateway,
@@ -78,7 +78,7 @@ pub(super) async fn revisions(
     operate(&app, &caller, Operation::Revisions { name }).await
 }
 
-/// Puts a revision into force.
+/// Puts a revision into force. From the gateway's command line only.
 #[utoipa::path(post, path = "/api/v1/connectors/{name}/revisions/{hash}/approve", tag = "connectors", params(("name" = String, Path), ("hash" = String, Path, description = "Or its first eight or more digits")), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn approve(
     State(app): Gateway,
