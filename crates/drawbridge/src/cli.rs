@@ -1,5 +1,6 @@
 //! The command line: for the one who keeps the workspace.
 
+mod address;
 mod ask;
 mod check;
 mod client;

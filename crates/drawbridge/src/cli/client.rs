@@ -1,6 +1,6 @@
 //! Asking the gateway by its API: the one that runs on this workspace, or one started for this.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -13,10 +13,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::address;
 use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
 
 /// The largest answer, in bytes.
 const MOST_BYTES: usize = 200 << 20;
+/// How long the running gateway may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long an answer may take that does not come piece by piece.
+const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Client {
     to: To,
@@ -41,8 +46,8 @@ impl Client {
         person: Option<String>,
     ) -> anyhow::Result<Self> {
         let state = workspace.state();
-        let http = http()?;
-        if let Some(address) = running(workspace, &http).await {
+        if let Some(address) = address::told(&state) {
+            let http = http()?;
             let token = std::fs::read_to_string(state.join("local-token"))
                 .context("the token of the running gateway cannot be read; use the same account")?;
             return Ok(Self {
@@ -62,11 +67,8 @@ impl Client {
     }
 
     /// Whether a gateway runs on this workspace.
-    pub(super) async fn is_running(workspace: &Workspace) -> bool {
-        match http() {
-            Ok(http) => running(workspace, &http).await.is_some(),
-            Err(_) => false,
-        }
+    pub(super) fn is_running(workspace: &Workspace) -> bool {
+        address::told(&workspace.state()).is_some()
     }
 
     pub(super) fn person(&self) -> Option<&str> {
@@ -109,9 +111,17 @@ impl Client {
         path: &str,
         asked: (Option<&Value>, &str),
     ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let answer = self.open(method, path, asked).await?;
-        let code = answer.status();
-        Ok((code, answer.whole().await?))
+        let whole = async {
+            let answer = self.open(method, path, asked).await?;
+            let code = answer.status();
+            anyhow::Ok((code, answer.whole().await?))
+        };
+        tokio::time::timeout(LONGEST, whole)
+            .await
+            .with_context(|| {
+                let seconds = LONGEST.as_secs();
+                format!("the gateway has not answered for {seconds} s; look at its log, or stop it")
+            })?
     }
 
     /// Asks for an answer that is read as it comes.
@@ -173,14 +183,8 @@ fn http() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
         .build()
-}
-
-/// The address of the gateway that runs on this workspace.
-async fn running(workspace: &Workspace, http: &reqwest::Client) -> Option<String> {
-    let address = std::fs::read_to_string(workspace.state().join("address")).ok()?;
-    let health = http.get(format!("http://{address}/healthz")).send().await;
-    health.is_ok().then_some(address)
 }
 
 /// An answer of which only the head is there yet.

@@ -9,7 +9,6 @@ use std::{
 use drawbridge_core::{call::Caller, log::Recorded};
 use rust_embed::RustEmbed;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::{serve, show};
 use crate::{
@@ -48,7 +47,7 @@ pub(super) async fn run(
     });
     unpack(&folder)?;
     let app = super::start(&Workspace::new(folder.clone())).await?;
-    let listener = TcpListener::bind(address).await?;
+    let listener = serve::listen(address).await?;
     let owner = owner(&app).await?;
     for (name, mounted) in &app.snapshot().connectors {
         if let Some(waiting) = &mounted.waiting {

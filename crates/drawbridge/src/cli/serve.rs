@@ -8,15 +8,13 @@ use drawbridge_core::call::{Caller, Door};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::show;
+use super::{address, show};
 use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
 
 pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let app = super::start(workspace).await?;
     let address = app.gateway().address.clone();
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let listener = listen(&address).await?;
     show::line(&format!(
         "MCP is at http://{}/mcp; stop with Ctrl-C",
         listener.local_addr()?
@@ -25,11 +23,21 @@ pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Listens, or says what to do where that cannot be.
+pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}; stop what listens there, or name another `address` that \
+             this machine has"
+        )
+    })
+}
+
 /// Serves until Ctrl-C or SIGTERM, then lets running calls end.
 pub(super) async fn until_told(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let address = app.workspace.state().join("address");
-    std::fs::write(&address, listener.local_addr()?.to_string())?;
+    let told_where = address::tell(&app.workspace.state(), listener.local_addr()?)
+        .context("cannot write `.drawbridge/address`")?;
     let router = door::router(app, &stop);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let told = stop.clone();
@@ -41,9 +49,9 @@ pub(super) async fn until_told(app: &Arc<App>, listener: TcpListener) -> anyhow:
         told.cancel();
     };
     let (served, ()) = tokio::join!(door::serve(listener, router, stop), signal);
+    // The next command trusts the address no more, and starts its own gateway.
+    drop(told_where);
     app.close().await;
-    // The next command finds no address and starts its own gateway.
-    let _ = std::fs::remove_file(address);
     Ok(served?)
 }
 

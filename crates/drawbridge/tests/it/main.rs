@@ -23,6 +23,7 @@ mod files;
 mod formats;
 mod gate;
 mod house;
+mod local;
 mod log;
 mod mutations;
 mod off;

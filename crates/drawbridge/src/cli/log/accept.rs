@@ -25,7 +25,7 @@ pub(super) async fn run(
         "say why, for those who look at it later"
     );
     anyhow::ensure!(
-        !Client::is_running(workspace).await,
+        !Client::is_running(workspace),
         "stop the gateway first: it goes on refusing what it has not seen"
     );
     let state = workspace.state();
