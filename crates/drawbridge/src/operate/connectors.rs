@@ -35,7 +35,7 @@ impl App {
                 "state": mounted.bridge.standing.state,
                 "revision": mounted.bridge.revision,
                 "waiting": mounted.waiting.as_ref().map(|waiting| &waiting.hash),
-                "broken": mounted.broken,
+                "broken": mounted.broken.as_ref().filter(|_| looked_after),
                 "inspection": inspection,
             }));
         }

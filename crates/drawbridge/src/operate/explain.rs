@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{has_role, is_owner},
+    roles::{at_command_line, looks_after},
 };
 use crate::{connectors::Snapshot, gateway_tools};
 
@@ -21,14 +21,15 @@ pub(super) fn explain(
     (person, client): (Option<&str>, Option<&str>),
     (tool, arguments): (&str, &Value),
 ) -> Prepared {
-    let other = person.is_some_and(|person| person != caller.person.id);
-    if other
-        && !is_owner(snapshot, caller)
-        && !has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
-    {
+    // Who holds the workspace may ask for anyone; an owner's AI client may not.
+    let auditors = &snapshot.gateway.roles.auditor;
+    let knows_all = at_command_line(caller) || auditors.iter().any(|who| who.is(caller));
+    let other = person.is_some_and(|person| person != caller.person.id)
+        || client.is_some_and(|client| *client != *caller.client);
+    if other && !knows_all {
         return Err(Failure::new(
             Status::Denied,
-            "only an owner or auditor may ask for others",
+            "only an owner or auditor may ask for others, or for other clients",
         ));
     }
     let asked = asked(snapshot, caller, (person, client))?;
@@ -40,7 +41,11 @@ pub(super) fn explain(
     }
     let found = tool.split_once('_').and_then(|(connector, action)| {
         let mounted = snapshot.connectors.get(connector)?;
-        Some((mounted, mounted.action(action)?.0))
+        // To others a connector that they may not use is like one that is not there.
+        let known = knows_all
+            || looks_after(snapshot, caller, mounted)
+            || snapshot.has_tools(caller, connector);
+        known.then_some((mounted, mounted.action(action)?.0))
     });
     let (mounted, action) =
         found.ok_or_else(|| Failure::not_found(format!("there is no tool `{tool}`")))?;
@@ -56,7 +61,11 @@ pub(super) fn explain(
             arguments.clone()
         },
     };
-    let explanation = snapshot.rules.explain(&call, &mounted.bridge.file);
+    let mut explanation = snapshot.rules.explain(&call, &mounted.bridge.file);
+    if !knows_all && !looks_after(snapshot, caller, mounted) {
+        // What is granted to others is nothing to tell everyone.
+        explanation.rules.retain(|rule| rule.applies);
+    }
     let standing = mounted
         .bridge
         .standing

@@ -3,12 +3,14 @@
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
-    log::plain,
+    log::{Record, plain},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Effect, Prepared, RecordQuery, has_role, is_owner, store_down};
+use super::{
+    Effect, Prepared, RecordQuery, has_role, is_owner, roles::at_command_line, store_down,
+};
 use crate::{
     app::App,
     audit,
@@ -157,7 +159,7 @@ impl App {
         if !stored.hashed {
             return Err(Failure::new(
                 Status::Denied,
-                "this record keeps content, so only an owner may have its proof",
+                "this record keeps content, so only an owner may have its proof, at the command line",
             ));
         }
         let proof = audit::prove(&self.store, &stored).await.map_err(|error| {
@@ -183,9 +185,7 @@ impl App {
             .record(id)
             .await
             .map_err(store_down)?
-            .filter(|stored| {
-                sees_all(&snapshot, caller) || stored.record.person == caller.person.id
-            })
+            .filter(|stored| sees_all(&snapshot, caller) || is_own(caller, &stored.record))
             .ok_or_else(|| Failure::not_found("there is no such record that you may see"))?;
         without_content(&snapshot, caller, &mut record);
         Ok(record)
@@ -193,14 +193,16 @@ impl App {
 }
 
 fn filter(snapshot: &Snapshot, caller: &Caller, query: &RecordQuery) -> RecordFilter {
-    let person = if sees_all(snapshot, caller) {
-        query.person.clone()
-    } else {
-        Some(caller.person.id.clone())
-    };
+    let (mut person, mut client) = (query.person.clone(), query.client.clone());
+    if !sees_all(snapshot, caller) {
+        person = Some(caller.person.id.clone());
+        if !at_command_line(caller) {
+            client = Some(caller.client.to_string());
+        }
+    }
     RecordFilter {
         person,
-        client: query.client.clone(),
+        client,
         connector: query.connector.clone(),
         action: query.action.clone(),
         power: query.power.map(|power| power.word().to_owned()),
@@ -250,13 +252,27 @@ fn says(stored: &StoredRecord, needle: &str) -> bool {
     within(&json!(stored.record), needle)
 }
 
+/// Owners and auditors at the command line; through other clients, such as one that gathers the
+/// records of many systems, auditors that the file names. An owner's AI client is no auditor.
 fn sees_all(snapshot: &Snapshot, caller: &Caller) -> bool {
-    is_owner(snapshot, caller) || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
+    let auditors = &snapshot.gateway.roles.auditor;
+    if at_command_line(caller) {
+        return is_owner(snapshot, caller) || has_role(snapshot, caller, auditors);
+    }
+    auditors.iter().any(|who| who.is(caller))
+}
+
+/// A person's own records; to an AI client only those of its own calls: rules may let one client of
+/// a person see what another may not.
+fn is_own(caller: &Caller, record: &Record) -> bool {
+    record.person == caller.person.id
+        && (at_command_line(caller) || record.client == *caller.client)
 }
 
 /// An auditor sees what happened, not what was in it.
 fn without_content(snapshot: &Snapshot, caller: &Caller, stored: &mut StoredRecord) {
-    if stored.record.kept.is_some() && !is_owner(snapshot, caller) {
+    let content = is_owner(snapshot, caller) && at_command_line(caller);
+    if stored.record.kept.is_some() && !content {
         stored.record.kept = None;
         stored.body = plain::json(&stored.record).unwrap_or_default();
         stored.hashed = false;

@@ -12,9 +12,14 @@ use crate::{
     identify::COMMAND_LINE,
 };
 
+/// Whether it is the person at the keyboard, and not an AI client or program of theirs.
+pub(super) fn at_command_line(caller: &Caller) -> bool {
+    *caller.client == *COMMAND_LINE
+}
+
 /// What changes the gateway is done by a person at the command line, never through the channel of an AI client.
 pub(super) fn own_client(caller: &Caller) -> Result<(), Failure> {
-    if *caller.client == *COMMAND_LINE {
+    if at_command_line(caller) {
         return Ok(());
     }
     Err(Failure::new(
