@@ -15,7 +15,7 @@ mod text;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use drawbridge_core::secret::Secret;
+use drawbridge_core::{file::Span, secret::Secret};
 use serde_json::{Value, json};
 
 use crate::{app::App, telemetry, workspace::Workspace};
@@ -142,7 +142,7 @@ enum TokenCommand {
         name: String,
         /// When it ends by itself.
         #[arg(long)]
-        expires_in: Option<String>,
+        expires_in: Option<Span>,
     },
     /// Lists tokens. Example: drawbridge token list
     List,

@@ -20,7 +20,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::StatusCode,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::Response,
 };
 use drawbridge_core::{
@@ -61,6 +61,7 @@ pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .fallback(nothing)
         .layer(CatchPanicLayer::custom(guard::broke))
         .layer(from_fn_with_state(app.clone(), guard::names))
+        .layer(from_fn(refusal::in_words))
 }
 
 async fn nothing(_: Request) -> Response {

@@ -61,6 +61,9 @@ pub enum Unidentified {
     /// A token that is none, has ended or was ended.
     #[error("this token is not valid, has expired or was revoked")]
     Invalid,
+    /// The command line, for somebody who is not under `people`.
+    #[error("`{0}` is nobody under `people`")]
+    Nobody(String),
     /// A good token whose claims name somebody that `drawbridge.yaml` knows by itself.
     #[error("this sign-in claims a name that drawbridge.yaml gives to somebody itself")]
     Unbound,
@@ -82,6 +85,7 @@ impl Unidentified {
         match self {
             Self::Missing => "sign in, or make a token with `drawbridge token new`",
             Self::Invalid => "sign in again, or make another with `drawbridge token new`",
+            Self::Nobody(_) => "name somebody whom drawbridge.yaml lists under `people`",
             Self::Unbound => {
                 "the gateway's owner writes your `sub` as `subject` beside that name under `people`"
             }

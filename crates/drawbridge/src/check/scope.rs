@@ -40,9 +40,10 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
             failing(&facts.recent, noticed);
             match &facts.inspection {
                 Ok(inspection) => inspected(subject, (facts, inspection), noticed),
-                Err(why) => {
-                    noticed.unseen(format!("whether it answers and how fresh it is: {why}"))
-                }
+                Err(why) => noticed.amber(
+                    format!("it could not be opened: {why}"),
+                    "see that the system is there and the account may reach it",
+                ),
             }
         }
     }

@@ -68,7 +68,13 @@ pub(super) async fn run(
                     graded.insert(one.connector.clone(), one);
                 }
             }
-            Err(error) => out::error(&format!("only the files were looked at: {error:#}")),
+            Err(error) => {
+                let why = format!("{error:#}");
+                // What is wrong with the files is told with the files.
+                if !errors.iter().any(|error| why.contains(&error.rule)) {
+                    out::error(&format!("only the files were looked at: {why}"));
+                }
+            }
         }
     }
     if let Some(name) = &wanted.name {

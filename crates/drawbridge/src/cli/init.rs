@@ -6,7 +6,11 @@ use std::{
     process::ExitCode,
 };
 
+use drawbridge_core::file::{FileErrors, read_connector, read_gateway};
+use drawbridge_kinds::kinds::KINDS;
+
 use super::show;
+use crate::workspace::Workspace;
 
 /// What a workspace is made from.
 #[derive(clap::Args)]
@@ -30,21 +34,48 @@ pub(super) fn run(wanted: Wanted, json: bool) -> anyhow::Result<ExitCode> {
         wanted.name,
         "--name",
         "A short name for your organisation (letters, digits, -)",
+        |name| files(name, SOMEBODY, Path::new("/documents")).map(drop),
     )?;
-    let email = asked(wanted.email, "--email", "Your e-mail address")?;
+    let email = asked(
+        wanted.email,
+        "--email",
+        "Your e-mail address",
+        |email| match email.split_once('@') {
+            Some((before, after)) if !before.is_empty() && !after.is_empty() => {
+                files(&name, email, Path::new("/documents")).map(drop)
+            }
+            _ => Err(format!("`{email}` is no e-mail address")),
+        },
+    )?;
     let documents = asked(
         wanted.documents.map(|path| path.display().to_string()),
         "--documents",
         "The folder of documents to search",
+        |folder| {
+            if Path::new(folder).is_dir() {
+                return Ok(());
+            }
+            Err(format!(
+                "there is no folder `{folder}`; create it first, or name another"
+            ))
+        },
     )?;
     let documents = std::path::absolute(&documents)?;
     let folder = wanted.folder;
-    write(&folder.join("drawbridge.yaml"), &gateway(&name, &email))?;
-    write(
-        &folder.join("connectors/handbook.yaml"),
-        &connector(&email, &documents),
-    )?;
-    write(&folder.join(".gitignore"), ".drawbridge/\n")?;
+    let (gateway, connector) =
+        files(&name, &email, &documents).map_err(|why| anyhow::anyhow!("{why}"))?;
+    let files = [
+        (folder.join(Workspace::GATEWAY_FILE), gateway),
+        (folder.join("connectors/handbook.yaml"), connector),
+        (folder.join(".gitignore"), ".drawbridge/\n".to_owned()),
+    ];
+    // All or nothing: half a workspace would be in the way of the next try.
+    for (path, _) in &files {
+        free(path)?;
+    }
+    for (path, text) in &files {
+        write(path, text)?;
+    }
     if json {
         show::line(&serde_json::json!({"status": "ok", "data": {"folder": folder}}).to_string());
     } else {
@@ -57,28 +88,65 @@ pub(super) fn run(wanted: Wanted, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn asked(given: Option<String>, flag: &str, question: &str) -> anyhow::Result<String> {
+/// Who owns the files that a name is tried in.
+const SOMEBODY: &str = "you@company.example";
+
+/// An answer that can be used: from a flag, else from whoever is there, who is asked until it can.
+fn asked(
+    given: Option<String>,
+    flag: &str,
+    question: &str,
+    usable: impl Fn(&str) -> Result<(), String>,
+) -> anyhow::Result<String> {
     if let Some(given) = given {
-        return Ok(given);
+        return match usable(&given) {
+            Ok(()) => Ok(given),
+            Err(why) => Err(anyhow::anyhow!("`{flag}`: {why}")),
+        };
     }
     if !std::io::stdin().is_terminal() {
         anyhow::bail!("`{flag}` is missing, and nobody is there to ask");
     }
     let mut error = std::io::stderr();
-    write!(error, "{question}: ")?;
-    error.flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    loop {
+        write!(error, "{question}: ")?;
+        error.flush()?;
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line)? == 0 {
+            anyhow::bail!("`{flag}` is missing, and nobody answers");
+        }
+        match usable(line.trim()) {
+            Ok(()) => return Ok(line.trim().to_owned()),
+            Err(why) => writeln!(error, "That cannot be used: {why}")?,
+        }
+    }
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    if path.exists() {
+/// The two files, once the gateway itself would take them.
+fn files(name: &str, email: &str, documents: &Path) -> Result<(String, String), String> {
+    let told = |errors: FileErrors| match errors.0.first() {
+        Some(error) => format!("{}; {}", error.rule, error.mend),
+        None => errors.to_string(),
+    };
+    let (gateway, connector) = (gateway(name, email), connector(email, documents));
+    let read = read_gateway(Workspace::GATEWAY_FILE, &gateway).map_err(told)?;
+    let file = "connectors/handbook.yaml";
+    read_connector(file, "handbook", &connector, &read, KINDS).map_err(told)?;
+    Ok((gateway, connector))
+}
+
+fn free(path: &Path) -> anyhow::Result<()> {
+    if path.symlink_metadata().is_ok() {
         anyhow::bail!(
             "`{}` is already there, and nothing is overwritten",
             path.display()
         );
     }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    free(path)?;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }

@@ -78,7 +78,7 @@ pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
     }
     ExitCode::from(match code {
         code if code.is_success() => 0,
-        StatusCode::FORBIDDEN => DENIED,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => DENIED,
         StatusCode::NOT_FOUND => NOT_FOUND,
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => UNAVAILABLE,
         _ => FAILED,

@@ -193,7 +193,11 @@ impl Opener {
             }
             Err(failure) => {
                 let cause = failure.source.as_ref().map(ToString::to_string);
-                warn!(connector.name = %one.name, cause, "cannot open connector `{}`: {failure}", one.name);
+                // It is tried again each time the files are looked at; the same again is no news.
+                let known = before.and_then(|before| before.bridge.connector.as_ref().err());
+                if known != Some(&failure.message) {
+                    warn!(connector.name = %one.name, cause, "cannot open connector `{}`: {failure}", one.name);
+                }
                 Err(failure.message)
             }
         }

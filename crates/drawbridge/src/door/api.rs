@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::refusal::{mend, refuse};
+use super::refusal::{Form, MARKDOWN, mend, refuse};
 use crate::{app::App, operate::Operation};
 
 pub(super) use description::router as description;
@@ -101,24 +101,6 @@ fn respond(recorded: Result<Recorded, LogDown>) -> Response {
     respond_as(recorded, Form::Json)
 }
 
-/// How a client reads an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Status, data, sources, notices.
-    Json,
-    /// The text an AI would get.
-    Markdown,
-}
-
-impl Form {
-    /// What the client asks for with `Accept`; JSON unless it names Markdown.
-    fn wanted(headers: &HeaderMap) -> Self {
-        let accept = headers.get(header::ACCEPT);
-        let markdown = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/markdown"));
-        if markdown { Self::Markdown } else { Self::Json }
-    }
-}
-
 fn respond_as(recorded: Result<Recorded, LogDown>, form: Form) -> Response {
     let recorded = match recorded {
         Ok(recorded) => recorded,
@@ -133,7 +115,7 @@ fn respond_as(recorded: Result<Recorded, LogDown>, form: Form) -> Response {
     let mut response = match form {
         Form::Json => (code(status), Json(written(&recorded))).into_response(),
         Form::Markdown => {
-            let kind = (header::CONTENT_TYPE, "text/markdown; charset=utf-8");
+            let kind = (header::CONTENT_TYPE, MARKDOWN);
             (code(status), [kind], recorded.into_answer().text).into_response()
         }
     };

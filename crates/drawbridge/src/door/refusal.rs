@@ -1,8 +1,11 @@
 //! How the HTTP doors say no: one shape, with what is wrong and what to do about it.
 
 use axum::{
-    Json,
-    http::StatusCode,
+    Extension, Json,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use drawbridge_core::answer::Status;
@@ -13,7 +16,47 @@ pub(super) fn refuse(code: StatusCode, status: Status, (message, mend): (&str, &
     let body = json!({
         "status": status, "data": null, "message": message, "mend": mend, "notices": [message],
     });
-    (code, Json(body)).into_response()
+    let words = Words(format!("{message}; {mend}"));
+    (code, Extension(words), Json(body)).into_response()
+}
+
+/// A refusal as text.
+#[derive(Clone)]
+struct Words(String);
+
+/// Says no in text to a client that asks for text.
+pub(super) async fn in_words(request: Request, next: Next) -> Response {
+    let form = Form::wanted(request.headers());
+    let mut response = next.run(request).await;
+    if form == Form::Markdown
+        && let Some(Words(text)) = response.extensions_mut().remove()
+    {
+        let kind = HeaderValue::from_static(MARKDOWN);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        *response.body_mut() = Body::from(text);
+    }
+    response
+}
+
+/// The media type of text.
+pub(super) const MARKDOWN: &str = "text/markdown; charset=utf-8";
+
+/// How a client reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Status, data, sources, notices.
+    Json,
+    /// The text an AI would get.
+    Markdown,
+}
+
+impl Form {
+    /// What the client asks for with `Accept`; JSON unless it names Markdown.
+    pub(super) fn wanted(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT);
+        let markdown = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/markdown"));
+        if markdown { Self::Markdown } else { Self::Json }
+    }
 }
 
 /// What whoever reads an answer with this status can do next; none where there is nothing to mend.

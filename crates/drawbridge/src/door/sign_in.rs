@@ -78,7 +78,8 @@ fn why_not(error: &Unidentified) -> Option<WhyNot> {
         Unidentified::Missing => Some(WhyNot::Missing),
         Unidentified::Invalid | Unidentified::Unbound => Some(WhyNot::Invalid),
         Unidentified::Scope => Some(WhyNot::Scope),
-        Unidentified::Issuer | Unidentified::Store(_) => None,
+        // Whoever holds the local token is signed in, and has written a name wrongly.
+        Unidentified::Nobody(_) | Unidentified::Issuer | Unidentified::Store(_) => None,
     }
 }
 
@@ -96,6 +97,10 @@ fn refused(
             (StatusCode::UNAUTHORIZED, Some("invalid_token"))
         }
         Unidentified::Scope => (StatusCode::FORBIDDEN, Some("insufficient_scope")),
+        Unidentified::Nobody(_) => {
+            telemetry::refused("nobody");
+            return refuse(StatusCode::FORBIDDEN, Status::Denied, told);
+        }
         Unidentified::Issuer | Unidentified::Store(_) => {
             tracing::warn!("cannot tell who is calling: {error}");
             telemetry::refused("unavailable");

@@ -41,5 +41,6 @@ pub(super) fn person(
         Some(value) => value.to_str().map_err(|_| Unidentified::Invalid)?,
         None => &gateway.operator,
     };
-    gateway.person(named).ok_or(Unidentified::Invalid)
+    let nobody = || Unidentified::Nobody(named.chars().take(100).collect());
+    gateway.person(named).ok_or_else(nobody)
 }

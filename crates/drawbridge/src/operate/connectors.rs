@@ -1,7 +1,7 @@
 //! What connectors there are, how they are, and which revision of each is in force.
 
 use drawbridge_core::{answer::Found, call::Caller};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
@@ -23,8 +23,9 @@ impl App {
                 continue;
             }
             let inspection = match &mounted.bridge.connector {
-                Ok(connector) if looked_after => Some(connector.inspect().await),
-                _ => None,
+                _ if !looked_after => None,
+                Ok(connector) => Some(json!(connector.inspect().await)),
+                Err(why) => Some(down(why)),
             };
             list.push(json!({
                 "name": name,
@@ -49,11 +50,16 @@ impl App {
     }
 }
 
+/// What is told of a connector that could not be opened, in place of its own word.
+fn down(why: &str) -> Value {
+    json!({"health": "down", "summary": why})
+}
+
 pub(super) async fn connector_found(snapshot: &Snapshot, caller: &Caller, name: &str) -> Prepared {
     let mounted = looked_after(snapshot, caller, name)?;
     let inspection = match &mounted.bridge.connector {
         Ok(connector) => json!(connector.inspect().await),
-        Err(why) => json!({"health": "down", "summary": why}),
+        Err(why) => down(why),
     };
     let data = json!({
         "name": name,

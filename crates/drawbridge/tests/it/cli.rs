@@ -201,3 +201,114 @@ fn init_asks_nothing_that_flags_say_overwrites_nothing_and_works_from_end_to_end
     assert!(String::from_utf8_lossy(&missing.stderr).contains("`--name` is missing"));
     assert!(!keep.path().join("other").exists());
 }
+
+#[test]
+fn init_writes_nothing_that_the_gateway_would_not_take() {
+    let keep = tempfile::tempdir().unwrap();
+    let documents = keep.path().join("handbook");
+    std::fs::create_dir(&documents).unwrap();
+    let documents = documents.to_str().unwrap();
+    let init = |name: &str, email: &str, documents: &str| {
+        let new = keep.path().join("new");
+        let output = Command::new(PROGRAM)
+            .arg("init")
+            .arg(&new)
+            .args(["--name", name, "--email", email, "--documents", documents])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!new.exists(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (said, flag) in [
+        (init("Acme Corp", "you@acme.example", documents), "--name"),
+        (init("", "you@acme.example", documents), "--name"),
+        (init("acme", "", documents), "--email"),
+        (init("acme", "you", documents), "--email"),
+        (init("acme", "you@acme.example", ""), "--documents"),
+        (
+            init("acme", "you@acme.example", "/none/such"),
+            "create it first, or name another",
+        ),
+    ] {
+        assert!(said.contains(flag), "{flag}: {said}");
+    }
+    // What is there already is told before anything is written.
+    let new = keep.path().join("new");
+    std::fs::create_dir(&new).unwrap();
+    std::fs::write(new.join(".gitignore"), "target/\n").unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("init")
+        .arg(&new)
+        .args(["--name", "acme", "--email", "you@acme.example"])
+        .args(["--documents", documents])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!new.join("drawbridge.yaml").exists());
+}
+
+#[test]
+fn a_connector_that_cannot_be_opened_is_told_with_why() {
+    let site = Site::with(&["notes"]);
+    std::fs::remove_dir_all(site.path("notes-files")).unwrap();
+    let listed = site.line(&["connectors"]);
+    let warned = String::from_utf8(listed.stderr).unwrap();
+    assert_eq!(warned.matches("cannot open").count(), 1, "{warned}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let row = listed
+        .lines()
+        .find(|line| line.trim_start().starts_with("notes"));
+    assert!(row.unwrap().contains("down"), "{listed}");
+    assert!(listed.contains("notes-files"), "why: {listed}");
+    let checked = site.json(&["check", "notes"]);
+    let scope = checked["data"].to_string();
+    assert!(scope.contains("it could not be opened"), "{scope}");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_once() {
+    let site = Site::with(&["notes"]);
+    site.write(
+        "policies/broken.cedar",
+        "forbid (principal, action, resource) when { nonsense };",
+    );
+    let said = site.line(&["check"]);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(text.matches("invalid variable").count(), 1, "{text}");
+}
+
+#[test]
+fn what_is_refused_at_the_door_is_told_in_words_with_its_code() {
+    let site = Site::with(&["notes"]);
+    let nobody = ["--person", "nobody@x.example", "call", "notes_list"];
+    let said = site.line(&nobody);
+    assert_eq!(said.status.code(), Some(3), "{said:?}");
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        text.contains("`nobody@x.example` is nobody under `people`") && !text.contains('{'),
+        "{text}"
+    );
+    let said = site.json(&nobody);
+    assert_eq!(said["status"], "denied", "{said}");
+    // Even a tool's name that is none, or leaves the address of tools.
+    let said = site.line(&["call", "a/b/c"]);
+    assert_eq!(said.status.code(), Some(4), "{said:?}");
+    assert!(!String::from_utf8(said.stderr).unwrap().contains('{'));
+    let said = site.line(&["token", "new", "--client", "x", "--expires-in", "90"]);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    assert!(String::from_utf8(said.stderr).unwrap().contains("`90d`"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let site = Site::new(&crate::gate::GATEWAY.replace("127.0.0.1:0", &taken));
+    let said = site.line(&["serve"]);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert!(text.contains("stop what listens there"), "{text}");
+}
