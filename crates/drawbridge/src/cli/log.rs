@@ -287,12 +287,45 @@ fn segment(id: &str) -> String {
     id.chars().filter(plain).collect()
 }
 
-/// Records as lines for people: one for each, the newest first.
+/// What a record's line begins with; a message may follow.
+const COLUMNS: [(&str, &str); 8] = [
+    ("TIME", "/time"),
+    ("STATUS", "/status"),
+    ("PERSON", "/person"),
+    ("CLIENT", "/client"),
+    ("CONNECTOR", "/connector"),
+    ("ACTION", "/action"),
+    ("COUNT", "/returned/count"),
+    ("RECORD", "/id"),
+];
+
+/// Records as lines for people: one for each, the newest first, in columns.
 fn lines(data: &Value) -> String {
     let records = data.get("records").and_then(Value::as_array);
-    let mut lines: Vec<String> = records.into_iter().flatten().map(line).collect();
-    if lines.is_empty() {
+    let mut rows: Vec<Vec<String>> = records.into_iter().flatten().map(cells).collect();
+    let mut lines = Vec::new();
+    if rows.is_empty() {
         lines.push("There is no such record that you may see.".to_owned());
+    } else {
+        let headings = COLUMNS.iter().map(|(heading, _)| *heading).chain(["WHY"]);
+        rows.insert(0, headings.map(str::to_owned).collect());
+    }
+    // A table of the usual width would break ids and messages, which are looked for in it.
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row: &Vec<String>| row.get(column));
+        cells
+            .map(|cell: &String| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    for row in &rows {
+        let padded = row.iter().enumerate().map(|(column, cell)| {
+            let width = widths.get(column).copied().unwrap_or(0);
+            format!("{cell:<width$}")
+        });
+        let line = padded.collect::<Vec<_>>().join("  ");
+        lines.push(line.trim_end().to_owned());
     }
     if let Some(before) = data.pointer("/next/before").and_then(Value::as_u64) {
         lines.push(format!(
@@ -304,26 +337,36 @@ fn lines(data: &Value) -> String {
 
 /// A record as one line, whatever is in it.
 fn line(record: &Value) -> String {
+    cells(record).join("  ")
+}
+
+fn cells(record: &Value) -> Vec<String> {
     let cell = |at: &str| match record.pointer(at) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => plain::visible(text),
         Some(Value::Null) | None => "-".to_owned(),
-        Some(other) => other.to_string(),
+        Some(other) => plain::visible(&other.to_string()),
     };
-    let mut cells: Vec<String> = [
-        "/time",
-        "/status",
-        "/person",
-        "/client",
-        "/connector",
-        "/action",
-        "/returned/count",
-        "/id",
-    ]
-    .into_iter()
-    .map(cell)
-    .collect();
-    if let Some(message) = record.get("message").and_then(Value::as_str) {
-        cells.push(message.to_owned());
+    let mut cells = COLUMNS.map(|(_, at)| cell(at)).to_vec();
+    if record.get("message").is_some_and(Value::is_string) {
+        cells.push(cell("/message"));
     }
-    plain::visible(&cells.join("  "))
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_stand_in_columns_each_on_one_line() {
+        let data = json!({"records": [
+            {"time": "t1", "status": "ok", "person": "ann@x.example", "client": "claude", "connector": "notes", "action": "list", "returned": {"count": 12}, "id": "01"},
+            {"time": "t2", "status": "denied", "person": "bo@x.example", "client": "claude", "connector": "notes", "action": "read", "id": "02", "message": "no\nway"},
+        ]});
+        insta::assert_snapshot!(lines(&data), @r"
+        TIME  STATUS  PERSON         CLIENT  CONNECTOR  ACTION  COUNT  RECORD  WHY
+        t1    ok      ann@x.example  claude  notes      list    12     01
+        t2    denied  bo@x.example   claude  notes      read    -      02      no\u{a}way
+        ");
+    }
 }
