@@ -297,3 +297,151 @@ async fn hostile_files_end_in_a_reason_and_do_not_stop_the_sync() {
         );
     }
 }
+
+/// Files that name the label `restricted`, each in another way, and whether it can be read.
+const SPELLINGS: &[(&str, &str, bool)] = &[
+    (
+        "plain.html",
+        r#"<meta name="label" content="restricted">"#,
+        true,
+    ),
+    (
+        "turned.html",
+        r#"<meta content="restricted" name="label">"#,
+        true,
+    ),
+    (
+        "single.html",
+        "<meta name='label' content='restricted'/>",
+        true,
+    ),
+    ("bare.html", "<meta name=label content=restricted>", true),
+    (
+        "upper.html",
+        r#"<META NAME="Label" CONTENT="restricted">"#,
+        true,
+    ),
+    (
+        "more.html",
+        r#"<meta id="a" name="label" data-x='>' content="restricted" lang=en>"#,
+        true,
+    ),
+    (
+        "lines.html",
+        "<meta\n  name = \"label\"\n\tcontent = \" restricted \"\n>",
+        true,
+    ),
+    (
+        "entities.html",
+        r#"<meta name="&#108;abel" content="restricte&#x64;">"#,
+        true,
+    ),
+    (
+        "body.html",
+        r#"</head><body><p>x<meta name="label" content="restricted">"#,
+        true,
+    ),
+    (
+        "two.html",
+        r#"<meta name="label" content="public"><meta name="label" content="restricted"><meta name=label content=public>"#,
+        true,
+    ),
+    (
+        "script.html",
+        r#"<script>"<meta name='label' content='public'>"</script><meta name=label content=restricted>"#,
+        true,
+    ),
+    (
+        "twice.html",
+        r#"<meta name="label" content="public" content="restricted">"#,
+        false,
+    ),
+    (
+        "none.html",
+        r#"<meta name="label" value="restricted">"#,
+        false,
+    ),
+    (
+        "open.html",
+        r#"<meta name="label" content="restricted""#,
+        false,
+    ),
+    (
+        "unquoted.html",
+        r#"<meta name="label" content="restricted><p>x</p>"#,
+        false,
+    ),
+    (
+        "word.html",
+        r#"<meta name="label" content="Restricted!">"#,
+        false,
+    ),
+    ("plain.md", "---\nlabel: restricted\n---\nx", true),
+    ("case.md", "---\nLabel: restricted\n---\nx", true),
+    ("upper.md", "---\n\"LABEL \": \"restricted \"\n---\nx", true),
+    ("blank.md", "\n \n---\nlabel: restricted\n---\nx", true),
+    (
+        "mark.md",
+        "\u{feff}\n\u{feff}---\nlabel: restricted\n---\nx",
+        true,
+    ),
+    ("windows.txt", "---\r\nlabel: restricted\r\n---\r\nx", true),
+    ("old.md", "---\rlabel: restricted\r---\rx", true),
+    ("dots.md", "---   \n{label: restricted}\n...\nx", true),
+    ("open.md", "---\nlabel: restricted\n\nx", false),
+    ("list.md", "---\nlabel: [restricted]\n---\nx", false),
+    ("empty.md", "---\nlabel:\n---\nx", false),
+    (
+        "twice.md",
+        "---\nlabel: restricted\nlabel: public\n---\nx",
+        false,
+    ),
+    (
+        "cases.md",
+        "---\nLabel: public\nlabel: restricted\n---\nx",
+        false,
+    ),
+    ("toml.md", "+++\nlabel = \"restricted\"\n+++\nx", false),
+    ("bare.md", "Title: x\nLabel: restricted\n\nx", false),
+    (
+        "below.md",
+        "# Title\n\n---\nlabel: restricted\n---\nx",
+        false,
+    ),
+    ("wide.md", "-\0-\0-\0\n\0l\0a\0b\0e\0l\0:\0r\0\n\0", false),
+];
+
+#[tokio::test]
+async fn no_spelling_of_a_label_makes_a_document_less_sensitive_than_it_says() {
+    let keep = tempfile::tempdir().unwrap();
+    let folder = keep.path().join("documents");
+    for (name, text, _) in SPELLINGS {
+        write(&folder, name, text);
+    }
+    write(&folder, "none.md", "# None\n\nThe label: of a bottle\n");
+    let grant = "{who: [everyone], may: [read, search]}";
+    let file = documents(", rescan_every: 1h", "label: public", grant);
+    let desk = Desk::open(keep.path(), &gateway("  ann: {name: Ann}\n"), &file).await;
+    let readable = SPELLINGS.iter().filter(|(_, _, readable)| *readable);
+    desk.until("it does not sync", |inspection| {
+        inspection.synced.is_some() && inspection.progress.is_none()
+    })
+    .await;
+    let inspection = desk.connector.inspect().await;
+    let list = desk.ask("ann", "list", json!({"limit": 200})).await;
+    let list = list["data"]["documents"].as_array().unwrap();
+    for (name, text, readable) in SPELLINGS {
+        let mut problems = inspection.problems.iter();
+        let problem = problems.find(|problem| problem.path == *name);
+        let document = list.iter().find(|document| document["path"] == *name);
+        let label = document.map(|document| document["label"].clone());
+        let wanted = readable.then(|| json!("restricted"));
+        assert_eq!(label, wanted, "{name}: {text:?}: {problem:?}");
+        assert_eq!(problem.is_none(), *readable, "{name}: {problem:?}");
+    }
+    assert_eq!(
+        list.len(),
+        readable.count() + 1,
+        "the one without a label is there"
+    );
+}

@@ -17,6 +17,8 @@ pub struct Extracted {
     pub title: Option<String>,
     /// Front matter: what the file says about itself.
     pub front: BTreeMap<String, Value>,
+    /// The labels that it names outside front matter: the most sensitive counts.
+    pub labels: Vec<String>,
     /// Front matter is there and cannot be read: why.
     pub front_error: Option<String>,
     /// Its parts in reading order.
@@ -60,6 +62,15 @@ pub struct Format {
     /// File name extensions, in lower case.
     pub extensions: &'static [&'static str],
     read: fn(&[u8]) -> Result<Extracted, Unreadable>,
+}
+
+impl Format {
+    /// Whether a file of it can name its label, so that nobody can tell who may see one that cannot
+    /// be read.
+    #[must_use]
+    pub fn names_labels(&self) -> bool {
+        ["html", "md", "txt"].contains(&self.name)
+    }
 }
 
 /// Every format, in alphabetical order.

@@ -1,9 +1,9 @@
 //! Each format read by its library, within limits.
 
-use std::{
-    collections::BTreeMap,
-    io::{Cursor, Read},
-};
+mod front;
+mod head;
+
+use std::io::{Cursor, Read};
 
 use calamine::{Data, Reader, open_workbook_auto_from_rs};
 use quick_xml::events::Event;
@@ -22,14 +22,14 @@ const ROWS: usize = 40;
 
 pub(super) fn markdown(bytes: &[u8]) -> Result<Extracted, Unreadable> {
     let text = decode(bytes);
-    let (front, front_error, body) = front_matter(&text);
+    let (front, front_error, body) = front::split(&text);
     let mut extracted = sections(body);
     extracted.title = front
         .get("title")
         .and_then(|title| title.as_str().map(str::to_owned))
         .or(extracted.title);
     extracted.front = front;
-    extracted.front_error = front_error;
+    extracted.front_error = garbled(&text).or(front_error);
     Ok(extracted)
 }
 
@@ -42,27 +42,11 @@ pub(super) fn html(bytes: &[u8]) -> Result<Extracted, Unreadable> {
         .convert(&text)
         .map_err(|error| Unreadable::new(format!("it is no HTML that can be read: {error}")))?;
     let mut extracted = sections(&body);
-    let title = between(&text, "<title>", "</title>").map(|title| title.trim().to_owned());
-    extracted.title = title.or(extracted.title);
-    if let Some(language) = between(&text, "<html lang=\"", "\"") {
-        extracted
-            .front
-            .insert("language".to_owned(), language.into());
-    }
-    for name in [
-        "label",
-        "department",
-        "customer",
-        "project",
-        "status",
-        "supersedes",
-        "language",
-    ] {
-        let mark = format!("<meta name=\"{name}\" content=\"");
-        if let Some(value) = between(&text, &mark, "\"") {
-            extracted.front.insert(name.to_owned(), value.into());
-        }
-    }
+    let said = head::read(&text);
+    extracted.title = said.title.or(extracted.title);
+    extracted.front = said.front;
+    extracted.labels = said.labels;
+    extracted.front_error = garbled(&text).or(said.error);
     Ok(extracted)
 }
 
@@ -285,8 +269,16 @@ fn check_container(bytes: &[u8]) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Text in whichever encoding it is.
+/// Text in whichever encoding it is, its lines ended as everywhere.
 fn decode(bytes: &[u8]) -> String {
+    let text = decoded(bytes);
+    if text.contains('\r') {
+        return text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    text
+}
+
+fn decoded(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.trim_start_matches('\u{feff}').to_owned();
     }
@@ -296,46 +288,11 @@ fn decode(bytes: &[u8]) -> String {
     encoding.decode(bytes).0.into_owned()
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(start)?;
-    rest.split_once(end).map(|(inner, _)| inner)
-}
-
-type Front = BTreeMap<String, serde_json::Value>;
-
-/// YAML between `---` lines at the very top. One that does not end is an error: what its author
-/// meant to say of the document, such as a label, must not be read as text.
-fn front_matter(text: &str) -> (Front, Option<String>, &str) {
-    let mut lines = text.split_inclusive('\n');
-    let first = lines.next().unwrap_or_default();
-    if first.trim_end() != "---" {
-        return (Front::new(), None, text);
-    }
-    let mut end = first.len();
-    for line in lines {
-        let yaml = text.get(first.len()..end).unwrap_or_default();
-        end += line.len();
-        if ["---", "..."].contains(&line.trim_end()) {
-            let (front, error) = front_of(yaml);
-            return (front, error, text.get(end..).unwrap_or_default());
-        }
-    }
-    let error = "it does not end; close it with a line `---`";
-    (Front::new(), Some(error.to_owned()), "")
-}
-
-fn front_of(yaml: &str) -> (Front, Option<String>) {
-    if yaml.trim().is_empty() {
-        return (Front::new(), None);
-    }
-    match serde_saphyr::from_str::<Front>(yaml) {
-        Ok(front) => (front, None),
-        Err(error) => {
-            let message = error.to_string();
-            let first = message.lines().next().unwrap_or_default();
-            (Front::new(), Some(first.to_owned()))
-        }
-    }
+/// Why what a text says of itself cannot be found: UTF-16 without a mark looks like text between
+/// zeros.
+fn garbled(text: &str) -> Option<String> {
+    text.contains('\0')
+        .then(|| "nobody can tell its encoding; save it as UTF-8".to_owned())
 }
 
 /// Markdown cut at its headings; a fence hides what looks like one.

@@ -9,7 +9,10 @@ use drawbridge_core::{
 };
 use globset::GlobSet;
 
-use super::{super::language::Language, HardLinks, Scope, System, globs};
+use super::{
+    super::{extract::Extracted, language::Language},
+    HardLinks, Scope, System, globs,
+};
 
 /// The part, understood.
 pub(in super::super) struct Own {
@@ -67,11 +70,11 @@ impl Own {
     }
 
     /// The facets of a document: folder rules first, front matter where they say nothing, and of
-    /// two labels the more sensitive.
+    /// several labels the most sensitive.
     pub(in super::super) fn facets(
         &self,
         path: &str,
-        front: &BTreeMap<String, serde_json::Value>,
+        extracted: &Extracted,
         labels: &Labels,
     ) -> Result<BTreeMap<String, String>, String> {
         let mut facets = BTreeMap::<String, String>::new();
@@ -84,28 +87,29 @@ impl Own {
                 }
             }
         }
+        let mut named = extracted.labels.clone();
         for name in [LABEL, "department", "customer", "project", "status"] {
-            let Some(value) = front.get(name) else {
+            let Some(value) = extracted.front.get(name) else {
                 continue;
             };
             let value = value
                 .as_str()
                 .ok_or_else(|| format!("its front matter's `{name}` is no text"))?;
             if name == LABEL {
-                let rank = labels
-                    .rank(value)
-                    .ok_or_else(|| format!("its label `{value}` is no label of this gateway"))?;
-                if facets
-                    .get(LABEL)
-                    .and_then(|rule| labels.rank(rule))
-                    .is_none_or(|floor| floor < rank)
-                {
-                    facets.insert(LABEL.to_owned(), value.to_owned());
-                }
+                named.push(value.trim().to_owned());
             } else {
                 facets
                     .entry(name.to_owned())
                     .or_insert_with(|| value.to_owned());
+            }
+        }
+        for label in named {
+            let rank = labels
+                .rank(&label)
+                .ok_or_else(|| format!("its label `{label}` is no label of this gateway"))?;
+            let floor = facets.get(LABEL).and_then(|floor| labels.rank(floor));
+            if floor.is_none_or(|floor| floor < rank) {
+                facets.insert(LABEL.to_owned(), label);
             }
         }
         if !facets.contains_key(LABEL) {

@@ -76,13 +76,18 @@ async fn document(
     let extracted = folder.extractor.extract(path, content.bytes.into()).await;
     let (extracted, unreadable) = match extracted {
         Ok(extracted) => (extracted, None),
+        Err(Unreadable { reason }) if format.names_labels() => {
+            return Err(format!("nobody can read which label it names: {reason}"));
+        }
         Err(Unreadable { reason }) => (Default::default(), Some(reason)),
     };
     if let Some(error) = &extracted.front_error {
         return Err(format!("its front matter cannot be read: {error}"));
     }
     let front = &extracted.front;
-    let mut facets = folder.own.facets(path, front, &folder.context.labels)?;
+    let mut facets = folder
+        .own
+        .facets(path, &extracted, &folder.context.labels)?;
     facets.insert("format".to_owned(), format.name.to_owned());
     let language = folder.own.language(path, front);
     let supersedes = front.get("supersedes").and_then(|older| older.as_str());
