@@ -445,3 +445,25 @@ async fn no_spelling_of_a_label_makes_a_document_less_sensitive_than_it_says() {
         "the one without a label is there"
     );
 }
+
+#[tokio::test]
+async fn a_mail_whose_attachment_is_not_read_says_that_it_is_not_whole() {
+    let keep = tempfile::tempdir().unwrap();
+    let mail = "From: a@acme.example\r\nSubject: Heron\r\nMIME-Version: 1.0\r\n\
+                Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+                --b\r\nContent-Type: text/plain\r\n\r\nSee the heron.\r\n\
+                --b\r\nContent-Type: application/pdf; name=heron.pdf\r\n\
+                Content-Disposition: attachment; filename=heron.pdf\r\n\r\nPDF\r\n--b--\r\n";
+    write(&keep.path().join("documents"), "heron.eml", mail);
+    let grant = "{who: [everyone], may: [read, search]}";
+    let file = documents(", rescan_every: 1h", "label: public", grant);
+    let desk = Desk::open(keep.path(), &gateway("  ann: {name: Ann}\n"), &file).await;
+    desk.synced(1).await;
+    let list = desk.ask("ann", "list", json!({})).await;
+    let listed = &list["data"]["documents"][0];
+    assert_eq!(listed["state"], "partial", "{list}");
+    assert_eq!(listed["reason"], "1 attachment not read");
+    let read = desk.ask("ann", "read", json!({"path": "heron.eml"})).await;
+    let missing = read["missing"][0].as_str().unwrap();
+    assert!(missing.contains("1 attachment"), "{read}");
+}

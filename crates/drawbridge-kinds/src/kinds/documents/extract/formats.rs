@@ -194,12 +194,20 @@ pub(super) fn eml(bytes: &[u8]) -> Result<Extracted, Unreadable> {
     }
     text.push('\n');
     text.push_str(&message.body_text(0).unwrap_or_default());
+    let mut unread = 0_usize;
     for attachment in message.attachments() {
         use mail_parser::MimeHeaders;
         let name = attachment.attachment_name().unwrap_or("without a name");
         text.push_str(&format!("\n[attachment, not read: {name}]"));
+        unread += 1;
     }
+    let attachments = if unread == 1 {
+        "attachment"
+    } else {
+        "attachments"
+    };
     Ok(Extracted {
+        truncated: (unread > 0).then(|| format!("{unread} {attachments} not read")),
         title: message.subject().map(str::to_owned),
         sections: vec![Section {
             text,
