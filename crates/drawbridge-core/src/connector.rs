@@ -184,6 +184,8 @@ pub struct Progress {
 pub struct Problem {
     /// Its name in the target.
     pub path: String,
-    /// Why, and how to mend it.
+    /// Why.
     pub reason: String,
+    /// How to mend it. Problems that are mended alike have the same words here.
+    pub mend: String,
 }

@@ -11,8 +11,9 @@ mod part;
 mod passage;
 mod source;
 mod sync;
+mod turns;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use drawbridge_core::{
@@ -23,7 +24,7 @@ use drawbridge_core::{
     file::{Change, Fault, Labels},
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use answer::NoAnswer;
@@ -31,6 +32,7 @@ use library::Library;
 use part::Own;
 use source::Source;
 use sync::Progressing;
+use turns::Turns;
 
 /// The kind.
 pub struct Documents;
@@ -70,6 +72,10 @@ static FACETS: &[Facet] = &[
 /// How often an answer is made again whose documents changed while it was made.
 const TRIES: usize = 3;
 
+/// How long after opening calls wait for the first listing, so that a program that is started for
+/// one question answers it from all that an unchanged folder holds.
+const FIRST: Duration = Duration::from_secs(2);
+
 /// A folder that is kept in step with the disk.
 struct Folder {
     own: Own,
@@ -81,8 +87,21 @@ struct Folder {
     extractor: extract::Extractor,
     /// Told when the index was made anew, and everything must be read again.
     anew: Notify,
+    /// When it was opened.
+    opened: Instant,
+    /// Set when the first listing after opening is done, whatever is left to read.
+    first: CancellationToken,
+    turns: Turns,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+impl Folder {
+    /// Waits for the first listing, for at most [`FIRST`] after opening.
+    async fn listed_once(&self) {
+        // Who does not see it in time is told that documents may be missing.
+        let _ = tokio::time::timeout_at(self.opened + FIRST, self.first.cancelled()).await;
+    }
 }
 
 #[async_trait]
@@ -135,6 +154,9 @@ impl Kind for Documents {
             context,
             library,
             anew: Notify::new(),
+            opened: Instant::now(),
+            first: CancellationToken::new(),
+            turns: Turns::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -179,6 +201,7 @@ impl Connector for Bridge {
     /// What an answer shows is compared with the disk before it leaves, so that a document that is
     /// gone, or that somebody marked as more sensitive, is not shown again.
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure> {
+        self.0.listed_once().await;
         for _ in 0..TRIES {
             if self.0.stop.is_cancelled() {
                 return Err(Failure::new(
@@ -187,7 +210,7 @@ impl Connector for Bridge {
                 ));
             }
             let (folder, call, view) = (self.0.clone(), call.clone(), view.clone());
-            let attempt = tokio::task::spawn_blocking(move || {
+            let attempt = self.0.turns.block(move || {
                 folder.source.reach().map_err(unreachable_source)?;
                 let answer = answer::to(&folder, &call, &view)?;
                 let moved = sync::moved(&folder, &answer.shown);
@@ -212,13 +235,16 @@ impl Connector for Bridge {
     }
 
     async fn inspect(&self) -> Inspection {
+        self.0.listed_once().await;
         let (snapshot, standing) = (self.0.library.snapshot(), self.0.progress.now());
         let documents = snapshot.documents.len();
-        let mut problems = standing.problems.clone();
+        let mut amiss = standing.problems;
+        amiss.extend(self.0.extractor.problem());
+        let mut problems = amiss.clone();
         problems.extend(snapshot.problems());
         let problem_count = problems.len();
         problems.truncate(Inspection::MAX_PROBLEMS);
-        let (health, summary) = match (standing.synced, standing.problems.first()) {
+        let (health, summary) = match (standing.listed, amiss.first()) {
             _ if self.0.stop.is_cancelled() => (Health::Down, "it was stopped".to_owned()),
             (_, Some(problem)) => {
                 let summary = format!(
@@ -227,12 +253,13 @@ impl Connector for Bridge {
                 );
                 (Health::Degraded, summary)
             }
-            (None, None) => {
-                let summary =
-                    format!("the first sync is not complete; {documents} documents so far");
+            (false, None) => {
+                let summary = format!(
+                    "the first sync since it was opened is not complete; {documents} documents so far"
+                );
                 (Health::Syncing, summary)
             }
-            (Some(_), None) => (Health::Ready, format!("{documents} documents")),
+            (true, None) => (Health::Ready, format!("{documents} documents")),
         };
         Inspection {
             health,

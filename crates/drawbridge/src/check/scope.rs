@@ -1,6 +1,6 @@
 //! 2 Scope: no more than is needed, fresh, and in working order.
 
-use drawbridge_core::connector::{Health, Inspection};
+use drawbridge_core::connector::{Health, Inspection, Problem};
 use serde_json::Value;
 
 use super::{Facts, Noticed, Subject};
@@ -79,42 +79,36 @@ fn inspected(
     problems(inspection, noticed);
 }
 
-/// Documents and the like that are there and cannot be offered.
+/// What is there and cannot be offered, by how it is mended.
 fn problems(inspection: &Inspection, noticed: &mut Noticed) {
-    let (unlabelled, others): (Vec<_>, Vec<_>) = inspection
-        .problems
-        .iter()
-        .partition(|problem| problem.reason.contains("label"));
-    if let Some(first) = unlabelled.first() {
+    let mut alike: Vec<(&Problem, u64)> = Vec::new();
+    for problem in &inspection.problems {
+        match alike
+            .iter_mut()
+            .find(|(first, _)| first.mend == problem.mend)
+        {
+            Some((_, count)) => *count += 1,
+            None => alike.push((problem, 1)),
+        }
+    }
+    for (first, count) in alike {
+        let (things, more) = if count == 1 {
+            ("resource", "")
+        } else {
+            ("resources", " …")
+        };
+        let (path, reason) = (&first.path, &first.reason);
         noticed.amber(
-            format!(
-                "{} without a known label, so nobody sees {}: `{}` …",
-                counted(unlabelled.len() as u64),
-                if unlabelled.len() == 1 { "it" } else { "them" },
-                first.path
-            ),
-            "set `scope.label`, or give their folder a label",
+            format!("{count} {things} with a problem: `{path}`: {reason}{more}"),
+            &first.mend,
         );
     }
-    let count = inspection.problem_count - (unlabelled.len() as u64).min(inspection.problem_count);
-    if let Some(first) = others.first() {
+    let listed = inspection.problems.len() as u64;
+    if let more @ 1.. = inspection.problem_count.saturating_sub(listed) {
         noticed.amber(
-            format!(
-                "{} with a problem: `{}`: {} …",
-                counted(count),
-                first.path,
-                first.reason
-            ),
-            "mend the files, or leave them out of `scope`; the connector's page lists all",
+            format!("{more} more with a problem"),
+            "mend those that the connector's page lists, and look again",
         );
-    }
-}
-
-fn counted(count: u64) -> String {
-    if count == 1 {
-        "1 document".to_owned()
-    } else {
-        format!("{count} documents")
     }
 }
 

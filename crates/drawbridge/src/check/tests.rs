@@ -230,20 +230,28 @@ fn each_fact_is_found_in_its_area() {
         (
             |facts| {
                 let inspection = facts.inspection.as_mut().unwrap();
-                inspection.problem_count = 2;
+                inspection.problem_count = 4;
                 inspection.problems = vec![
                     Problem {
                         path: "a.pdf".to_owned(),
                         reason: "no text".to_owned(),
+                        mend: "mend the file".to_owned(),
                     },
                     Problem {
                         path: "b.md".to_owned(),
                         reason: "it names no label".to_owned(),
+                        mend: "set `scope.label`".to_owned(),
+                    },
+                    Problem {
+                        path: "c.pdf".to_owned(),
+                        reason: "it is a folder".to_owned(),
+                        mend: "mend the file".to_owned(),
                     },
                 ];
             },
-            "amber Scope: 1 document without a known label, so nobody sees it: `b.md` …\n\
-             amber Scope: 1 document with a problem: `a.pdf`: no text …",
+            "amber Scope: 2 resources with a problem: `a.pdf`: no text …\n\
+             amber Scope: 1 resource with a problem: `b.md`: it names no label\n\
+             amber Scope: 1 more with a problem",
         ),
         (
             |facts| facts.recent = vec![used("ann@acme.example", "timeout", 3)],

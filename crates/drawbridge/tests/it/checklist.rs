@@ -41,7 +41,7 @@ async fn check_tells_facts_of_a_live_gateway_and_names_what_it_cannot_see_withou
     assert_eq!(scope["colour"], "amber", "{scope}");
     let said = scope.to_string();
     assert!(
-        said.contains("1 document without a known label") && said.contains("odd.md"),
+        said.contains("its label `secret`") && said.contains("odd.md"),
         "{said}"
     );
     assert!(said.contains("calls of the last 7 days failed"), "{said}");

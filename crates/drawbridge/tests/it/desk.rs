@@ -8,7 +8,7 @@ use std::{
 
 use drawbridge_core::{
     call::{Action, Call, Caller, Door},
-    connector::{Clock, Connector, Context, Inspection, Kind},
+    connector::{Clock, Connector, Context, Health, Inspection, Kind},
     decide::{Decision, RuleBook, Ruled},
     file::{ConnectorFile, GatewayFile, read_connector, read_gateway},
     log::Seal,
@@ -168,7 +168,7 @@ impl Desk {
     /// Waits until the first sync is complete, and so many files are documents.
     pub(crate) async fn synced(&self, documents: usize) {
         self.until("it does not sync", |inspection| {
-            inspection.synced.is_some()
+            inspection.health != Health::Syncing
                 && inspection.progress.is_none()
                 && inspection.resources == documents as u64
         })

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use drawbridge_core::connector::Health;
 use serde_json::{Value, json};
 
 use crate::{
@@ -193,6 +194,40 @@ async fn what_is_kept_answers_after_a_restart_and_unchanged_files_are_not_read_a
         assert_eq!(answer["data"]["hits"], before["data"]["hits"], "{name}");
         desk.connector.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_changed_while_it_was_closed_is_not_answered_as_if_it_were_whole() {
+    let keep = tempfile::tempdir().unwrap();
+    let first = desk(keep.path(), ", rescan_every: 1h").await;
+    fill(&first.documents(), 400);
+    first.synced(400).await;
+    first.connector.close().await;
+    for number in 0..400 {
+        let path = format!("f{}/d{number:04}.md", number % 7);
+        write(&first.documents(), &path, "# Doc\n\nmoorhen, moorhen");
+    }
+    let second = desk(keep.path(), ", rescan_every: 1h").await;
+    let nothing = json!({"query": "moorhen"});
+    let early = second.ask("ann", "search", nothing.clone()).await;
+    let inspection = second.connector.inspect().await;
+    assert_ne!(total(&early), Some(400), "it is read too soon to tell");
+    assert_ne!(early["missing"], json!([]), "{early}");
+    assert_eq!(inspection.health, Health::Syncing, "{inspection:?}");
+    assert!(
+        inspection.synced.is_some(),
+        "when it was last in step is kept"
+    );
+    second.synced(400).await;
+    let whole = second.ask("ann", "search", nothing).await;
+    assert_eq!((total(&whole), &whole["missing"]), (Some(400), &json!([])));
+    second.connector.close().await;
+    // Where nothing changed, the first question is answered whole.
+    let third = desk(keep.path(), ", rescan_every: 1h").await;
+    let kept = third
+        .ask("ann", "search", json!({"query": "moorhen"}))
+        .await;
+    assert_eq!((total(&kept), &kept["missing"]), (Some(400), &json!([])));
 }
 
 /// Does something to an index that is closed.
@@ -470,7 +505,11 @@ async fn ten_thousand_documents_are_searched_through_a_view() {
     let began = Instant::now();
     let again = Desk::open(keep.path(), &gateway(ANN), &file).await;
     let found = again.ask("ann", "search", json!({"query": "w1"})).await;
-    assert_eq!(found["missing"], json!([]), "what is kept answers at once");
+    assert_eq!(
+        found["missing"],
+        json!([]),
+        "what is kept is compared with the folder"
+    );
     println!(
         "{count} documents: synced in {synced:?}; search p50 {:?}, p99 {:?}; opened again in {:?}",
         took[100],

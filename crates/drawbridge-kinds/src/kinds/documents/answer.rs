@@ -102,10 +102,12 @@ impl Question<'_> {
 
     /// Says when the documents may be incomplete or old; refuses where the file wants that.
     fn freshness(&self, found: &mut Found) -> Result<(), Failure> {
-        let Some(synced) = self.standing.synced else {
-            let partly =
-                "the first sync is not complete, so documents may be missing; ask again later";
+        if !self.standing.listed {
+            let partly = "the first sync since the gateway started is not complete, so documents \
+                          may be missing or old; ask again later";
             found.missing.push(partly.to_owned());
+        }
+        let Some(synced) = self.standing.synced else {
             return Ok(());
         };
         if !self.is_stale(synced) {

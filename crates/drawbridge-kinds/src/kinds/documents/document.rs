@@ -29,7 +29,64 @@ pub(super) enum State {
     /// It is a document, for those who may see it.
     Offered(Arc<Document>),
     /// Nobody sees it, because nobody can tell who may: the reason.
-    Hidden(String),
+    Hidden(Why),
+}
+
+/// Why a file is not offered, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Why {
+    pub(super) reason: String,
+    pub(super) mend: Mend,
+}
+
+impl Why {
+    /// Something is wrong with the file itself.
+    pub(super) fn file(reason: impl Into<String>) -> Self {
+        Self::new(Mend::File, reason)
+    }
+
+    /// What it says of itself cannot be read.
+    pub(super) fn front(reason: impl Into<String>) -> Self {
+        Self::new(Mend::Front, reason)
+    }
+
+    /// Nobody can tell its label.
+    pub(super) fn label(reason: impl Into<String>) -> Self {
+        Self::new(Mend::Label, reason)
+    }
+
+    /// Its format is not one that is read.
+    pub(super) fn format() -> Self {
+        Self::new(Mend::Format, "its format is not one that is read")
+    }
+
+    fn new(mend: Mend, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            mend,
+        }
+    }
+}
+
+/// How a file becomes one that is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Mend {
+    File,
+    Front,
+    Label,
+    Format,
+}
+
+impl Mend {
+    /// What to do, for people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::File => "mend the file, or leave it out with `scope.exclude`",
+            Self::Front => "mend what the file says of itself: front matter or `meta` tags",
+            Self::Label => "set `scope.label`, give the folder a label, or mend the file's own",
+            Self::Format => "leave files of other formats out with `scope.exclude`",
+        }
+    }
 }
 
 /// A document.

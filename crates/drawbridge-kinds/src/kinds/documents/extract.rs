@@ -1,5 +1,6 @@
 //! A document's text, cut where its author cut it.
 
+mod child;
 mod formats;
 mod pool;
 
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use pool::{Extractor, answer_all, child};
+pub use child::{answer_all, child};
+pub use pool::Extractor;
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

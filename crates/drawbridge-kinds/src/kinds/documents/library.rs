@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use tracing::warn;
 
 use super::{
-    document::{Document, Entry, Stamp, State},
+    document::{Document, Entry, Stamp, State, Why},
     index::{Broken, Index},
     passage::Cut,
 };
@@ -52,7 +52,7 @@ pub(super) enum Found {
     /// The file is not there.
     Gone,
     /// It is there, and nobody may see it: the reason.
-    Hidden(Option<Stamp>, String),
+    Hidden(Option<Stamp>, Why),
     /// A document.
     Offered(Stamp, Document, Vec<Cut>),
 }
@@ -265,7 +265,7 @@ impl Writer {
                 self.files.remove(&path);
                 return Ok(());
             }
-            Found::Hidden(stamp, reason) => (stamp, State::Hidden(reason), Vec::new()),
+            Found::Hidden(stamp, why) => (stamp, State::Hidden(why), Vec::new()),
             Found::Offered(stamp, document, cuts) => {
                 (Some(stamp), State::Offered(Arc::new(document)), cuts)
             }

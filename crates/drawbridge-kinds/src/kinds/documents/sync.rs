@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::{
     Folder,
-    document::Stamp,
+    document::{Stamp, Why},
     extract::format_of,
     library::{Found, Look, Lost},
     source::Listing,
@@ -47,6 +47,8 @@ pub(super) struct Progressing {
 /// How far the sync is, at one moment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
+    /// The whole source was seen since it was opened: what is kept from before may be behind it.
+    pub(super) listed: bool,
     /// When the whole source was last seen.
     pub(super) synced: Option<Timestamp>,
     /// What is wrong with the sync itself.
@@ -102,6 +104,7 @@ pub(super) fn start(folder: &Arc<Folder>) {
                 () = stop.cancelled() => break,
                 looked = whole(&owned, planned, &watch) => looked,
             };
+            owned.first.cancel();
             if looked == Looked::AtSome {
                 continue;
             }
@@ -127,8 +130,8 @@ enum Looked {
 async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) -> Looked {
     let began = folder.library.ticket();
     let lister = folder.clone();
-    let listed =
-        tokio::task::spawn_blocking(move || lister.source.list(|path| lister.own.contains(path)));
+    let list = move || lister.source.list(|path| lister.own.contains(path));
+    let listed = folder.turns.block(list);
     let Ok(listing) = listed.await else {
         warn!("the folder could not be listed: the listing broke");
         return Looked::AtAll;
@@ -138,7 +141,12 @@ async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) -> Looked 
     problems.extend(watch.problem());
     folder.progress.lock().problems = problems;
     let total = listing.files.len() as u64;
-    let looked = match look_at(folder, changed(folder, listing), total).await {
+    let changes = changed(folder, listing);
+    if !changes.is_empty() {
+        // Nobody waits for what must be read.
+        folder.first.cancel();
+    }
+    let looked = match look_at(folder, changes, total).await {
         Ok(looked) => looked,
         Err(Lost::Anew) => {
             begin_anew(folder);
@@ -158,6 +166,7 @@ async fn finished(folder: &Folder, planned: Planned, complete: bool) {
     folder.extractor.rest().await;
     let mut standing = folder.progress.lock();
     standing.progress = None;
+    standing.listed |= complete;
     // Only a planned listing moves the time that everyone sees: one that a change brought about
     // would tell callers that something changed which they may not see.
     if complete && (planned == Planned::Yes || standing.synced.is_none()) {
@@ -174,18 +183,17 @@ fn unlisted((folder, reason): &(String, String)) -> Problem {
     Problem {
         path: format!("{folder}/"),
         reason: format!("this folder could not be listed, so nothing of it was removed: {reason}"),
+        mend: "let the gateway's account list the folder, or leave it out with `scope.exclude`"
+            .to_owned(),
     }
 }
 
 /// A file to look at, with what the listing says of it.
 enum Change {
     Read(String),
-    Refused(String, String),
+    Refused(String, Why),
     Gone(String),
 }
-
-/// Why a file of another format is not read.
-const UNREAD: &str = "its format is not one that is read; leave it out with `exclude`";
 
 /// What differs from what is known, the most urgent first: what is gone, what may have a more
 /// sensitive label, what is new. What was not listed is gone only where the listing is whole.
@@ -205,14 +213,14 @@ fn changed(folder: &Folder, listing: Listing) -> Vec<Change> {
     for (path, found) in listing.files {
         let of_format = |stamp| match format_of(&path) {
             Some(_) => Ok(stamp),
-            None => Err(UNREAD.to_owned()),
+            None => Err(Why::format()),
         };
-        match found.and_then(of_format) {
+        match found.map_err(Why::file).and_then(of_format) {
             Ok(stamp) if known.stamp(&path) == Some(&stamp) => {}
             Ok(_) if known.slot(&path).is_none() => new.push(Change::Read(path)),
             Ok(_) => changes.push(Change::Read(path)),
-            Err(reason) if known.refused(&path) == Some(&reason) => {}
-            Err(reason) => changes.push(Change::Refused(path, reason)),
+            Err(why) if known.refused(&path) == Some(&why) => {}
+            Err(why) => changes.push(Change::Refused(path, why)),
         }
     }
     changes.extend(new);
@@ -229,10 +237,10 @@ async fn look_at(folder: &Arc<Folder>, changes: Vec<Change>, total: u64) -> Resu
             let ticket = folder.library.ticket();
             match change {
                 Change::Read(path) => look::at(folder, path).await,
-                Change::Refused(path, reason) => Look {
+                Change::Refused(path, why) => Look {
                     path,
                     ticket,
-                    found: Found::Hidden(None, reason),
+                    found: Found::Hidden(None, why),
                 },
                 Change::Gone(path) => look::whether_gone(folder, path).await,
             }
@@ -276,7 +284,7 @@ async fn gather(looks: &mut (impl Stream<Item = Look> + Unpin)) -> (Vec<Look>, b
 
 async fn keep(folder: &Arc<Folder>, looks: Vec<Look>) -> Result<(), Lost> {
     let keeper = folder.clone();
-    let kept = tokio::task::spawn_blocking(move || keeper.library.keep(looks));
+    let kept = folder.turns.block(move || keeper.library.keep(looks));
     match kept.await {
         Ok(kept) => kept,
         Err(broke) => {
@@ -295,13 +303,15 @@ pub(super) async fn examine(folder: &Arc<Folder>) {
 
 async fn examined(folder: &Arc<Folder>) -> Result<(), Lost> {
     let examiner = folder.clone();
-    let examined = tokio::task::spawn_blocking(move || examiner.library.examine());
+    let examined = folder.turns.block(move || examiner.library.examine());
     examined.await.unwrap_or(Err(Lost::Closed))
 }
 
 /// Has everything read again. Until then answers say that they are not whole.
 fn begin_anew(folder: &Folder) {
-    folder.progress.lock().synced = None;
+    let mut standing = folder.progress.lock();
+    (standing.listed, standing.synced) = (false, None);
+    drop(standing);
     folder.anew.notify_one();
 }
 

@@ -1,44 +1,52 @@
-//! A confined child of this program that reads files, since parsers crash, hang and eat memory.
+//! Children of this program that read files, since parsers crash, hang and eat memory.
 
 use std::{
-    io::{Read, Write},
     num::NonZeroUsize,
     path::PathBuf,
-    process::{ExitCode, Stdio},
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    process::Stdio,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use drawbridge_core::connector::Problem;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
     sync::Semaphore,
 };
 
-use super::{Extracted, Unreadable, read};
+use super::{
+    Extracted, Unreadable,
+    child::{MOST_BYTES, WHOLLY},
+};
 
-/// The largest file that is read, in bytes.
-const MOST_BYTES: usize = 64 << 20;
 /// The largest answer of a child, in bytes.
 const MOST_ANSWER: usize = 64 << 20;
-/// The memory of a child, in bytes.
-const MEMORY: u64 = 1 << 30;
 /// How long a child may take for one file.
 const TIME: Duration = Duration::from_secs(20);
-/// The stack of the thread that parses: nested input must not overflow it.
-const STACK: usize = 256 << 20;
-
+/// After how much work another child takes over: less than the processor time that one may have.
+const SHIFT: Duration = Duration::from_secs(60);
 /// The most children at a time.
 const CHILDREN: usize = 4;
 
 /// Reads files in child processes, one file at a time in each.
 pub struct Extractor {
     program: PathBuf,
-    idle: Mutex<Vec<Child>>,
-    turns: Semaphore,
+    idle: Mutex<Vec<Reader>>,
+    turns: Arc<Semaphore>,
     children: usize,
+    /// A child said that the kernel does not confine it as it asked.
+    loose: AtomicBool,
+}
+
+/// A child, and how long it worked.
+struct Reader {
+    child: Child,
+    worked: Duration,
 }
 
 impl Extractor {
@@ -50,9 +58,22 @@ impl Extractor {
         Self {
             program,
             idle: Mutex::default(),
-            turns: Semaphore::new(children),
+            turns: Arc::new(Semaphore::new(children)),
             children,
+            loose: AtomicBool::new(false),
         }
+    }
+
+    /// What is wrong with how its children are confined.
+    pub(in super::super) fn problem(&self) -> Option<Problem> {
+        let loose = self.loose.load(Ordering::Relaxed);
+        loose.then(|| Problem {
+            path: "/".to_owned(),
+            reason: "this kernel's Landlock does not fully confine what reads the files; limits \
+                     on memory, time and open files hold"
+                .to_owned(),
+            mend: "run on Linux 6.7 or newer with Landlock switched on".to_owned(),
+        })
     }
 
     /// How many files it reads at a time.
@@ -71,61 +92,95 @@ impl Extractor {
                 "it has more than {MOST_BYTES} bytes"
             )));
         }
-        let _turn = self.turns.acquire().await;
-        let idle = self.idle().pop();
-        let mut child = match idle {
-            Some(child) => child,
-            None => self.start().map_err(|error| {
+        let turn = self.turns.clone().acquire_owned().await;
+        let mut reader = match self.at_rest() {
+            Some(reader) => reader,
+            None => self.start().await.map_err(|error| {
                 Unreadable::new(format!("no child process can be started: {error}"))
             })?,
         };
-        let outcome = tokio::time::timeout(TIME, ask(&mut child, path, &bytes)).await;
-        match outcome {
-            Ok(Ok(answer)) => {
-                self.idle().push(child);
-                answer
-            }
-            Ok(Err(_)) => Err(Unreadable::new(
-                "the parser broke on it, or needed more than 1 GiB of memory",
-            )),
-            Err(_) => Err(Unreadable::new("it took longer than 20 s to read")),
-        }
+        let began = Instant::now();
+        let outcome = tokio::time::timeout(TIME, ask(&mut reader.child, path, &bytes)).await;
+        reader.worked += began.elapsed();
         // A child that is not put back is killed when it is dropped.
+        let answer = match outcome {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                return Err(Unreadable::new(
+                    "the parser broke on it, or needed more than 1 GiB of memory",
+                ));
+            }
+            Err(_) => return Err(Unreadable::new("it took longer than 20 s to read")),
+        };
+        if reader.worked < SHIFT {
+            self.idle().push(reader);
+        }
+        // The turn ends with the work, also when nobody waits for it any more.
+        let understood = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            serde_json::from_slice(&answer)
+        });
+        match understood.await {
+            Ok(Ok(extracted)) => extracted,
+            _ => Err(Unreadable::new("the parser broke on it")),
+        }
+    }
+
+    /// A child that has nothing to do and is still there.
+    fn at_rest(&self) -> Option<Reader> {
+        let mut idle = self.idle();
+        loop {
+            let mut reader = idle.pop()?;
+            if matches!(reader.child.try_wait(), Ok(None)) {
+                return Some(reader);
+            }
+        }
     }
 
     /// Ends the children that have nothing to do; others are started when they are needed.
     pub async fn rest(&self) {
         let idle = std::mem::take(&mut *self.idle());
-        for mut child in idle {
+        for mut reader in idle {
             // It may be gone already.
-            let _ = child.kill().await;
+            let _ = reader.child.kill().await;
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Child>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self) -> std::io::Result<Child> {
-        Command::new(&self.program)
+    async fn start(&self) -> std::io::Result<Reader> {
+        let mut child = Command::new(&self.program)
             .arg("extract")
             .env_clear()
+            // One thread parses, so that processor time passes no faster than time.
+            .env("RAYON_NUM_THREADS", "1")
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .kill_on_drop(true)
-            .spawn()
+            .spawn()?;
+        let output = child.stdout.as_mut().ok_or_else(gone)?;
+        let confined = tokio::time::timeout(TIME, output.read_u8()).await??;
+        if confined != WHOLLY {
+            self.loose.store(true, Ordering::Relaxed);
+        }
+        Ok(Reader {
+            child,
+            worked: Duration::ZERO,
+        })
     }
 }
 
-async fn ask(
-    child: &mut Child,
-    path: &str,
-    bytes: &[u8],
-) -> std::io::Result<Result<Extracted, Unreadable>> {
-    let gone = || std::io::Error::other("the child has no pipes");
+fn gone() -> std::io::Error {
+    std::io::Error::other("the child has no pipes")
+}
+
+/// The answer of a child, not yet understood.
+async fn ask(child: &mut Child, path: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let (Some(input), Some(output)) = (child.stdin.as_mut(), child.stdout.as_mut()) else {
         return Err(gone());
     };
@@ -141,81 +196,5 @@ async fn ask(
     }
     let mut answer = vec![0; length];
     output.read_exact(&mut answer).await?;
-    serde_json::from_slice(&answer).map_err(std::io::Error::other)
-}
-
-/// The child's main: confines itself, then answers on stdout for each file on stdin.
-#[must_use]
-pub fn child() -> ExitCode {
-    if confine().is_err() {
-        return ExitCode::FAILURE;
-    }
-    let worker = std::thread::Builder::new().stack_size(STACK).spawn(serve);
-    match worker.map(std::thread::JoinHandle::join) {
-        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
-}
-
-/// No files, no network, little memory. Where the kernel has no Landlock, the limits still hold.
-fn confine() -> std::io::Result<()> {
-    use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr};
-    for (resource, most) in [
-        (Resource::As, MEMORY),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-    ] {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        setrlimit(resource, limit)?;
-    }
-    let rules = Ruleset::default()
-        .handle_access(AccessFs::from_all(ABI::V4))
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
-        .and_then(|rules| rules.create()?.restrict_self());
-    rules.map(|_| ()).map_err(std::io::Error::other)
-}
-
-fn serve() -> std::io::Result<()> {
-    answer_all(&mut std::io::stdin().lock(), &mut std::io::stdout().lock())
-}
-
-/// Answers for each file on `input`, until it ends.
-///
-/// # Errors
-/// When a frame is too long or cut off, and when `output` does not take the answer.
-pub fn answer_all(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
-    loop {
-        let Ok(path) = frame(input) else {
-            return Ok(());
-        };
-        let bytes = frame(input)?;
-        let path = String::from_utf8_lossy(&path).into_owned();
-        let extracted =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&path, &bytes)))
-                .unwrap_or_else(|_| Err(Unreadable::new("the parser broke on it")));
-        let answer = serde_json::to_vec(&extracted)?;
-        let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
-        output.write_all(&length.to_be_bytes())?;
-        output.write_all(&answer)?;
-        output.flush()?;
-    }
-}
-
-fn frame(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    input.read_exact(&mut length)?;
-    let length = u32::from_be_bytes(length) as usize;
-    if length > MOST_BYTES {
-        return Err(std::io::Error::other("a frame is too long"));
-    }
-    // Grows with what is there, not with what is announced.
-    let mut bytes = Vec::new();
-    let announced = u64::try_from(length).map_err(std::io::Error::other)?;
-    if Read::take(&mut *input, announced).read_to_end(&mut bytes)? < length {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(bytes)
+    Ok(answer)
 }

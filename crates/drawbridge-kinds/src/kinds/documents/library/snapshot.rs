@@ -15,7 +15,7 @@ use tantivy::{DocAddress, InvertedIndexReader, Searcher, SegmentReader};
 
 use super::{
     super::{
-        document::{Document, Entry, Stamp, State},
+        document::{Document, Entry, Mend, Stamp, State, Why},
         index::{Broken, ENTRY, FILE, Fields, LENGTH, NUMBER},
         part::Shown,
         passage::Passage,
@@ -158,16 +158,16 @@ impl Snapshot {
     }
 
     /// Why nobody sees a file that could not be read at all.
-    pub(in super::super) fn refused(&self, path: &str) -> Option<&str> {
+    pub(in super::super) fn refused(&self, path: &str) -> Option<&Why> {
         let hidden = self
             .hidden
             .binary_search_by(|entry| entry.path.as_str().cmp(path));
         match self.hidden.get(hidden.ok()?)?.as_ref() {
             Entry {
                 stamp: None,
-                state: State::Hidden(reason),
+                state: State::Hidden(why),
                 ..
-            } => Some(reason),
+            } => Some(why),
             Entry { .. } => None,
         }
     }
@@ -181,18 +181,19 @@ impl Snapshot {
     /// What is there and is not offered, or not wholly.
     pub(in super::super) fn problems(&self) -> Vec<Problem> {
         let hidden = self.hidden.iter().filter_map(|entry| match &entry.state {
-            State::Hidden(reason) => Some((&entry.path, reason)),
+            State::Hidden(why) => Some((&entry.path, &why.reason, why.mend)),
             State::Offered(_) => None,
         });
-        let partly = self
-            .documents
-            .iter()
-            .filter_map(|held| Some((&held.entry.path, held.document.reason.as_ref()?)));
+        let partly = self.documents.iter().filter_map(|held| {
+            let reason = held.document.reason.as_ref()?;
+            Some((&held.entry.path, reason, Mend::File))
+        });
         hidden
             .chain(partly)
-            .map(|(path, reason)| Problem {
+            .map(|(path, reason, mend)| Problem {
                 path: path.clone(),
                 reason: reason.clone(),
+                mend: mend.words().to_owned(),
             })
             .collect()
     }

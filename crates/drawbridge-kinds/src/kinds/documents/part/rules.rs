@@ -10,7 +10,7 @@ use drawbridge_core::{
 use globset::GlobSet;
 
 use super::{
-    super::{extract::Extracted, language::Language},
+    super::{document::Why, extract::Extracted, language::Language},
     HardLinks, Scope, System, globs,
 };
 
@@ -76,7 +76,7 @@ impl Own {
         path: &str,
         extracted: &Extracted,
         labels: &Labels,
-    ) -> Result<BTreeMap<String, String>, String> {
+    ) -> Result<BTreeMap<String, String>, Why> {
         let mut facets = BTreeMap::<String, String>::new();
         for (rule, globs) in self.scope.folders.iter().zip(&self.rules) {
             if globs.is_match(path) {
@@ -94,7 +94,7 @@ impl Own {
             };
             let value = value
                 .as_str()
-                .ok_or_else(|| format!("its front matter's `{name}` is no text"))?;
+                .ok_or_else(|| Why::front(format!("its front matter's `{name}` is no text")))?;
             if name == LABEL {
                 named.push(value.trim().to_owned());
             } else {
@@ -104,9 +104,9 @@ impl Own {
             }
         }
         for label in named {
-            let rank = labels
-                .rank(&label)
-                .ok_or_else(|| format!("its label `{label}` is no label of this gateway"))?;
+            let rank = labels.rank(&label).ok_or_else(|| {
+                Why::label(format!("its label `{label}` is no label of this gateway"))
+            })?;
             let floor = facets.get(LABEL).and_then(|floor| labels.rank(floor));
             if floor.is_none_or(|floor| floor < rank) {
                 facets.insert(LABEL.to_owned(), label);
@@ -116,7 +116,7 @@ impl Own {
             let label = self.scope.label.clone();
             facets.insert(
                 LABEL.to_owned(),
-                label.ok_or("it names no label, and no rule gives it one; set `scope.label`")?,
+                label.ok_or_else(|| Why::label("it names no label, and no rule gives it one"))?,
             );
         }
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);

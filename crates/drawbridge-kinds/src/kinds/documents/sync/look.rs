@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{
     Folder,
-    document::Document,
+    document::{Document, Why},
     extract::{Unreadable, format_of},
     library::{Found, Look},
     passage::{Cut, cut},
@@ -17,13 +17,13 @@ use super::super::{
 pub(super) async fn at(folder: &Arc<Folder>, path: String) -> Look {
     let ticket = folder.library.ticket();
     let (reader, name) = (folder.clone(), path.clone());
-    let read = tokio::task::spawn_blocking(move || reader.source.read(&name));
+    let read = folder.turns.block(move || reader.source.read(&name));
     let found = match read.await {
         Ok(Ok(content)) => understand(folder, &path, content).await,
         Ok(Err(Absent::Gone)) => Found::Gone,
         Ok(Err(Absent::Unreachable(_))) => Found::Nothing,
-        Ok(Err(Absent::Refused(reason))) => Found::Hidden(None, reason),
-        Err(broke) => Found::Hidden(None, format!("it could not be read: {broke}")),
+        Ok(Err(Absent::Refused(reason))) => Found::Hidden(None, Why::file(reason)),
+        Err(broke) => Found::Hidden(None, Why::file(format!("it could not be read: {broke}"))),
     };
     Look {
         path,
@@ -37,7 +37,7 @@ pub(super) async fn whether_gone(folder: &Arc<Folder>, path: String) -> Look {
     let ticket = folder.library.ticket();
     let in_scope = folder.own.contains(&path);
     let (reader, name) = (folder.clone(), path.clone());
-    let stamp = tokio::task::spawn_blocking(move || reader.source.stamp(&name));
+    let stamp = folder.turns.block(move || reader.source.stamp(&name));
     match stamp.await {
         Ok(Ok(_)) if in_scope => at(folder, path).await,
         Ok(Err(Absent::Unreachable(_))) | Err(_) => Look {
@@ -57,7 +57,7 @@ async fn understand(folder: &Arc<Folder>, path: &str, content: Content) -> Found
     let stamp = content.stamp.clone();
     match document(folder, path, content).await {
         Ok((document, cuts)) => Found::Offered(stamp, document, cuts),
-        Err(reason) => Found::Hidden(Some(stamp), reason),
+        Err(why) => Found::Hidden(Some(stamp), why),
     }
 }
 
@@ -66,9 +66,8 @@ async fn document(
     folder: &Arc<Folder>,
     path: &str,
     content: Content,
-) -> Result<(Document, Vec<Cut>), String> {
-    let format =
-        format_of(path).ok_or("its format is not one that is read; leave it out with `exclude`")?;
+) -> Result<(Document, Vec<Cut>), Why> {
+    let format = format_of(path).ok_or_else(Why::format)?;
     let version: String = hex::encode(Sha256::digest(&content.bytes))
         .chars()
         .take(16)
@@ -77,12 +76,14 @@ async fn document(
     let (extracted, unreadable) = match extracted {
         Ok(extracted) => (extracted, None),
         Err(Unreadable { reason }) if format.names_labels() => {
-            return Err(format!("nobody can read which label it names: {reason}"));
+            let reason = format!("nobody can read which label it names: {reason}");
+            return Err(Why::label(reason));
         }
         Err(Unreadable { reason }) => (Default::default(), Some(reason)),
     };
     if let Some(error) = &extracted.front_error {
-        return Err(format!("its front matter cannot be read: {error}"));
+        let reason = format!("its front matter cannot be read: {error}");
+        return Err(Why::front(reason));
     }
     let front = &extracted.front;
     let mut facets = folder
@@ -95,10 +96,10 @@ async fn document(
     let title = extracted.title.clone().unwrap_or_else(|| path.to_owned());
     let truncated = extracted.truncated.clone();
     let name = title.clone();
-    let cutting = tokio::task::spawn_blocking(move || cut(&name, &extracted, language));
+    let cutting = folder.turns.block(move || cut(&name, &extracted, language));
     let (cuts, left_out) = cutting
         .await
-        .map_err(|broke| format!("it could not be cut into passages: {broke}"))?;
+        .map_err(|broke| Why::file(format!("it could not be cut into passages: {broke}")))?;
     let document = Document {
         title,
         facets,

@@ -61,6 +61,7 @@ impl Watch {
             reason: format!(
                 "the folder cannot be watched, so changes show at the next listing: {error}"
             ),
+            mend: "raise the system's limit of watches (`fs.inotify.max_user_watches`)".to_owned(),
         })
     }
 }
