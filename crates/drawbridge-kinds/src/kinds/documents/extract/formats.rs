@@ -22,6 +22,12 @@ const ROWS: usize = 40;
 
 pub(super) fn markdown(bytes: &[u8]) -> Result<Extracted, Unreadable> {
     let text = decode(bytes);
+    if let Some(error) = garbled(&text) {
+        return Ok(Extracted {
+            front_error: Some(error),
+            ..Extracted::default()
+        });
+    }
     let (front, front_error, body) = front::split(&text);
     let mut extracted = sections(body);
     extracted.title = front
@@ -29,7 +35,7 @@ pub(super) fn markdown(bytes: &[u8]) -> Result<Extracted, Unreadable> {
         .and_then(|title| title.as_str().map(str::to_owned))
         .or(extracted.title);
     extracted.front = front;
-    extracted.front_error = garbled(&text).or(front_error);
+    extracted.front_error = front_error;
     Ok(extracted)
 }
 
