@@ -37,7 +37,8 @@ impl House {
         let keep = tempfile::tempdir().unwrap();
         let file = format!(
             "gateway: house\noperator: olga@x.example\npeople:\n  {owner}\n  \
-             ann@x.example: {{groups: [staff]}}\n{extra}"
+             ann@x.example: {{groups: [staff]}}\n\
+             roles:\n  auditor: [olga@x.example]\n{extra}"
         );
         std::fs::write(keep.path().join("drawbridge.yaml"), file).unwrap();
         let workspace = Workspace::new(keep.path().to_owned());

@@ -76,12 +76,8 @@ async fn garbage_is_answered_and_passed_over() {
         "{answer}"
     );
     // What could not be read is on the log, by whom and by which door.
-    let owner = bridge.token("ingrid", "claude");
-    let url = bridge
-        .url()
-        .replace("/mcp", "/api/v1/records?status=invalid&client=stdio");
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let (_, kept) = crate::house::answer(http.get(url).bearer_auth(owner)).await;
+    let line = ["--json", "log", "--status", "invalid", "--client", "stdio"];
+    let kept: Value = serde_json::from_slice(&bridge.line(&line).stdout).unwrap();
     let records = kept["data"]["records"].as_array().unwrap();
     assert_eq!(records.len(), garbage.len() + 1, "{kept}");
     assert!(
