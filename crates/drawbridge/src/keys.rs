@@ -4,7 +4,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -63,6 +63,12 @@ impl Keys {
                 file: folder.display().to_string(),
                 source,
             })?;
+        // A folder that was restored or mounted may be open to all, and records lie in it.
+        let own = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(state, own).map_err(|source| KeyError::File {
+            file: state.display().to_string(),
+            source,
+        })?;
         let key = folder.join("log.pk8");
         let broken = |source| KeyError::Key {
             file: key.display().to_string(),

@@ -1,5 +1,6 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
+mod file;
 mod lifecycle;
 mod place;
 mod reading;
@@ -21,6 +22,7 @@ use sqlx::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use file::StoreFile;
 pub use lifecycle::{Review, Revision, Standing};
 pub use place::Place;
 use place::Use;
@@ -87,6 +89,8 @@ struct Inner {
     /// For writing: SQLite has one writer, and queueing for it here is cheaper than retrying.
     writer: AnyPool,
     postgres: bool,
+    /// The file, of an embedded store.
+    file: Option<StoreFile>,
     changed: watch::Sender<u64>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -137,6 +141,7 @@ impl Store {
                 pool,
                 writer,
                 postgres: place.is_postgres(),
+                file: StoreFile::of(place),
                 changed: watch::Sender::new(0),
                 stop: CancellationToken::new(),
                 tasks: TaskTracker::new(),

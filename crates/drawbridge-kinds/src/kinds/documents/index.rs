@@ -30,7 +30,7 @@ use super::{
 };
 
 /// Changes with everything that is kept: fields, terms, what an entry says.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Memory of the writer before it writes a segment, in bytes.
 const WRITER_MEMORY: usize = 32 << 20;
 /// The share of deleted passages above which a segment is written anew.

@@ -14,6 +14,11 @@ const BYTES: usize = 8_000;
 /// The most passages of a document: some 40,000 pages.
 const MOST: usize = 50_000;
 
+/// The most characters of a title, and of one heading.
+const NAME: usize = 300;
+/// The most headings above a passage.
+const LEVELS: usize = 6;
+
 /// A part of a document. The texts of its passages, one after the other, are the document's text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Passage {
@@ -36,6 +41,30 @@ pub(super) struct Cut {
     pub(super) length: u32,
 }
 
+/// A title or heading as people and AI clients are shown it: one line, of bounded length, without
+/// characters that could pretend to be something else.
+pub(super) fn name(text: &str) -> String {
+    let breaks = |letter: char| {
+        let turns = matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        letter.is_whitespace() || letter.is_control() || turns
+    };
+    let mut shown = String::new();
+    let mut left = NAME;
+    for word in text.split(breaks).filter(|word| !word.is_empty()) {
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        let before = left;
+        shown.extend(word.chars().take(left));
+        left = left.saturating_sub(word.chars().take(before).count() + 1);
+        if left == 0 {
+            shown.push('…');
+            break;
+        }
+    }
+    shown
+}
+
 /// Cuts a document at its sections, and these at about [`WORDS`] words: at a paragraph, else at a
 /// line, else at a space. The second part says what was left out, where it was too much.
 pub(super) fn cut(
@@ -46,7 +75,8 @@ pub(super) fn cut(
     let mut words = Words::new(language);
     let mut cuts = Vec::new();
     for section in &extracted.sections {
-        let heading = section.heading.join(" › ");
+        let levels = section.heading.iter().rev().take(LEVELS).rev();
+        let heading = levels.map(|one| name(one)).collect::<Vec<_>>().join(" › ");
         for (number, text) in pieces(&section.text).into_iter().enumerate() {
             if cuts.len() == MOST {
                 let left_out = format!("only its first {MOST} passages are kept");
@@ -130,6 +160,40 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_name_is_one_bounded_line_that_pretends_nothing() {
+        assert_eq!(
+            name(" Holiday\n\n2. \u{1b}[31mHR\u{202e} plan "),
+            "Holiday 2. [31mHR plan"
+        );
+        assert_eq!(name("\u{202e}\n"), "");
+        let long = name(&"word ".repeat(10_000));
+        assert!(
+            long.chars().count() <= NAME + 1 && long.ends_with('…'),
+            "{long}"
+        );
+        assert!(name(&"x".repeat(1_000_000)).chars().count() <= NAME + 1);
+    }
+
+    /// A heading is repeated for each passage below it, so that a long one would multiply.
+    #[test]
+    fn a_long_heading_does_not_multiply() {
+        let extracted = Extracted {
+            sections: vec![Section {
+                heading: vec!["abcdefg ".repeat(25_000); 40],
+                page: None,
+                text: "a a a a a a a a a a\n\n".repeat(20_000),
+            }],
+            ..Extracted::default()
+        };
+        let (cuts, _) = cut("t", &extracted, Language::default());
+        let kept: usize = cuts
+            .iter()
+            .map(|cut| cut.passage.heading.len() + cut.terms.len())
+            .sum();
+        assert!(kept < 8 << 20, "{kept} bytes");
+    }
 
     #[test]
     fn a_long_text_is_cut_at_paragraphs_and_one_without_any_at_lines_or_spaces() {

@@ -61,6 +61,9 @@ impl Log {
     /// Makes a batch durable with its checkpoint; where its first record stands.
     pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<Appended, StoreError> {
         let seen = self.seen()?;
+        if let Some(file) = &self.store.inner.file {
+            file.in_place()?;
+        }
         let mut connection = self.store.inner.writer.acquire().await?;
         let appended = timeout(COMMIT, self.append(&mut connection, &seen, entries)).await;
         let appended = appended.unwrap_or(Err(StoreError::Slow(COMMIT)));

@@ -176,3 +176,19 @@ async fn a_full_disk_refuses_calls_and_heals_by_itself() {
     drop(served);
     house.verify();
 }
+
+/// A store that is moved away takes records that nobody can find; so calls are refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_moved_away_refuses_calls_until_it_is_back() {
+    let house = House::on_sqlite();
+    let served = house.serve();
+    served.caller.until_answered().await;
+    let aside = house.folder.join("aside.db");
+    let file = house.state().join("drawbridge.db");
+    std::fs::rename(&file, &aside).unwrap();
+    let ask = || served.caller.send("drawbridge_connectors", "{}".to_owned());
+    assert_eq!(ask().await.unwrap().0, 503, "the store is away");
+    std::fs::rename(&aside, &file).unwrap();
+    served.caller.until_answered().await;
+    house.verify();
+}

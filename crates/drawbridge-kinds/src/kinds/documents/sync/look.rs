@@ -9,7 +9,7 @@ use super::super::{
     document::{Document, Why},
     extract::{Unreadable, format_of},
     library::{Found, Look},
-    passage::{Cut, cut},
+    passage::{self, Cut, cut},
     source::{Absent, Content},
 };
 
@@ -93,7 +93,10 @@ async fn document(
     let language = folder.own.language(path, front);
     let supersedes = front.get("supersedes").and_then(|older| older.as_str());
     let supersedes = supersedes.map(str::to_owned);
-    let title = extracted.title.clone().unwrap_or_else(|| path.to_owned());
+    let title = extracted.title.as_deref().map(passage::name);
+    let title = title
+        .filter(|title| !title.is_empty())
+        .unwrap_or_else(|| path.to_owned());
     let truncated = extracted.truncated.clone();
     let name = title.clone();
     let cutting = folder.turns.block(move || cut(&name, &extracted, language));
