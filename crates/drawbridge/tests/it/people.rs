@@ -305,3 +305,38 @@ async fn mcp_lists_and_calls_tools_in_every_revision() {
         assert_eq!(response.status(), 403, "{name}");
     }
 }
+
+/// Rules may let one client of a person see what another may not, so that neither reads the records
+/// of the other, also when the person is an owner; and grants to others are not told.
+#[tokio::test]
+async fn an_ai_client_reads_the_records_of_its_own_calls_only() {
+    let bridge = Bridge::start().await;
+    let refund = json!({"query": "refund"});
+    bridge.call("maja", "handbook_search", refund.clone()).await;
+    bridge
+        .call("ingrid", "handbook_search", refund.clone())
+        .await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let api = bridge.url().replace("/mcp", "/api/v1");
+    for (person, client) in [("maja", "reporting-bot"), ("ingrid", "claude")] {
+        let token = bridge.token(person, client);
+        bridge
+            .send(&token, "handbook_search", &refund)
+            .await
+            .unwrap();
+        let request = http.get(format!("{api}/records?limit=500"));
+        let (_, page) = crate::house::answer(request.bearer_auth(&token)).await;
+        let records = page["data"]["records"].as_array().unwrap();
+        assert!(!records.is_empty(), "{page}");
+        for record in records {
+            let whose = (record["person"].as_str().unwrap(), &record["client"]);
+            assert!(whose.0.starts_with(person) && whose.1 == client, "{record}");
+        }
+    }
+    let question = json!({"tool": "handbook_search"});
+    let request = http.post(format!("{api}/explain")).json(&question);
+    let maja = bridge.token("maja", "claude");
+    let (_, told) = crate::house::answer(request.bearer_auth(maja)).await;
+    assert_eq!(told["data"]["decision"]["allowed"], true, "{told}");
+    assert!(!told.to_string().contains("group:hr"), "{told}");
+}
