@@ -12,7 +12,8 @@ use crate::{
     call::{Action, Call, Power},
     decide::View,
     file::{Change, Fault, Labels},
-    log::Seal,
+    log::{Key, Seal},
+    plan::{Plan, Receipt, Settled},
 };
 
 /// A sort of system a connector can reach, such as `documents`. Stateless, one value per kind.
@@ -60,11 +61,52 @@ pub trait Connector: Send + Sync {
     /// result: the answer is the same, byte for byte, whether or not it exists.
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure>;
 
+    /// Works out what a draft or an effect would do, and changes nothing. What the view does not
+    /// admit is answered as though it did not exist. The same call on the same target makes the
+    /// same plan, to the byte. A draft's plan names the action that sends it on, and that action
+    /// takes the same arguments.
+    async fn plan(&self, call: &Call, view: &View) -> Result<Plan, Failure> {
+        let _ = (call, view);
+        Err(changes_nothing())
+    }
+
+    /// Does exactly the plan, once: the same key again changes nothing more and gives the receipt
+    /// again. Whether the targets still are as the plan says is checked in the same step that
+    /// changes them: if one is not, nothing is changed and the status is `conflict`.
+    ///
+    /// # Errors
+    /// Any status but `unknown` promises that nothing was changed and nothing will be.
+    async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
+        let _ = (plan, key);
+        Err(changes_nothing())
+    }
+
+    /// Looks in the target whether a plan that was begun was applied. What was left half done is
+    /// taken back or brought to its end, so that the answer stays true.
+    async fn settle(&self, plan: &Plan, key: &Key) -> Settled {
+        let _ = (plan, key);
+        Settled::NotApplied
+    }
+
+    /// Works out the inverse of an applied plan, and changes nothing.
+    ///
+    /// # Errors
+    /// `conflict` when a target is no longer as the effect left it; `invalid` when there is no
+    /// inverse, with the reason.
+    async fn undo(&self, plan: &Plan, receipt: &Receipt) -> Result<Plan, Failure> {
+        let _ = (plan, receipt);
+        Err(changes_nothing())
+    }
+
     /// Health, freshness, and what the account can really do.
     async fn inspect(&self) -> Inspection;
 
     /// Stops background work and joins it. A call that runs afterwards fails as unavailable.
     async fn close(&self);
+}
+
+fn changes_nothing() -> Failure {
+    Failure::invalid("a connector of this kind changes nothing")
 }
 
 /// JSON Schemas of a kind's own keys under `system` and `scope`.

@@ -8,5 +8,6 @@ pub mod decide;
 pub mod file;
 pub mod lifecycle;
 pub mod log;
+pub mod plan;
 pub mod secret;
 pub mod way;

@@ -97,6 +97,26 @@ pub struct Recorded {
     appended: Appended,
 }
 
+/// The idempotency key of an effect whose intent is durable. Only the log makes one, and no
+/// connector applies anything without it.
+///
+/// ```compile_fail
+/// let key = drawbridge_core::log::Key { id: "x".into() };
+/// ```
+#[derive(Debug)]
+pub struct Key {
+    id: Arc<str>,
+}
+
+impl Key {
+    /// The same for every attempt at one effect, and for no other: at most 64 characters, digits
+    /// and lower-case letters.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl Log {
     /// A log that keeps its records in `journal`.
     #[must_use]
