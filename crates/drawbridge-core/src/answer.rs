@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plan::Stage;
+
 /// How a call ended. Answers and records share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -192,6 +194,28 @@ impl Failure {
     }
 }
 
+/// A kept plan, as who asked for it is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Handle {
+    /// Its id: for `drawbridge_result`, and for people who look at it.
+    pub id: String,
+    /// How far it has come.
+    pub stage: Stage,
+    /// What it would do, or did.
+    pub sentence: String,
+    /// Until when people can decide, while they are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Where a person can look at it.
+    pub link: String,
+    /// Until when it can be undone, once it was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Timestamp>,
+    /// The plan that stands in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// What leaves by a door: status, data, text, sources, labels, notices.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
@@ -208,6 +232,9 @@ pub struct Answer {
     /// What the reader must know: what did not happen, what is stale, what is not to be trusted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
+    /// The plan it is about: what waits for a decision, was drafted or was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Handle>,
     /// The answer as text an AI can read. MCP sends it beside the structured form.
     #[serde(skip)]
     pub text: String,

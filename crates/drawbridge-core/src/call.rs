@@ -151,7 +151,7 @@ impl Door {
 
 /// Who is asking, in three parts that are never merged: the person it is for, the client (AI
 /// application) that asks, and the task it asks in, where one was opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// For whom.
     pub person: Arc<Person>,

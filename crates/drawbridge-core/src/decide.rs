@@ -2,6 +2,7 @@
 
 mod book;
 mod cedar;
+mod gate;
 mod limits;
 mod policy;
 mod reads;
@@ -13,6 +14,7 @@ mod view;
 use std::sync::Arc;
 
 pub use book::{Explanation, PolicyFile, Rule, RuleBook, Ruled};
+pub use gate::{Clearance, Gate, GateView, Gates, Judged, Question};
 pub use limits::{Limiter, Turn};
 pub use view::{Fingerprint, Resource, View};
 

@@ -1,11 +1,13 @@
 //! `drawbridge.yaml` and connector files as types; errors with file, line, column, rule and mend;
 //! what a revision widens.
 
+mod approval;
 mod change;
 mod check;
 mod connector;
 mod duration;
 mod fault;
+mod gates;
 mod gateway;
 mod labels;
 mod read;
@@ -13,10 +15,13 @@ mod schema;
 mod text;
 mod tree;
 
+pub use approval::{
+    Amount, Approval, Clock, Day, EffectLimits, Escalate, Hours, Match, Several, When,
+};
 pub use change::{Change, Direction, changes};
 pub use connector::{
-    ActsFor, Approval, ConnectorFile, Content, Identity, Logging, Only, Permission, Purpose,
-    Recovery, System, WhenStale, Who,
+    ActsFor, ConnectorFile, Content, Identity, Logging, Only, Permission, Purpose, Recovery,
+    System, WhenStale, Who,
 };
 pub use duration::Span;
 pub use fault::{Fault, FileError, FileErrors};

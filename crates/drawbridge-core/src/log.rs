@@ -13,11 +13,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use columns::{Row, TEXTS};
-pub use record::{Asked, Decided, Kept, Record, Returned};
+pub use record::{Asked, Decided, Kept, Planned, Record, Returned};
 pub use seal::Seal;
 pub use verify::{Finding, Head, Verified, Verifier};
 
-use crate::answer::Answer;
+use crate::{
+    answer::Answer,
+    decide::Clearance,
+    plan::{KeptPlan, Stage, Step},
+};
 
 /// Durable, ordered storage of records.
 #[async_trait]
@@ -27,7 +31,19 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// When that cannot be promised; the record may or may not be on the log then.
-    async fn append(&self, entry: Entry) -> Result<Appended, LogDown>;
+    async fn append(&self, entry: Entry) -> Result<Appended, Unwritten>;
+}
+
+/// Why a record was not made durable.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwritten {
+    /// The log is down.
+    #[error(transparent)]
+    Down(#[from] LogDown),
+    /// Another change of the plan was first, or a cap is reached: neither record nor change is
+    /// kept. Says which.
+    #[error("{0}")]
+    Overtaken(String),
 }
 
 /// Where a record stands, and what was in force at that moment.
@@ -47,6 +63,8 @@ pub struct Entry {
     pub record: Record,
     /// The record as JSON: the leaf of the Merkle tree.
     pub body: Vec<u8>,
+    /// What becomes of kept plans: durable together with the record, or neither is.
+    pub steps: Vec<Step>,
 }
 
 impl Entry {
@@ -56,7 +74,12 @@ impl Entry {
     /// When the record cannot be written as JSON.
     pub fn new(record: Record) -> Result<Self, LogDown> {
         let body = plain::json(&record).map_err(LogDown::because)?;
-        Ok(Self { record, body })
+        let steps = Vec::new();
+        Ok(Self {
+            record,
+            body,
+            steps,
+        })
     }
 }
 
@@ -129,13 +152,65 @@ impl Log {
     /// # Errors
     /// [`LogDown`] when the record cannot be made durable: then the answer must not leave.
     pub async fn record(&self, record: Record, answer: Answer) -> Result<Recorded, LogDown> {
+        match self.step(record, answer, Vec::new()).await {
+            Ok(recorded) => Ok(recorded),
+            Err(Unwritten::Down(down)) => Err(down),
+            Err(overtaken @ Unwritten::Overtaken(_)) => Err(LogDown::because(overtaken)),
+        }
+    }
+
+    /// The same, together with what becomes of kept plans.
+    ///
+    /// # Errors
+    /// [`Unwritten::Overtaken`] when a plan is no longer as the step takes it to be.
+    pub async fn step(
+        &self,
+        record: Record,
+        answer: Answer,
+        steps: Vec<Step>,
+    ) -> Result<Recorded, Unwritten> {
         let id = Arc::from(record.id.as_str());
-        let entry = Entry::new(record)?;
+        let mut entry = Entry::new(record)?;
+        entry.steps = steps;
         let appended = self.journal.append(entry).await?;
         Ok(Recorded {
             answer,
             id,
             appended,
+        })
+    }
+
+    /// Puts the intent of an effect on the log, together with the step to [`Stage::Applying`], and
+    /// gives the key to it once both are durable. Uses up the clearance.
+    ///
+    /// # Errors
+    /// As [`Log::step`]; also when the clearance is for another plan.
+    pub async fn intend(
+        &self,
+        record: Record,
+        step: Step,
+        clearance: Clearance,
+    ) -> Result<(Key, Appended), Unwritten> {
+        let plan = step.plan();
+        if plan.stage != Stage::Applying || !clearance.is_for(&plan.bound.digest) {
+            let why = "nothing clears this plan".to_owned();
+            return Err(Unwritten::Overtaken(why));
+        }
+        let key = Key {
+            id: plan.id.as_str().into(),
+        };
+        let mut entry = Entry::new(record)?;
+        entry.steps = vec![step];
+        let appended = self.journal.append(entry).await?;
+        Ok((key, appended))
+    }
+
+    /// The key of a plan whose intent is on the log already, to settle it.
+    #[must_use]
+    pub fn key(&self, plan: &KeptPlan) -> Option<Key> {
+        let began = matches!(plan.stage, Stage::Applying | Stage::Unknown);
+        began.then(|| Key {
+            id: plan.id.as_str().into(),
         })
     }
 }

@@ -1,10 +1,20 @@
 //! What an effect would do, worked out without doing it; and what is left when it was done.
 
+mod diff;
+mod kept;
+mod stage;
+mod step;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+
+pub use diff::{Difference, FieldChange};
+pub use kept::{Asking, Bound, Ended, KeptPlan, Origin, Runner, Voice};
+pub use stage::Stage;
+pub use step::{Cap, Count, Plans, PlansDown, Step, answers_again};
 
 use crate::call::Power;
 

@@ -1,8 +1,14 @@
 //! The one way through. Every door calls [`Way::pass`], or [`Way::refuse`] where there is nothing
 //! to pass; there is no second way.
 
+mod effect;
+mod person;
+mod told;
+mod work;
+
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::{
     FutureExt,
     future::{Either, select},
@@ -17,10 +23,11 @@ use crate::{
     },
     call::{Action, Call, Caller, Power},
     connector::{Clock, Connector},
-    decide::{Decision, Limiter, RuleBook},
-    file::{ConnectorFile, Content, Labels},
+    decide::{Decision, Limiter, RuleBook, Turn, View},
+    file::{ConnectorFile, Content, EffectLimits, Labels},
     lifecycle::Standing,
-    log::{Kept, Log, LogDown, Record, Recorded, Seal},
+    log::{Kept, Log, LogDown, Record, Recorded, Seal, Unwritten},
+    plan::{KeptPlan, Plans, Step},
 };
 
 /// One connector as it stands at this moment. Never changed: a new standing is a new bridge.
@@ -43,6 +50,32 @@ pub struct Bridge {
     pub answer_bytes: usize,
     /// The labels of this gateway, in order.
     pub labels: Arc<Labels>,
+    /// Limits on effects, and the most targets of one plan.
+    pub effects: (EffectLimits, u32),
+    /// Who stopped every effect of every connector, when and why, while they are stopped.
+    pub halted: Option<Standing>,
+    /// The gateway's own address: plans are looked at below it.
+    pub address: Arc<str>,
+}
+
+impl Bridge {
+    /// Whether calls may go through; `effect`: calls that change something.
+    ///
+    /// # Errors
+    /// [`Status::Unavailable`] with who stopped it, when and why.
+    pub fn admits(&self, effect: bool) -> Result<(), Failure> {
+        self.standing.admits()?;
+        match self.halted.as_ref().filter(|_| effect) {
+            None => Ok(()),
+            Some(halted) => Err(Failure::new(
+                Status::Unavailable,
+                format!(
+                    "every effect of every connector was stopped by {} at {}: {}",
+                    halted.by, halted.at, halted.reason
+                ),
+            )),
+        }
+    }
 }
 
 /// The one way through.
@@ -51,6 +84,58 @@ pub struct Way {
     log: Log,
     clock: Arc<dyn Clock>,
     digests: Seal,
+    plans: Arc<dyn Plans>,
+    ids: fn() -> String,
+    gateway: Arc<str>,
+}
+
+/// What the way needs beside the log.
+pub struct Lent {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes digests of what records do not keep.
+    pub digests: Seal,
+    /// Kept plans.
+    pub plans: Arc<dyn Plans>,
+    /// Makes ids of records: UUIDv7 in lower case.
+    pub ids: fn() -> String,
+    /// The gateway's own id, another each time it starts.
+    pub gateway: Arc<str>,
+}
+
+/// How far a call has come, when something may end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing is done yet: it also ends when its client is gone.
+    Asking,
+    /// An effect is being applied: it ends when its connector is stopped, or when it takes too long.
+    Applying,
+    /// The target is asked what came of an effect: it ends when that takes too long.
+    Settling,
+}
+
+/// What can end a call, or make what was decided void.
+#[async_trait]
+pub trait Watch: Send + Sync {
+    /// Resolves when the call must end, to what the caller is told.
+    async fn ended(&self, moment: Moment) -> Failure;
+
+    /// Why what the call was decided by no longer stands, if something in force changed up to this
+    /// version ([`crate::log::Appended::version`]).
+    async fn overtaken(&self, version: u64) -> Option<Failure>;
+
+    /// The longest that applying and settling may take together.
+    fn longest(&self) -> Duration;
+}
+
+/// One call on its way.
+struct Passage<'a> {
+    way: &'a Way,
+    bridge: &'a Bridge,
+    call: &'a Call,
+    began: Began,
+    watch: &'a dyn Watch,
+    record: Record,
 }
 
 /// When a request came in, by both clocks.
@@ -84,11 +169,14 @@ pub struct Refused<'a> {
 impl Way {
     /// A way that records to `log`.
     #[must_use]
-    pub fn new(log: Log, clock: Arc<dyn Clock>, digests: Seal) -> Self {
+    pub fn new(log: Log, lent: Lent) -> Self {
         Self {
             log,
-            clock,
-            digests,
+            clock: lent.clock,
+            digests: lent.digests,
+            plans: lent.plans,
+            ids: lent.ids,
+            gateway: lent.gateway,
         }
     }
 
@@ -107,9 +195,8 @@ impl Way {
         }
     }
 
-    /// Decides a call, fetches what the view admits, and puts it on the log. `stop` ends a call
-    /// that takes too long, whose connector is stopped, or whose client is gone: it resolves to
-    /// what the caller is told.
+    /// Decides a call, fetches what the view admits or plans what it would do, and puts it on the
+    /// log.
     ///
     /// # Errors
     /// [`LogDown`] when the call cannot be recorded: then there is no answer.
@@ -118,26 +205,34 @@ impl Way {
         bridge: &Bridge,
         call: &Call,
         began: Began,
-        stop: impl Future<Output = Failure> + Send,
+        watch: &dyn Watch,
     ) -> Result<Recorded, LogDown> {
         let target = (&*call.connector, call.action.name);
         let mut record = Record::begin(&call.id, began.time, &call.caller, target);
         record.revision = Some(call.revision.to_string());
         record.identity = Some(bridge.file.identity.account.clone());
         record.power = Some(call.action.power);
-        let outcome = match self.enter(bridge, call, &mut record) {
-            Ok((view, _turn)) => until(stop, fetch(bridge, call, &view)).await,
-            Err(failure) => Err(failure),
+        let mut passage = Passage {
+            way: self,
+            bridge,
+            call,
+            began,
+            watch,
+            record,
         };
-        let limits = (bridge.answer_bytes, &*bridge.labels);
-        let shaped = shape(outcome, call.action.power, limits);
-        self.describe(
-            &mut record,
-            &call.arguments,
-            &shaped,
-            bridge.file.logging.content,
-        );
-        self.finish(record, shaped.answer, began).await
+        let (view, _turn) = match passage.enter() {
+            Ok(entered) => entered,
+            Err(failure) => return passage.answer(Err(failure)).await,
+        };
+        match call.action.power {
+            Power::Read | Power::Search => passage.read(view).await,
+            Power::Draft
+            | Power::Write
+            | Power::Update
+            | Power::Delete
+            | Power::Send
+            | Power::Trigger => passage.propose(view).await,
+        }
     }
 
     /// Puts a request that ends before there is a call on the log.
@@ -156,7 +251,10 @@ impl Way {
         record.decided.reasons = vec![refused.reason];
         let shaped = Shaped::from(failed(&failure, refused.power.unwrap_or(Power::Read)));
         self.describe(&mut record, refused.arguments, &shaped, Content::Summary);
-        self.finish(record, shaped.answer, began).await
+        let finished = self
+            .finish(record, shaped.answer, (began, Vec::new()))
+            .await;
+        finished.map_err(effect::down)
     }
 
     /// Puts something a person did with the gateway itself on the log (a pause, a token, a
@@ -170,12 +268,29 @@ impl Way {
         outcome: Result<Found, Failure>,
         began: Began,
     ) -> Result<Recorded, LogDown> {
+        let noted = self.note_turn(act, outcome, (began, Vec::new())).await;
+        noted.map_err(effect::down)
+    }
+
+    /// The same, together with what becomes of kept plans.
+    ///
+    /// # Errors
+    /// [`Unwritten::Overtaken`] when a plan is no longer as the step takes it to be: then neither
+    /// is done.
+    pub async fn note_turn(
+        &self,
+        act: Act<'_>,
+        outcome: Result<Found, Failure>,
+        (began, steps): (Began, Vec<Step>),
+    ) -> Result<Recorded, Unwritten> {
         let target = (act.connector, act.action);
         let mut record = Record::begin(act.id, began.time, act.caller, target);
         record.decided.allowed =
             !matches!(&outcome, Err(failure) if failure.status == Status::Denied);
         record.decided.reasons = vec![act.reason];
         record.power = act.power;
+        let first = steps.first();
+        record.plan = first.map(|step| self.planned(step.plan(), Content::Summary));
         let content = if act.in_full {
             Content::Full
         } else {
@@ -184,29 +299,7 @@ impl Way {
         let power = act.power.unwrap_or(Power::Read);
         let shaped = shape(outcome, power, (usize::MAX, &Labels::default()));
         self.describe(&mut record, act.arguments, &shaped, content);
-        self.finish(record, shaped.answer, began).await
-    }
-
-    /// State, rules, limits: all that must be true before the connector is asked.
-    fn enter(
-        &self,
-        bridge: &Bridge,
-        call: &Call,
-        record: &mut Record,
-    ) -> Result<(crate::decide::View, crate::decide::Turn), Failure> {
-        let decision = bridge.rules.decide(call);
-        record.decided.allowed = decision.allows();
-        record.decided.reasons = decision.reasons().to_vec();
-        let view = match decision {
-            Decision::Allow { view, .. } => view,
-            Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
-        };
-        bridge.standing.admits().inspect_err(|failure| {
-            record.decided.allowed = false;
-            record.decided.reasons = vec![failure.message.clone()];
-        })?;
-        let turn = bridge.limiter.enter(&call.caller)?;
-        Ok((view, turn))
+        self.finish(record, shaped.answer, (began, steps)).await
     }
 
     /// Fills in what was asked and what was returned, as much as the file lets the record keep.
@@ -254,11 +347,78 @@ impl Way {
         &self,
         mut record: Record,
         answer: Answer,
-        began: Began,
-    ) -> Result<Recorded, LogDown> {
+        (began, steps): (Began, Vec<Step>),
+    ) -> Result<Recorded, Unwritten> {
         let took = self.clock.monotonic().saturating_sub(began.monotonic);
         record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.log.record(record, answer).await
+        self.log.step(record, answer, steps).await
+    }
+}
+
+impl Passage<'_> {
+    /// State, rules, limits: all that must be true before the connector is asked.
+    fn enter(&mut self) -> Result<(View, Turn), Failure> {
+        let decision = self.bridge.rules.decide(self.call);
+        let decided = &mut self.record.decided;
+        decided.allowed = decision.allows();
+        decided.reasons = decision.reasons().to_vec();
+        let view = match decision {
+            Decision::Allow { view, .. } => view,
+            Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
+        };
+        let effect = self.call.action.power.is_effect();
+        self.bridge.admits(effect).inspect_err(|failure| {
+            decided.allowed = false;
+            decided.reasons = vec![failure.message.clone()];
+        })?;
+        let turn = self.bridge.limiter.enter(&self.call.caller)?;
+        Ok((view, turn))
+    }
+
+    fn connector(&self) -> Result<&dyn Connector, Failure> {
+        let connector = self.bridge.connector.as_ref();
+        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
+        connector.map(|connector| &**connector).map_err(down)
+    }
+
+    async fn until<T>(
+        &self,
+        moment: Moment,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Work<T> {
+        until(self.watch.ended(moment), work).await
+    }
+
+    /// Ends the call with what came of it.
+    async fn answer(self, outcome: Result<Found, Failure>) -> Result<Recorded, LogDown> {
+        self.step(outcome, Vec::new()).await.map_err(effect::down)
+    }
+
+    async fn step(
+        &self,
+        outcome: Result<Found, Failure>,
+        steps: Vec<Step>,
+    ) -> Result<Recorded, Unwritten> {
+        let limits = (self.bridge.answer_bytes, &*self.bridge.labels);
+        let shaped = shape(outcome, self.call.action.power, limits);
+        let plan = steps.first().map(|step| step.plan().clone());
+        self.finish(shaped, plan.as_ref(), steps).await
+    }
+
+    async fn finish(
+        &self,
+        shaped: impl Into<Shaped> + Send,
+        plan: Option<&KeptPlan>,
+        steps: Vec<Step>,
+    ) -> Result<Recorded, Unwritten> {
+        let shaped = shaped.into();
+        let mut record = self.record.clone();
+        let content = self.bridge.file.logging.content;
+        record.plan = plan.map(|plan| self.way.planned(plan, content));
+        let arguments = &self.call.arguments;
+        self.way.describe(&mut record, arguments, &shaped, content);
+        let finish = self.way.finish(record, shaped.answer, (self.began, steps));
+        finish.await
     }
 }
 
@@ -284,40 +444,43 @@ pub struct Act<'a> {
     pub in_full: bool,
 }
 
-/// What comes of the work, unless it is stopped before; also of work that breaks.
-async fn until(
-    stop: impl Future<Output = Failure> + Send,
-    work: impl Future<Output = Result<Found, Failure>> + Send,
-) -> Result<Found, Failure> {
-    let work = AssertUnwindSafe(work).catch_unwind();
-    match select(pin!(work), pin!(stop)).await {
-        Either::Left((Ok(outcome), _)) => outcome,
-        Either::Left((Err(_), _)) => Err(Failure::new(
-            Status::Failed,
-            "the connector broke; its owner finds the cause in the gateway's trace",
-        )),
-        Either::Right((failure, _)) => Err(failure),
+/// What came of work that something may stop.
+enum Work<T> {
+    /// It ended by itself.
+    Done(Result<T, Failure>),
+    /// It was stopped.
+    Stopped(Failure),
+    /// It broke: a defect of the kind.
+    Broke,
+}
+
+impl<T> Work<T> {
+    /// As an outcome that is told.
+    fn flat(self) -> Result<T, Failure> {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Stopped(failure) => Err(failure),
+            Self::Broke => Err(broke()),
+        }
     }
 }
 
-async fn fetch(bridge: &Bridge, call: &Call, view: &crate::decide::View) -> Result<Found, Failure> {
-    match call.action.power {
-        Power::Read | Power::Search => match &bridge.connector {
-            Ok(connector) => connector.fetch(call, view).await,
-            Err(reason) => Err(Failure::new(Status::Unavailable, reason.clone())),
-        },
-        // Effects need a plan, a gate and an intent on the log before anything may happen.
-        Power::Draft
-        | Power::Write
-        | Power::Update
-        | Power::Delete
-        | Power::Send
-        | Power::Trigger => Err(Failure::new(
-            Status::Denied,
-            format!(
-                "this version of Drawbridge does not `{}`",
-                call.action.power
-            ),
-        )),
+fn broke() -> Failure {
+    Failure::new(
+        Status::Failed,
+        "the connector broke; its owner finds the cause in the gateway's trace",
+    )
+}
+
+/// What comes of the work, unless it is stopped before; also of work that breaks.
+async fn until<T>(
+    stop: impl Future<Output = Failure> + Send,
+    work: impl Future<Output = Result<T, Failure>> + Send,
+) -> Work<T> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match select(pin!(work), pin!(stop)).await {
+        Either::Left((Ok(outcome), _)) => Work::Done(outcome),
+        Either::Left((Err(_), _)) => Work::Broke,
+        Either::Right((failure, _)) => Work::Stopped(failure),
     }
 }

@@ -1,30 +1,35 @@
 //! Every long-lived part of the gateway, and what doors ask of it.
 
 mod still;
+mod watch;
 
 use std::{path::PathBuf, sync::Arc};
 
 use drawbridge_core::{
-    answer::{Failure, Status},
-    call::{Action, Caller},
+    answer::Failure,
+    call::{Action, Caller, Power},
     connector::Clock,
     file::GatewayFile,
     log::{Log, LogDown, Record, Recorded, Seal, checkpoint::PublicKey},
+    plan::{KeptPlan, Stage},
     secret::Secret,
-    way::{Act, Began, Refused, Way},
+    way::{self, Act, Began, Refused, Way},
 };
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
+    approvals::{Alive, InWork, asked_for},
     audit::SignIns,
     clock::SystemClock,
     connectors::{Connectors, Lent, Snapshot},
+    gateway_tools,
     identify::Identify,
     keys::Keys,
     resolve::{Refusal, Resolved},
-    store::{Place, Store, Writer},
+    store::{Place, Store, StoreError, Writer},
     workspace::Workspace,
 };
 
@@ -48,8 +53,14 @@ pub struct App {
     pub public_key: PublicKey,
     /// The files.
     pub workspace: Workspace,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    /// Which gateways of this workspace run.
+    pub(crate) alive: Alive,
+    /// Plans that are worked on.
+    pub(crate) in_work: InWork,
+    /// Wakes the keeper of plans.
+    pub(crate) wake: Notify,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
 }
 
 /// A tool as a caller is offered it.
@@ -128,11 +139,15 @@ impl App {
         let journal = store.journal(keys.signer, state.join("checkpoint"));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let secret = keys.secret.expose();
-        let way = Way::new(
-            Log::new(journal.clone()),
-            clock.clone(),
-            Seal::new(secret, "digest"),
-        );
+        let alive = Alive::begin(&state)?;
+        let of_way = way::Lent {
+            clock: clock.clone(),
+            digests: Seal::new(secret, "digest"),
+            plans: Arc::new(store.clone()),
+            ids: new_id,
+            gateway: alive.own().into(),
+        };
+        let way = Way::new(Log::new(journal.clone()), of_way);
         let lent = Lent {
             program,
             seal: Seal::new(secret, "cursor"),
@@ -158,6 +173,9 @@ impl App {
             sign_ins,
             public_key,
             workspace,
+            alive,
+            in_work: InWork::default(),
+            wake: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -175,6 +193,8 @@ impl App {
         let keeper = self.clone();
         self.tasks
             .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
+        self.tasks
+            .spawn(crate::approvals::keep(self.clone(), self.stop.clone()));
     }
 
     /// Ends running calls and background work.
@@ -216,24 +236,13 @@ impl App {
         let id = new_id();
         match snapshot.resolve(&request, &id) {
             Resolved::Call(mounted, call) => {
-                let (stop, timeout) = (mounted.stop.clone(), mounted.timeout);
-                let ended = async move {
-                    tokio::select! {
-                        () = stop.cancelled() => Failure::new(
-                            Status::Unavailable,
-                            "this connector was stopped while the call was running",
-                        ),
-                        () = request.cancel.cancelled() => Failure::new(
-                            Status::Failed,
-                            "the client cancelled the call, or went away, before the answer was ready",
-                        ),
-                        () = tokio::time::sleep(timeout) => Failure::new(
-                            Status::Timeout,
-                            format!("it took longer than {} s; ask for less at a time", timeout.as_secs_f64()),
-                        ),
-                    }
-                };
-                let recorded = self.way.pass(&mounted.bridge, &call, began, ended).await?;
+                let watch = self.watch((&snapshot, &mounted), &call.caller, Some(&call));
+                let watch = watch.with_client(request.cancel);
+                let recorded = self.way.pass(&mounted.bridge, &call, began, &watch).await?;
+                // An effect's answer tells what happened: it was looked at before that did.
+                if recorded.answer().plan.is_some() {
+                    return Ok(recorded);
+                }
                 let asked = (&call.caller, Some((&*mounted, &*call)));
                 self.still(recorded, &snapshot, asked).await
             }
@@ -255,8 +264,58 @@ impl App {
                 self.still(recorded, &snapshot, (&request.caller, None))
                     .await
             }
+            Resolved::Result(plan) => self.result(&request, (&id, &plan), began).await,
             Resolved::Refused(refusal) => self.refuse(&request, (&id, began), refusal).await,
         }
+    }
+
+    /// How a plan stands, for who asked for it. A read that was approved is read by asking.
+    async fn result(
+        &self,
+        request: &ToolRequest,
+        (id, plan): (&str, &str),
+        began: Began,
+    ) -> Result<Recorded, LogDown> {
+        let caller = &request.caller;
+        let act = Act {
+            id,
+            caller,
+            connector: Record::GATEWAY,
+            action: gateway_tools::RESULT,
+            power: Some(Power::Read),
+            arguments: &request.arguments,
+            reason: "the caller asked for it".to_owned(),
+            in_full: false,
+        };
+        let plan = self.newest(plan).await.map_err(LogDown::because)?;
+        let Some(plan) = plan.filter(|plan| asked_for(caller, plan)) else {
+            let none = Failure::not_found("you asked for no such plan");
+            return self.way.note(act, Err(none), began).await;
+        };
+        if plan.stage == Stage::Approved && !plan.power.is_effect() {
+            let again = ToolRequest {
+                caller: caller.clone(),
+                connector: Some(plan.connector.clone()),
+                tool: plan.action.clone(),
+                arguments: plan.arguments.clone(),
+                cancel: request.cancel.clone(),
+            };
+            return Box::pin(self.pass(again)).await;
+        }
+        let address = self.gateway().own_address();
+        self.way.result(&act, (&plan, &address), began).await
+    }
+
+    /// A plan, or the one that stands in its place by now.
+    async fn newest(&self, id: &str) -> Result<Option<KeptPlan>, StoreError> {
+        let mut plan = self.store.kept_plan(id).await?;
+        for _ in 0..MOST_REPLACED {
+            let Some(next) = plan.as_ref().and_then(|plan| plan.next.clone()) else {
+                break;
+            };
+            plan = self.store.kept_plan(&next).await?;
+        }
+        Ok(plan)
     }
 
     async fn refuse(
@@ -277,6 +336,9 @@ impl App {
         self.way.refuse(refused, refusal.failure, began).await
     }
 }
+
+/// How many plans that stand in each other's place are followed.
+const MOST_REPLACED: usize = 100;
 
 /// An id for a record: a UUIDv7 in lower case.
 #[must_use]

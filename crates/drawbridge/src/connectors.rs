@@ -13,6 +13,7 @@ use drawbridge_core::{
     connector::{Clock, Kind},
     decide::{PolicyFile, RuleBook, Ruled},
     file::{FileError, FileErrors, GatewayFile},
+    lifecycle::Standing,
     log::{LogDown, Record, Seal},
     way::Way,
 };
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub version: u64,
     /// The organisation's policies in force.
     pub policies: Vec<PolicyFile>,
+    /// Who stopped every effect of every connector, while they are stopped.
+    pub halted: Option<Standing>,
 }
 
 /// Keeps the snapshot true to the files and the store.
@@ -107,6 +110,7 @@ impl Connectors {
             problems: Vec::new(),
             version: 0,
             policies: Vec::new(),
+            halted: None,
         };
         let (clock, way) = (lent.clock.clone(), lent.way.clone());
         let connectors = Self {
@@ -177,6 +181,7 @@ impl Connectors {
             }
         };
         let mut accepted = Vec::new();
+        let halted = self.halted().await?;
         for standing in self.standings(&files.connectors).await? {
             let (one, wrong) = self.accept(standing, &gateway, &old).await?;
             problems.extend(wrong);
@@ -206,7 +211,8 @@ impl Connectors {
         for one in accepted {
             let before = old.connectors.get(&one.name);
             let name = one.name.clone();
-            let mounted = self.opener.mount(one, before, (&gateway, &rules)).await;
+            let under = (&*gateway, &rules, halted.as_ref());
+            let mounted = self.opener.mount(one, before, under).await;
             connectors.insert(name, Arc::new(mounted));
         }
         tell(&old.problems, &problems);
@@ -217,6 +223,7 @@ impl Connectors {
             problems,
             version,
             policies,
+            halted,
         };
         self.swap(&old, next).await;
         Ok(())

@@ -30,6 +30,11 @@ pub struct GatewayTool {
     answer: for<'a> fn(&'a Snapshot, &'a Caller, &'a Value) -> Answering<'a>,
 }
 
+/// The tool that tells how a plan stands.
+pub const RESULT_TOOL: &str = "drawbridge_result";
+/// The same without the prefix, as records name it.
+pub const RESULT: &str = "result";
+
 /// An answer that is being made.
 type Answering<'a> = BoxFuture<'a, Result<Found, Failure>>;
 
@@ -43,6 +48,13 @@ pub static ALL: &[GatewayTool] = &[
         action: connectors_action,
         in_full: false,
         answer: |snapshot, caller, _| connectors(snapshot, caller).boxed(),
+    },
+    GatewayTool {
+        name: RESULT_TOOL,
+        action: result_action,
+        in_full: false,
+        // Answered from the kept plan itself: it tells a stage that no data has.
+        answer: |_, _, _| std::future::ready(nothing_kept()).boxed(),
     },
     GatewayTool {
         name: "drawbridge_report",
@@ -212,6 +224,31 @@ async fn how(mounted: &Mounted) -> How {
         },
         Health::Down => down("its system does not answer"),
     }
+}
+
+fn result_action() -> Action {
+    Action {
+        name: RESULT,
+        title: "How did it end?".to_owned(),
+        description: "Tells how something ended that had to be approved by a person, or a draft that was kept: \
+                      whether it was done, rejected (with the reason) or still waits. Give the `id` from the answer \
+                      that said `approval_needed`. Do not ask more often than every few seconds; people need time."
+            .to_owned(),
+        power: Power::Read,
+        input: json!({
+            "type": "object",
+            "properties": {"id": {"type": "string", "pattern": "^[0-9a-f]{32}$",
+                                  "description": "The plan's id"}},
+            "required": ["id"],
+            "additionalProperties": false,
+        }),
+        // Of an approved read, the data is that of its own tool.
+        output: json!({"type": "object"}),
+    }
+}
+
+fn nothing_kept() -> Result<Found, Failure> {
+    Err(Failure::not_found("you asked for no such plan"))
 }
 
 fn report_action() -> Action {

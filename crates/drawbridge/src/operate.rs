@@ -2,6 +2,7 @@
 //!
 //! Every operation is put on the log before it happens; when the log cannot be written, it does not.
 
+mod approvals;
 mod checklist;
 mod connectors;
 mod explain;
@@ -17,7 +18,8 @@ use drawbridge_core::{
     call::{Caller, Power},
     file::Span,
     lifecycle::State,
-    log::{LogDown, Record, Recorded},
+    log::{LogDown, Record, Recorded, Unwritten},
+    plan::{Stage, Step},
     way::Act,
 };
 use jiff::Timestamp;
@@ -31,8 +33,13 @@ use crate::{
     store::{Review, Standing},
 };
 
+pub(crate) use approvals::asked_for;
+pub use approvals::{Decision, PlanQuery};
 pub use records::{ExportFormat, RecordPage};
 use roles::{has_role, is_owner};
+
+/// How often an operation is tried again because another was first.
+const TRIES: usize = 10;
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +65,18 @@ pub enum Operation {
         hash: String,
         reason: String,
     },
+    /// Kept plans: those that wait for the caller or that they asked for.
+    Approvals(PlanQuery),
+    /// One of them, whole.
+    Approval { id: String },
+    /// Decides on one.
+    Decide { id: String, decision: Decision },
+    /// Makes the plan that takes an applied effect back: by the call's record, or the plan.
+    Undo { call: String, reason: String },
+    /// Stops every effect of every connector.
+    Stop { reason: String },
+    /// Lets effects go on.
+    Start { reason: String },
     /// Why a call would be allowed or denied.
     Explain {
         person: Option<String>,
@@ -137,6 +156,12 @@ impl Operation {
             Self::Retire { .. } => "retire",
             Self::Revisions { .. } => "revisions",
             Self::ApproveRevision { .. } => "approve_revision",
+            Self::Approvals(_) => "approvals",
+            Self::Approval { .. } => "approval",
+            Self::Decide { decision, .. } => decision.word(),
+            Self::Undo { .. } => "undo",
+            Self::Stop { .. } => "stop",
+            Self::Start { .. } => "start",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
             Self::Export { .. } => "export",
@@ -161,6 +186,12 @@ impl Operation {
             | Self::ApproveRevision { name, .. } => name,
             Self::Connectors
             | Self::Check { name: None }
+            | Self::Approvals(_)
+            | Self::Approval { .. }
+            | Self::Decide { .. }
+            | Self::Undo { .. }
+            | Self::Stop { .. }
+            | Self::Start { .. }
             | Self::Explain { .. }
             | Self::Records(_)
             | Self::Export { .. }
@@ -181,6 +212,8 @@ type Prepared = Result<(Found, Effect), Failure>;
 enum Effect {
     Nothing,
     Stand(Standing),
+    /// Durable together with the record.
+    Turn(Vec<Step>),
     Approve(Standing, Review),
     Revoke(String),
     Keep(Box<crate::store::NewToken>),
@@ -196,18 +229,42 @@ impl App {
         caller: &Caller,
         operation: Operation,
     ) -> Result<Recorded, LogDown> {
+        // Somebody else's change may be first, and then it is looked at again.
+        for _ in 0..TRIES {
+            match self.operated(caller, &operation).await {
+                Err(Unwritten::Overtaken(_)) => {}
+                Err(Unwritten::Down(down)) => return Err(down),
+                Ok(recorded) => return Ok(recorded),
+            }
+        }
+        Err(LogDown::because(
+            "others change the same thing all the time",
+        ))
+    }
+
+    async fn operated(
+        self: &Arc<Self>,
+        caller: &Caller,
+        operation: &Operation,
+    ) -> Result<Recorded, Unwritten> {
         let began = self.way.begin();
         let snapshot = self.snapshot();
-        let (outcome, effect) = match self.prepare(&snapshot, caller, &operation).await {
+        let id = new_id();
+        let prepared = self.prepare((&snapshot, &id), caller, operation).await;
+        let (outcome, effect) = match prepared {
             Ok((found, effect)) => (Ok(found), effect),
             Err(failure) => (Err(failure), Effect::Nothing),
         };
-        let arguments = serde_json::to_value(&operation).unwrap_or_default();
-        let id = new_id();
+        let arguments = serde_json::to_value(operation).unwrap_or_default();
+        let steps = match &effect {
+            Effect::Turn(steps) => steps.clone(),
+            _ => Vec::new(),
+        };
+        let connector = steps.first().map(|step| step.plan().connector.clone());
         let act = Act {
             id: &id,
             caller,
-            connector: operation.connector(),
+            connector: connector.as_deref().unwrap_or(operation.connector()),
             action: operation.name(),
             power: None,
             arguments: &arguments,
@@ -221,10 +278,10 @@ impl App {
                 Effect::Stand(_) | Effect::Approve(..) | Effect::Revoke(_)
             ),
         };
-        let recorded = self.way.note(act, outcome, began).await?;
+        let recorded = self.way.note_turn(act, outcome, (began, steps)).await?;
         match self.perform(effect, caller).await {
             Ok(()) => Ok(recorded),
-            Err(cause) => self.undone(caller, &operation, (&recorded, cause)).await,
+            Err(cause) => Ok(self.undone(caller, operation, (&recorded, cause)).await?),
         }
     }
 
@@ -254,8 +311,8 @@ impl App {
     }
 
     async fn prepare(
-        &self,
-        snapshot: &Snapshot,
+        self: &Arc<Self>,
+        (snapshot, act): (&Snapshot, &str),
         caller: &Caller,
         operation: &Operation,
     ) -> Prepared {
@@ -275,6 +332,20 @@ impl App {
             Operation::Retire { name, reason } => {
                 self.stand(snapshot, caller, (name, State::Retired, reason))
                     .await
+            }
+            Operation::Approvals(query) => self.plans_found(snapshot, caller, query).await,
+            Operation::Approval { id } => self.plan_found(snapshot, caller, id).await,
+            Operation::Decide { id, decision } => {
+                self.decide_on(snapshot, caller, (id, decision)).await
+            }
+            Operation::Undo { call, reason } => {
+                self.undo(snapshot, caller, (act, call, reason)).await
+            }
+            Operation::Stop { reason } => {
+                self.halt(snapshot, caller, (State::Paused, reason)).await
+            }
+            Operation::Start { reason } => {
+                self.halt(snapshot, caller, (State::Active, reason)).await
             }
             Operation::Revisions { name } => connectors::revisions_found(snapshot, caller, name),
             Operation::ApproveRevision { name, hash, reason } => {
@@ -316,9 +387,17 @@ impl App {
         }
     }
 
-    async fn perform(&self, effect: Effect, caller: &Caller) -> anyhow::Result<()> {
+    async fn perform(self: &Arc<Self>, effect: Effect, caller: &Caller) -> anyhow::Result<()> {
         match effect {
             Effect::Nothing => return Ok(()),
+            Effect::Turn(steps) => {
+                for step in steps {
+                    if step.plan().stage == Stage::Approved {
+                        self.work_on(step.plan().clone());
+                    }
+                }
+                return Ok(());
+            }
             Effect::Stand(standing) => self.store.set_standing(&standing).await?,
             Effect::Approve(standing, review) => {
                 self.store.approve_revision(&standing, &review).await?

@@ -8,7 +8,9 @@ use drawbridge_core::{
     answer::{Failure, Status},
     call::{Action, Call, Caller, Power, canonical},
     log::Record,
+    plan::KeptPlan,
 };
+use serde_json::Value;
 
 use crate::{
     app::{Tool, ToolRequest},
@@ -22,6 +24,8 @@ pub enum Resolved {
     Call(Arc<Mounted>, Box<Call>),
     /// A call of a tool of the gateway itself.
     Gateway(&'static GatewayTool),
+    /// How the plan with this id stands.
+    Result(String),
     /// Nothing: the record says why, the caller hears the failure.
     Refused(Refusal),
 }
@@ -79,6 +83,31 @@ impl Snapshot {
         })
     }
 
+    /// The call with a plan's arguments, by who asked for it.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments, or that it is no longer theirs to call.
+    pub(crate) fn call_or_fault(
+        &self,
+        plan: &KeptPlan,
+        caller: Caller,
+    ) -> Result<Box<Call>, Failure> {
+        let request = ToolRequest {
+            caller,
+            connector: Some(plan.connector.clone()),
+            tool: plan.action.clone(),
+            arguments: plan.arguments.clone(),
+            cancel: tokio_util::sync::CancellationToken::new(),
+        };
+        match self.resolve(&request, &plan.record) {
+            Resolved::Call(_, call) => Ok(call),
+            Resolved::Refused(refusal) => Err(refusal.failure),
+            Resolved::Gateway(_) | Resolved::Result(_) => {
+                Err(Failure::invalid("it is no call of a connector"))
+            }
+        }
+    }
+
     /// Finds what a request is. A tool that is not there and one that the caller may not use are
     /// answered alike.
     #[must_use]
@@ -88,6 +117,10 @@ impl Snapshot {
             && let Some(own) = gateway_tools::find(tool)
         {
             return match faults::of(own.validator(), &request.arguments) {
+                None if own.name == gateway_tools::RESULT_TOOL => {
+                    let id = request.arguments.get("id").and_then(Value::as_str);
+                    Resolved::Result(id.unwrap_or_default().to_owned())
+                }
                 None => Resolved::Gateway(own),
                 Some(faults) => {
                     Resolved::Refused(invalid((Record::GATEWAY, own.name, Power::Read), faults))

@@ -3,6 +3,7 @@
 mod file;
 mod lifecycle;
 mod place;
+mod plans;
 mod reading;
 mod records;
 mod tokens;
@@ -26,6 +27,7 @@ use file::StoreFile;
 pub use lifecycle::{Review, Revision, Standing};
 pub use place::Place;
 use place::Use;
+pub use plans::PlanFilter;
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
 pub use tokens::{NewToken, Token};
@@ -258,6 +260,7 @@ fn migrations() -> Migrator {
             "find records",
             include_str!("store/migrations/0002_find_records.sql"),
         ),
+        migration(3, "plans", include_str!("store/migrations/0003_plans.sql")),
     ])
 }
 

@@ -69,6 +69,7 @@ fn whole(found: Found, labels: &Labels) -> Answer {
         sources: found.sources,
         label,
         notices: found.missing.into_iter().chain(found.notices).collect(),
+        plan: None,
         text,
         count: found.count,
     }
@@ -89,6 +90,7 @@ pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
         sources: Vec::new(),
         label: None,
         notices: vec![failure.message.clone()],
+        plan: None,
         text: format!(
             "{}: {}.\n\n{nothing}. {}",
             failure.status,

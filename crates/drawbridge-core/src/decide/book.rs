@@ -129,6 +129,13 @@ impl RuleBook {
         &self.schema
     }
 
+    /// Identifies the rules that can bear on an action: it changes when one of them does.
+    #[must_use]
+    pub fn revision(&self, connector: &str, action: &Action) -> String {
+        self.slice(connector, action)
+            .map_or_else(String::new, |slice| slice.revision())
+    }
+
     /// Decides a call.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {

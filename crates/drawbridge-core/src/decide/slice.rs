@@ -114,6 +114,11 @@ impl Slice {
         Ok(())
     }
 
+    /// Identifies the rules in it.
+    pub(super) fn revision(&self) -> String {
+        hex::encode(self.revision)
+    }
+
     /// Whether a call's decision depends on its arguments.
     fn reads_arguments(&self) -> bool {
         !self.asked.is_empty()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ConnectorFile, Fault, GatewayFile, Labels, Only, Who,
-    connector::Approval,
+    gates::check_gate,
     schema::{nearest, unknown_key},
 };
 use crate::{
@@ -168,12 +168,7 @@ pub(super) fn check_connector(
     }
     wrong.extend(check_permissions(file, gateway, kind));
     for (index, gate) in file.approval.iter().enumerate() {
-        wrong.extend(check_gate(
-            &format!("/approval/{index}"),
-            gate,
-            file,
-            gateway,
-        ));
+        wrong.extend(check_gate(index, gate, (file, gateway, kind)));
     }
     for (index, who) in file.recovery.pause.iter().enumerate() {
         wrong.extend(unknown_who(
@@ -288,41 +283,8 @@ fn unknown_attribute(at: &str, attribute: &str, gateway: &GatewayFile) -> Option
     })
 }
 
-/// A gate must be able to do what it says: what is not enforced is refused.
-fn check_gate(
-    at: &str,
-    gate: &Approval,
-    file: &ConnectorFile,
-    gateway: &GatewayFile,
-) -> Vec<Fault> {
-    let mut wrong = Vec::new();
-    for (index, who) in gate.ask.iter().enumerate() {
-        wrong.extend(unknown_who(&format!("{at}/ask/{index}"), who, gateway));
-    }
-    let power = gate.when.get("power").cloned().unwrap_or_default();
-    match serde_json::from_value::<Power>(power) {
-        Err(_) => wrong.push(Fault::new(
-            format!("{at}/when"),
-            "a gate says which power it is about",
-            format!("add `power:` with one of {}", words(&Power::ALL)),
-        )),
-        Ok(power) if !file.access.contains(&power) => wrong.push(Fault::new(
-            format!("{at}/when/power"),
-            format!("the gate can never apply: `{power}` is not in `access`"),
-            "remove the gate",
-        )),
-        Ok(power) if !power.is_effect() => wrong.push(Fault::new(
-            format!("{at}/when/power"),
-            format!("a gate on `{power}` is not enforced by this version"),
-            "take the power out of `access` and `permissions` instead",
-        )),
-        Ok(_) => {}
-    }
-    wrong
-}
-
 /// A person or group nobody has heard of. With an identity provider, anyone may come.
-fn unknown_who(at: &str, who: &Who, gateway: &GatewayFile) -> Option<Fault> {
+pub(super) fn unknown_who(at: &str, who: &Who, gateway: &GatewayFile) -> Option<Fault> {
     match who {
         Who::Everyone | Who::Client(_) => None,
         Who::Anonymous => (!gateway.anonymous).then(|| {
@@ -359,7 +321,7 @@ fn unknown_person(at: &str, id: &str, gateway: &GatewayFile) -> Fault {
     Fault::new(at, format!("`{id}` is nobody this gateway knows"), mend)
 }
 
-fn words(powers: &[Power]) -> String {
+pub(super) fn words(powers: &[Power]) -> String {
     powers
         .iter()
         .map(|power| power.word())

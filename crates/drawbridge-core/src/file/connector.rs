@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{duration::Span, gateway::Limits};
+use super::{approval::Approval, duration::Span, gateway::Limits};
 use crate::{
     call::{Caller, Person, Power},
     connector::Part,
@@ -301,29 +301,6 @@ pub enum Content {
     Summary,
     /// Also the arguments and the data.
     Full,
-}
-
-/// Which effects a person must approve.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// Which plans it is about: `power` and what else they must match.
-    pub when: Map<String, Value>,
-    /// Who is asked.
-    #[serde(default)]
-    pub ask: Vec<Who>,
-    /// Lets it through without asking.
-    #[serde(default)]
-    pub auto: bool,
-    /// How often it lets it through.
-    #[serde(default)]
-    pub limit: Map<String, Value>,
-    /// How long the question stands.
-    #[serde(default)]
-    pub expires: Option<Span>,
-    /// Who is asked when nobody answers.
-    #[serde(default)]
-    pub escalate: Option<Map<String, Value>>,
 }
 
 /// How a connector is undone and stopped.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, time::Duration}
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{connector::Who, duration::Span};
+use super::{approval::EffectLimits, connector::Who, duration::Span};
 
 /// The gateway: `drawbridge.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -162,6 +162,13 @@ pub struct Limits {
     #[serde(default)]
     #[schemars(range(min = 1_000, max = 100_000_000))]
     pub answer_bytes: Option<usize>,
+    /// Effects. Default 60/h for one person, 1000/h in all.
+    #[serde(default)]
+    pub effects: EffectLimits,
+    /// The most targets of one plan. Default 100.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub targets: Option<u32>,
 }
 
 impl Limits {
@@ -175,6 +182,15 @@ impl Limits {
             concurrent: self.concurrent.or(fallback.concurrent),
             timeout: self.timeout.or(fallback.timeout),
             answer_bytes: self.answer_bytes.or(fallback.answer_bytes),
+            effects: EffectLimits {
+                per_person: self.effects.per_person.or(fallback.effects.per_person),
+                per_task: self.effects.per_task.or(fallback.effects.per_task),
+                per_connector: self
+                    .effects
+                    .per_connector
+                    .or(fallback.effects.per_connector),
+            },
+            targets: self.targets.or(fallback.targets),
         }
     }
 
@@ -187,6 +203,10 @@ impl Limits {
                 per: Duration::from_secs(60),
             })
         };
+        let per_hour = |count| Rate {
+            count,
+            per: Duration::from_secs(3_600),
+        };
         Self {
             per_person: per_minute(600),
             per_client: per_minute(3_000),
@@ -194,7 +214,24 @@ impl Limits {
             concurrent: Some(64),
             timeout: Some(Span::new(Duration::from_secs(30))),
             answer_bytes: Some(1_000_000),
+            effects: EffectLimits {
+                per_person: Some(per_hour(60)),
+                per_task: None,
+                per_connector: Some(per_hour(1_000)),
+            },
+            targets: Some(100),
         }
+    }
+}
+
+impl GatewayFile {
+    /// The address that people and clients use.
+    #[must_use]
+    pub fn own_address(&self) -> String {
+        self.public_url.as_ref().map_or_else(
+            || format!("http://{}", self.address),
+            |url| url.trim_end_matches('/').to_owned(),
+        )
     }
 }
 

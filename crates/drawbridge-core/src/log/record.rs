@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     answer::Status,
     call::{Caller, Door, Power},
+    plan::Stage,
 };
 
 /// A record. Its JSON, with the fields in this order, is a leaf of the log's Merkle tree.
@@ -48,7 +49,10 @@ pub struct Record {
     pub asked: Asked,
     /// Allow or deny, with the reasons.
     pub decided: Decided,
-    /// How it ended.
+    /// The plan it is about, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Planned>,
+    /// How it ended. Of an intent: `unknown`, until its outcome is on the log.
     pub status: Status,
     /// What the caller was told, where it did not end well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +83,27 @@ pub struct Decided {
     pub allowed: bool,
     /// The rules that decided, or why none did.
     pub reasons: Vec<String>,
+}
+
+/// A kept plan, as a record tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// Its id.
+    pub id: String,
+    /// Its digest.
+    pub digest: String,
+    /// The stage it came to with this record; `applying` is the intent.
+    pub stage: Stage,
+    /// Who approved it so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
+    /// What it would change, or changed: by name, or by keyed digest where the file says `digest`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// The plan that stands in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What was returned, without its content.
@@ -136,6 +161,7 @@ impl Record {
                 allowed: false,
                 reasons: Vec::new(),
             },
+            plan: None,
             status: Status::Failed,
             message: None,
             returned: Returned::default(),

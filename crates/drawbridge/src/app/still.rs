@@ -53,7 +53,7 @@ impl App {
     }
 
     /// Why a call that was decided before version `version` may not be answered any more.
-    async fn overtaken(
+    pub(super) async fn overtaken(
         &self,
         version: u64,
         (caller, call): (&Caller, Option<(&Mounted, &Call)>),

@@ -113,7 +113,7 @@ impl Opener {
         &self,
         one: Accepted,
         before: Option<&Arc<Mounted>>,
-        (gateway, rules): (&GatewayFile, &Arc<RuleBook>),
+        (gateway, rules, halted): (&GatewayFile, &Arc<RuleBook>, Option<&Standing>),
     ) -> Mounted {
         let limits = one
             .file
@@ -156,6 +156,9 @@ impl Opener {
                 connector,
                 answer_bytes: limits.answer_bytes.unwrap_or(usize::MAX),
                 labels: Arc::new(gateway.labels()),
+                effects: (limits.effects, limits.targets.unwrap_or(u32::MAX)),
+                halted: halted.cloned(),
+                address: gateway.own_address().into(),
             }),
         }
     }

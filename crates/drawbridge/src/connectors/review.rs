@@ -32,6 +32,19 @@ pub(super) struct Candidate {
 type Read = (Arc<ConnectorFile>, &'static dyn Kind);
 
 impl Connectors {
+    /// Who stopped every effect, while they are stopped: kept as a pause of the gateway itself.
+    pub(super) async fn halted(&self) -> Result<Option<Standing>, ReloadError> {
+        let standings = self.store.standings().await?;
+        let own = standings.into_iter().find(|one| one.connector == GATEWAY);
+        let paused = own.filter(|own| own.state == State::Paused);
+        Ok(paused.map(|own| Standing {
+            state: own.state,
+            by: own.by,
+            at: own.at,
+            reason: own.reason,
+        }))
+    }
+
     /// The state of every connector that has a file or is known to the store. One that has a file
     /// for the first time comes into review.
     pub(super) async fn standings(
@@ -61,6 +74,7 @@ impl Connectors {
         }
         Ok(known
             .into_iter()
+            .filter(|(name, _)| name != GATEWAY)
             .map(|(name, standing)| Candidate {
                 text: files.get(&name).cloned(),
                 name,

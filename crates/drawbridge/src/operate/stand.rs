@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     check::{Area, Facts, red},
-    connectors::{Mounted, Snapshot, due, short},
+    connectors::{GATEWAY, Mounted, Snapshot, due, short},
     store::{Review, Standing},
 };
 
@@ -100,6 +100,39 @@ impl App {
             Found::new(data, String::new(), 1),
             Effect::Approve(standing, review),
         ))
+    }
+
+    /// Stops every effect of every connector, or lets them go on.
+    pub(super) async fn halt(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        (state, reason): (State, &str),
+    ) -> Prepared {
+        own_client_unless_pause(caller, state)?;
+        if !is_owner(snapshot, caller) {
+            let told = "only an owner of the gateway may stop every effect, or let them go on";
+            return Err(Failure::new(Status::Denied, told));
+        }
+        if reason.trim().is_empty() {
+            return Err(Failure::invalid(
+                "`reason`: say why, for those who look at it later",
+            ));
+        }
+        let stopped = snapshot.halted.is_some();
+        if stopped == (state == State::Paused) {
+            let how = if stopped {
+                "stopped already"
+            } else {
+                "not stopped"
+            };
+            return Err(Failure::new(Status::Conflict, format!("effects are {how}")));
+        }
+        let standing = self
+            .standing(GATEWAY, (state, reason), caller, None)
+            .await?;
+        let data = json!({"effects": if stopped { "going on" } else { "stopped" }});
+        Ok((Found::new(data, String::new(), 1), Effect::Stand(standing)))
     }
 
     async fn standing(

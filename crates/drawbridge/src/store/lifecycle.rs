@@ -3,9 +3,9 @@
 use drawbridge_core::lifecycle::State;
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Row, any::AnyRow};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 
-use super::{Store, StoreError, maybe_time, time};
+use super::{Store, StoreError, maybe_time, plans, time, writer};
 
 /// A connector's state, who brought it there, and which revision is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,6 +104,9 @@ impl Store {
     /// When the store fails.
     pub async fn set_standing(&self, standing: &Standing) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin().await?;
+        // First of all, so that the log's writer and this wait for each other in one order.
+        writer::keep_others_out(&mut transaction).await?;
+        self.plans_with(&mut transaction, standing).await?;
         sqlx::query(
             "INSERT INTO standings (connector, state, by_person, at, reason, active) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (connector) DO UPDATE SET \
@@ -121,6 +124,32 @@ impl Store {
         self.bump(&mut transaction).await?;
         transaction.commit().await?;
         self.notice().await;
+        Ok(())
+    }
+
+    /// What becomes of a connector's waiting plans together with its state: retiring ends them, and
+    /// a pause costs them no time.
+    async fn plans_with(
+        &self,
+        transaction: &mut AnyConnection,
+        next: &Standing,
+    ) -> Result<(), StoreError> {
+        if next.state == State::Retired {
+            let told = format!("the connector was retired: {}", next.reason);
+            let whose = plans::Whose::Connector(&next.connector);
+            return plans::cancel(transaction, whose, (&next.by, &told), next.at).await;
+        }
+        let before = sqlx::query("SELECT state, at FROM standings WHERE connector = $1")
+            .bind(&next.connector)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(before) = before else { return Ok(()) };
+        let state: String = before.try_get("state")?;
+        if state == State::Paused.word() && next.state == State::Active {
+            let frozen = next.at.duration_since(time(&before, "at")?);
+            let frozen = frozen.try_into().unwrap_or_default();
+            plans::thaw(transaction, &next.connector, frozen).await?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 
-use super::{Store, StoreError, maybe_time, time};
+use super::{Store, StoreError, maybe_time, plans, time, writer};
 
 /// A token to be kept. The token itself is shown once, and only its hash is here.
 #[derive(Debug, Clone)]
@@ -137,6 +137,9 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.inner.writer.begin().await?;
+        writer::keep_others_out(&mut transaction).await?;
+        let told = (by, "the token it was asked for with was ended");
+        plans::cancel(&mut transaction, plans::Whose::Token(id), told, at).await?;
         let done = sqlx::query(
             "UPDATE tokens SET revoked = $2, revoked_by = $3 WHERE id = $1 AND revoked IS NULL",
         )

@@ -5,11 +5,12 @@
 
 mod commit;
 mod insert;
+mod steps;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use drawbridge_core::log::{Appended, Entry, Journal, LogDown, checkpoint::Signer};
+use drawbridge_core::log::{Appended, Entry, Journal, LogDown, Unwritten, checkpoint::Signer};
 use metrics::{counter, gauge, histogram};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -20,6 +21,7 @@ use tracing::{error, info};
 use super::{Store, StoreError, witness::Witness};
 use commit::Log;
 pub(super) use commit::keep_others_out;
+pub(super) use steps::turn;
 
 /// Records that wait for the writer; more than that wait to wait.
 const QUEUE: usize = 4_096;
@@ -34,7 +36,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 struct Waiting {
     entry: Entry,
-    answer: oneshot::Sender<Result<Appended, LogDown>>,
+    answer: oneshot::Sender<Result<Appended, Unwritten>>,
 }
 
 /// Whether records can be made durable.
@@ -69,7 +71,7 @@ impl Writer {
         opened.map_or_else(|_| closed(), |state| state.clone())
     }
 
-    async fn enqueue(&self, entry: Entry) -> Result<Appended, LogDown> {
+    async fn enqueue(&self, entry: Entry) -> Result<Appended, Unwritten> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { entry, answer };
         self.queue
@@ -82,11 +84,11 @@ impl Writer {
 
 #[async_trait]
 impl Journal for Writer {
-    async fn append(&self, entry: Entry) -> Result<Appended, LogDown> {
+    async fn append(&self, entry: Entry) -> Result<Appended, Unwritten> {
         let began = Instant::now();
         let appended = timeout(WAIT, self.enqueue(entry)).await;
         histogram!("drawbridge_log_wait_seconds").record(began.elapsed().as_secs_f64());
-        appended.unwrap_or_else(|_| Err(LogDown::because(StoreError::Slow(WAIT))))
+        appended.unwrap_or_else(|_| Err(LogDown::because(StoreError::Slow(WAIT)).into()))
     }
 }
 
@@ -157,10 +159,10 @@ impl Task {
         while let Some(mut part) = parts.pop_front() {
             let entries: Vec<&Entry> = part.iter().map(|waiting| &waiting.entry).collect();
             match self.log.commit(&entries).await {
-                Ok(first) => {
-                    for (place, waiting) in (first.place..).zip(part) {
+                Ok(written) => {
+                    for (written, waiting) in written.into_iter().zip(part) {
                         // A caller that is gone needs no answer; its record stands.
-                        let _ = waiting.answer.send(Ok(Appended { place, ..first }));
+                        let _ = waiting.answer.send(written.map_err(Unwritten::Overtaken));
                     }
                     self.tell(None);
                 }
@@ -173,7 +175,7 @@ impl Task {
                     let told: Arc<str> = explain(&cause).into();
                     for waiting in part {
                         let down = LogDown::because(told.to_string());
-                        let _ = waiting.answer.send(Err(down));
+                        let _ = waiting.answer.send(Err(down.into()));
                     }
                     if is_about_a_record(&cause) {
                         error!("a record is refused by the store: {told}");

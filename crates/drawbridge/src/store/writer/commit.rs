@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Connection, Row};
 use tokio::{sync::watch, time::timeout};
 use tracing::info;
 
-use super::insert::insert;
+use super::{insert::insert, steps};
 use crate::store::{
     Store, StoreError, count, number,
     reading::{extend, newest_checkpoint},
@@ -21,6 +21,9 @@ use crate::store::{
 
 /// How long one batch may take.
 const COMMIT: Duration = Duration::from_secs(20);
+
+/// Where each record of a batch stands, or why it is not there.
+type Written = Vec<Result<Appended, String>>;
 
 /// The log as this gateway knows it.
 pub(super) struct Log {
@@ -58,8 +61,9 @@ impl Log {
         self.commit(&[]).await.map(|_| ())
     }
 
-    /// Makes a batch durable with its checkpoint; where its first record stands.
-    pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<Appended, StoreError> {
+    /// Makes a batch durable with its checkpoint; where each record stands, or why its steps could
+    /// not be taken and it is not there.
+    pub(super) async fn commit(&mut self, entries: &[&Entry]) -> Result<Written, StoreError> {
         let seen = self.seen()?;
         if let Some(file) = &self.store.inner.file {
             file.in_place()?;
@@ -67,7 +71,7 @@ impl Log {
         let mut connection = self.store.inner.writer.acquire().await?;
         let appended = timeout(COMMIT, self.append(&mut connection, &seen, entries)).await;
         let appended = appended.unwrap_or(Err(StoreError::Slow(COMMIT)));
-        let (first, frontier, note) = match appended {
+        let (written, frontier, note) = match appended {
             Ok(appended) => appended,
             Err(error) => {
                 // A full disk can end SQLite's transaction behind the driver's back, and a batch
@@ -82,7 +86,7 @@ impl Log {
             self.newest.send_replace(Some(Newest { note, frontier }));
         }
         self.seen = Some(Seen::Whole(frontier));
-        Ok(first)
+        Ok(written)
     }
 
     /// What this gateway has seen of the log, from the witness at first.
@@ -106,23 +110,28 @@ impl Log {
         connection: &mut AnyConnection,
         seen: &Seen,
         entries: &[&Entry],
-    ) -> Result<(Appended, Frontier, Option<String>), StoreError> {
+    ) -> Result<(Written, Frontier, Option<String>), StoreError> {
         let mut transaction = connection.begin().await?;
         let head = lock_head(&mut transaction).await?;
         self.whole(&head)?;
         let (mut frontier, version) = (head.frontier, head.version);
         self.compare(&mut transaction, seen, &frontier).await?;
         let place = frontier.size();
-        let first = Appended { place, version };
-        if entries.is_empty() {
-            transaction.commit().await?;
-            return Ok((first, frontier, None));
-        }
         let mut rows = Vec::with_capacity(entries.len());
+        let mut written = Vec::with_capacity(entries.len());
         for entry in entries {
-            let leaf = merkle::leaf(&entry.body);
-            rows.push((frontier.size(), leaf, *entry));
+            if let Err(why) = steps::take(&mut transaction, &entry.steps).await? {
+                written.push(Err(why));
+                continue;
+            }
+            let (place, leaf) = (frontier.size(), merkle::leaf(&entry.body));
+            rows.push((place, leaf, *entry));
+            written.push(Ok(Appended { place, version }));
             frontier.push(leaf);
+        }
+        if rows.is_empty() {
+            transaction.commit().await?;
+            return Ok((written, frontier, None));
         }
         insert(&mut transaction, &rows).await?;
         let note = self.signer.sign(frontier.size(), frontier.root(), place);
@@ -138,7 +147,7 @@ impl Log {
             .await?;
         transaction.commit().await?;
         counter!("drawbridge_log_records_total").increment(frontier.size() - place);
-        Ok((first, frontier, Some(note)))
+        Ok((written, frontier, Some(note)))
     }
 
     /// Whether the store holds the log that was last seen, or one that other gateways appended to.

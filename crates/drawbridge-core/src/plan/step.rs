@@ -1,0 +1,86 @@
+//! What becomes of kept plans, made durable together with the record that says so.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{KeptPlan, Stage};
+
+/// A change of a kept plan. It and its record are made durable together, or neither is.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Keeps another plan: only if no plan of the same call is open or was not told yet, and none
+    /// of the caps is reached.
+    Keep(Box<KeptPlan>, Vec<Cap>),
+    /// Puts a plan in the place of the one with the turn before: only if that is what is kept.
+    Turn(Box<KeptPlan>),
+}
+
+impl Step {
+    /// The plan as it will be.
+    #[must_use]
+    pub fn plan(&self) -> &KeptPlan {
+        match self {
+            Self::Keep(plan, _) | Self::Turn(plan) => plan,
+        }
+    }
+}
+
+/// How many effects there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    /// Which are counted.
+    pub count: Count,
+    /// With so many, there may be no further one.
+    pub most: u64,
+    /// What is told when it is reached.
+    pub told: String,
+}
+
+/// Which effects are counted: those for which [`Stage::counts`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// Of this connector.
+    pub connector: String,
+    /// Asked for by this person.
+    pub person: Option<String>,
+    /// Through this client.
+    pub client: Option<String>,
+    /// In this task.
+    pub task: Option<String>,
+    /// With this action.
+    pub action: Option<String>,
+    /// Made since.
+    pub since: Timestamp,
+}
+
+/// Kept plans, to be read. They change by [`Step`] only.
+#[async_trait]
+pub trait Plans: Send + Sync {
+    /// The plan with this id.
+    async fn plan(&self, id: &str) -> Result<Option<KeptPlan>, PlansDown>;
+
+    /// The plan of the same call that is open, or whose end was not told yet.
+    async fn same(&self, same: &str) -> Result<Option<KeptPlan>, PlansDown>;
+
+    /// How many effects there are.
+    async fn count(&self, count: &Count) -> Result<u64, PlansDown>;
+}
+
+/// Kept plans cannot be read, so nothing may happen that would need one.
+#[derive(Debug, thiserror::Error)]
+#[error("kept plans cannot be read")]
+pub struct PlansDown {
+    /// For the operator's trace.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Whether a plan's call is found again by the same call.
+#[must_use]
+pub fn answers_again(plan: &KeptPlan) -> bool {
+    match plan.stage {
+        Stage::Draft | Stage::Replaced => false,
+        Stage::Waiting | Stage::Approved | Stage::Applying | Stage::Unknown => true,
+        _ => !plan.told,
+    }
+}

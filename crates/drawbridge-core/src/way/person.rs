@@ -1,0 +1,191 @@
+//! What people do with kept plans: look at how one ended, edit it, take an effect back.
+
+use super::{Act, Began, Bridge, Moment, Watch, Way, effect::bounded, told::told, until};
+use crate::{
+    answer::{Failure, Status},
+    call::{Call, Caller},
+    decide::{Decision, Gate, Judged, Question},
+    log::{LogDown, Record, Recorded, Unwritten},
+    plan::{Asking, KeptPlan, Origin, Plan, Stage, Step},
+};
+
+impl Way {
+    /// Answers how a plan stands, to who asked for it.
+    ///
+    /// # Errors
+    /// [`LogDown`] when it cannot be recorded: then there is no answer.
+    pub async fn result(
+        &self,
+        act: &Act<'_>,
+        (plan, address): (&KeptPlan, &str),
+        began: Began,
+    ) -> Result<Recorded, LogDown> {
+        let ended = !plan.stage.is_open() && plan.stage != Stage::Draft && !plan.told;
+        let steps = ended.then(|| {
+            let mut next = plan.turned(plan.stage);
+            next.told = true;
+            Step::Turn(Box::new(next))
+        });
+        let steps: Vec<Step> = steps.into_iter().collect();
+        let recorded = self.result_step(act, (plan, address), (began, steps)).await;
+        match recorded {
+            // Somebody told it, or went on with it: how it was when it was read is told.
+            Err(Unwritten::Overtaken(_)) => {
+                let again = self.result_step(act, (plan, address), (began, Vec::new()));
+                again.await.map_err(super::effect::down)
+            }
+            done => done.map_err(super::effect::down),
+        }
+    }
+
+    async fn result_step(
+        &self,
+        act: &Act<'_>,
+        (plan, address): (&KeptPlan, &str),
+        (began, steps): (Began, Vec<Step>),
+    ) -> Result<Recorded, Unwritten> {
+        let id = if steps.is_empty() {
+            (self.ids)()
+        } else {
+            act.id.to_owned()
+        };
+        let mut record = Record::begin(&id, began.time, act.caller, (act.connector, act.action));
+        record.power = act.power;
+        record.decided.allowed = true;
+        record.decided.reasons = vec![act.reason.clone()];
+        record.plan = Some(self.planned(plan, crate::file::Content::Digest));
+        let shaped = told(plan, address).into();
+        self.describe(
+            &mut record,
+            act.arguments,
+            &shaped,
+            crate::file::Content::Summary,
+        );
+        self.finish(record, shaped.answer, (began, steps)).await
+    }
+
+    /// A plan with other arguments, planned and judged again. `call` is the call of the one who
+    /// asked, with the edited arguments.
+    ///
+    /// # Errors
+    /// Why it cannot be: also what the rules say of the one who asked.
+    pub async fn edited(
+        &self,
+        bridge: &Bridge,
+        (call, editor): (&Call, &str),
+        kept: &KeptPlan,
+        watch: &dyn Watch,
+    ) -> Result<KeptPlan, Failure> {
+        bridge.admits(false)?;
+        let view = match bridge.rules.decide(call) {
+            Decision::Allow { view, .. } => view,
+            Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
+        };
+        let connector = bridge.connector.as_ref();
+        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
+        let work = connector.map_err(down)?.plan(call, &view);
+        let plan = bounded(until(watch.ended(Moment::Asking), work).await.flat()?)?;
+        let bound = self.bound(bridge, Some(call), plan.digest());
+        let now = self.clock.now();
+        let id = self.plan_id(&format!("{} {} {}", kept.id, kept.turn, call.arguments));
+        let mut next = if kept.stage == Stage::Draft {
+            kept.drafted_anew(id, (plan, bound), now)
+        } else {
+            let judged = self
+                .judged(bridge, (&kept.caller, &kept.action), &plan)
+                .await?;
+            let asking = match judged.gate {
+                Gate::Ask(asking) => asking,
+                // Who edits must still confirm what comes of it.
+                Gate::Open => kept.asking.clone().unwrap_or_else(|| owner(bridge)),
+                Gate::Deny(why) | Gate::Limited(why) => {
+                    return Err(Failure::new(Status::Denied, why));
+                }
+            };
+            kept.asked_anew(id, (plan, bound), asking, now)
+        };
+        next.arguments = call.arguments.clone();
+        next.edited_by = Some(editor.to_owned());
+        Ok(next)
+    }
+
+    /// The plan that takes an applied one back, judged like any other.
+    ///
+    /// # Errors
+    /// `conflict` when a target is no longer as the effect left it; otherwise why it cannot be.
+    pub async fn inverse(
+        &self,
+        bridge: &Bridge,
+        (act, caller): (&str, &Caller),
+        applied: &KeptPlan,
+        watch: &dyn Watch,
+    ) -> Result<KeptPlan, Failure> {
+        bridge.admits(true)?;
+        let now = self.clock.now();
+        let Some(receipt) = applied.undoable(now)? else {
+            return Err(Failure::new(Status::Conflict, "it was never applied"));
+        };
+        let connector = bridge.connector.as_ref();
+        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
+        let work = connector.map_err(down)?.undo(&applied.plan, receipt);
+        let plan = bounded(until(watch.ended(Moment::Asking), work).await.flat()?)?;
+        let judged = self.judged(bridge, (caller, &plan.action), &plan).await?;
+        let asking = match judged.gate {
+            Gate::Open => None,
+            Gate::Ask(asking) => Some(asking),
+            Gate::Deny(why) | Gate::Limited(why) => return Err(Failure::new(Status::Denied, why)),
+        };
+        let bound = self.bound(bridge, None, plan.digest());
+        let (action, power) = (plan.action.clone(), plan.power);
+        let asks = asking.clone().unwrap_or_else(|| owner(bridge));
+        let id = self.plan_id(act);
+        let mut next = applied.asked_anew(id.clone(), (plan, bound), asks, now);
+        if asking.is_none() {
+            next.stage = Stage::Approved;
+            next.news = false;
+            next.expires = None;
+        }
+        next.asking = asking;
+        next.caller = caller.clone();
+        next.action = action;
+        next.power = power;
+        next.record = act.to_owned();
+        next.origin = Origin::Undo(applied.id.clone());
+        // Nobody asks for the same undo by a call.
+        next.same = id;
+        next.edited_by = None;
+        Ok(next)
+    }
+
+    async fn judged(
+        &self,
+        bridge: &Bridge,
+        (caller, action): (&Caller, &str),
+        plan: &Plan,
+    ) -> Result<Judged, Failure> {
+        let question = Question {
+            caller,
+            action,
+            power: plan.power,
+            plan: Some(plan),
+            now: self.clock.now(),
+        };
+        let mut gates = self.gates(bridge);
+        // What is edited was counted when it was asked for, and what is taken back restores.
+        gates.limits.0 = crate::file::EffectLimits::default();
+        gates.judge(question).await.map_err(|error| {
+            Failure::new(Status::Unavailable, error.to_string()).with_source(error)
+        })
+    }
+}
+
+fn owner(bridge: &Bridge) -> Asking {
+    Asking {
+        rule: "its owner is asked".to_owned(),
+        ask: vec![crate::file::Who::Person(bridge.file.purpose.owner.clone())],
+        quorum: 1,
+        self_approval: false,
+        expires_s: 24 * 3_600,
+        escalate: None,
+    }
+}

@@ -1,0 +1,396 @@
+//! From an approval to its outcome: made again, compared, intended, applied; and settled after a
+//! crash.
+
+use serde_json::json;
+
+use super::{
+    Bridge, Moment, Watch, Way, Work,
+    effect::{approved_by, bounded},
+    until,
+};
+use crate::{
+    answer::{Failure, Status},
+    call::Call,
+    decide::{Clearance, Decision, Gate, Gates, Question},
+    log::{Key, LogDown, Planned, Record, Unwritten},
+    plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
+};
+
+/// How often an approved plan is begun again that a crash kept from being applied.
+const ATTEMPTS: u32 = 3;
+
+impl Way {
+    /// Applies an approved plan, once. `call` is the call that asked for it, as it would be made by
+    /// now; none for an undo. None where it must wait, because its connector is stopped or down.
+    ///
+    /// # Errors
+    /// [`LogDown`] when intent or outcome cannot be recorded.
+    pub async fn run(
+        &self,
+        bridge: &Bridge,
+        call: Option<&Call>,
+        kept: &KeptPlan,
+        watch: &dyn Watch,
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        if !kept.power.is_effect() && kept.plan.targets.is_empty() {
+            // A read is answered when who asked for it comes back.
+            return Ok(None);
+        }
+        if bridge.admits(true).is_err() || bridge.connector.is_err() {
+            return Ok(None);
+        }
+        let plan = match until(
+            watch.ended(Moment::Applying),
+            self.again(bridge, call, kept),
+        )
+        .await
+        {
+            Work::Done(Ok(plan)) => plan,
+            Work::Done(Err(failure)) if !may_pass(&failure) => {
+                return self.conflict(bridge, kept, (None, failure)).await;
+            }
+            Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => return Ok(None),
+        };
+        let bound = self.bound(bridge, call, plan.digest());
+        let clearance = match kept.clear(&bound) {
+            Ok(clearance) => clearance,
+            Err(failure) => {
+                let fresh = self.fresh(bridge, kept, (plan, bound)).await?;
+                return self.conflict(bridge, kept, (fresh, failure)).await;
+            }
+        };
+        self.carry_on(bridge, kept, clearance, watch).await
+    }
+
+    async fn carry_on(
+        &self,
+        bridge: &Bridge,
+        kept: &KeptPlan,
+        clearance: Clearance,
+        watch: &dyn Watch,
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        let begun = kept.begun(self.runner(watch));
+        let reasons: Vec<String> = approved_by(kept).into_iter().collect();
+        let intent = self.intent(&begun, bridge, &reasons);
+        let step = Step::Turn(Box::new(begun.clone()));
+        let (key, appended) = match self.log.intend(intent, step, clearance).await {
+            Ok(intended) => intended,
+            Err(Unwritten::Overtaken(_)) => return Ok(None),
+            Err(Unwritten::Down(down)) => return Err(down),
+        };
+        let next = match watch.overtaken(appended.version).await {
+            // Stopped between the last look and the intent: it is as approved as it was.
+            Some(_) => begun.turned(Stage::Approved),
+            None => self.carry_out((bridge, watch), &begun, &key).await,
+        };
+        self.outcome(bridge, &next, &reasons).await
+    }
+
+    /// Applies what is intended. Whatever ends it early, the target is asked what came of it.
+    pub(super) async fn carry_out(
+        &self,
+        (bridge, watch): (&Bridge, &dyn Watch),
+        begun: &KeptPlan,
+        key: &Key,
+    ) -> KeptPlan {
+        let connector = match &bridge.connector {
+            Ok(connector) => connector,
+            Err(reason) => {
+                let failure = Failure::new(Status::Unavailable, reason.clone());
+                return begun.failed(&failure, self.clock.now());
+            }
+        };
+        let work = connector.apply(&begun.plan, key);
+        let failure = match until(watch.ended(Moment::Applying), work).await {
+            Work::Done(Ok(receipt)) => return self.applied(bridge, begun, receipt),
+            Work::Done(Err(failure)) if failure.status != Status::Unknown => {
+                return begun.failed(&failure, self.clock.now());
+            }
+            Work::Done(Err(failure)) | Work::Stopped(failure) => failure,
+            Work::Broke => super::broke(),
+        };
+        let settled = until(watch.ended(Moment::Settling), async {
+            Ok(connector.settle(&begun.plan, key).await)
+        });
+        match settled.await.flat() {
+            Ok(Settled::Applied(receipt)) => self.applied(bridge, begun, receipt),
+            Ok(Settled::NotApplied) => {
+                let status = match failure.status {
+                    Status::Unknown => Status::Failed,
+                    status => status,
+                };
+                let failure = Failure::new(status, failure.message);
+                begun.failed(&failure, self.clock.now())
+            }
+            Ok(Settled::Unknown(why)) => {
+                begun.failed(&Failure::new(Status::Unknown, why), self.clock.now())
+            }
+            Err(_) => begun.failed(
+                &Failure::new(Status::Unknown, failure.message),
+                self.clock.now(),
+            ),
+        }
+    }
+
+    /// Finds out what came of a plan that a gateway began and did not end.
+    ///
+    /// # Errors
+    /// [`LogDown`] when it cannot be recorded; then it is tried again.
+    pub async fn settle(
+        &self,
+        bridge: &Bridge,
+        kept: &KeptPlan,
+        watch: &dyn Watch,
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        let (Ok(connector), Some(key)) = (&bridge.connector, self.log.key(kept)) else {
+            return Ok(None);
+        };
+        let work = async { Ok(connector.settle(&kept.plan, &key).await) };
+        let settled = match until(watch.ended(Moment::Settling), work).await {
+            Work::Done(Ok(settled)) => settled,
+            Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => {
+                Settled::Unknown("the target did not say what came of it".to_owned())
+            }
+        };
+        let now = self.clock.now();
+        let next = match settled {
+            Settled::Applied(receipt) => self.applied(bridge, kept, receipt),
+            Settled::NotApplied if kept.asking.is_some() && kept.attempts < ATTEMPTS => {
+                let mut next = kept.turned(Stage::Approved);
+                next.runner = None;
+                next
+            }
+            // What nobody approved is not done late, when nobody waits for it any more.
+            Settled::NotApplied => {
+                let told = "the gateway stopped before it was done, and nothing was changed";
+                kept.failed(&Failure::new(Status::Failed, told), now)
+            }
+            Settled::Unknown(why) => kept.failed(&Failure::new(Status::Unknown, why), now),
+        };
+        let reasons = ["looked up in the target after an interruption".to_owned()];
+        self.outcome(bridge, &next, &reasons).await
+    }
+
+    fn applied(
+        &self,
+        bridge: &Bridge,
+        begun: &KeptPlan,
+        receipt: crate::plan::Receipt,
+    ) -> KeptPlan {
+        let now = self.clock.now();
+        let kept_for = bridge.file.recovery.undo;
+        let until = match begun.plan.reversal {
+            Reversal::Reversible => kept_for.and_then(|span| now.checked_add(span.duration()).ok()),
+            Reversal::Irreversible(_) => None,
+        };
+        begun.applied(receipt, until, now)
+    }
+
+    /// The plan, made again as its call would be made by now.
+    async fn again(
+        &self,
+        bridge: &Bridge,
+        call: Option<&Call>,
+        kept: &KeptPlan,
+    ) -> Result<Plan, Failure> {
+        let connector = bridge
+            .connector
+            .as_ref()
+            .map_err(|reason| Failure::new(Status::Unavailable, reason.clone()))?;
+        match (&kept.origin, call) {
+            (Origin::Undo(of), _) => {
+                let original = self.plans.plan(of).await.map_err(|error| {
+                    Failure::new(Status::Unavailable, error.to_string()).with_source(error)
+                })?;
+                let gone =
+                    || Failure::new(Status::Conflict, "what it takes back is kept no longer");
+                let original = original.ok_or_else(gone)?;
+                let receipt = original.receipt.as_ref().ok_or_else(gone)?;
+                bounded(connector.undo(&original.plan, receipt).await?)
+            }
+            (Origin::Call, Some(call)) => match bridge.rules.decide(call) {
+                Decision::Allow { view, .. } => bounded(connector.plan(call, &view).await?),
+                Decision::Deny { told, .. } => Err(Failure::new(
+                    Status::Denied,
+                    format!("not any more: {told}"),
+                )),
+            },
+            (Origin::Call, None) => Err(Failure::new(
+                Status::Conflict,
+                "its action or its arguments are none of this connector any more",
+            )),
+        }
+    }
+
+    /// The plan as it is by now, put before the gates anew.
+    async fn fresh(
+        &self,
+        bridge: &Bridge,
+        kept: &KeptPlan,
+        (plan, bound): (Plan, Bound),
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        let now = self.clock.now();
+        let question = Question {
+            caller: &kept.caller,
+            action: &kept.action,
+            power: plan.power,
+            plan: Some(&plan),
+            now,
+        };
+        let judged = self.gates(bridge).judge(question).await;
+        let Gate::Ask(asking) = judged.map_err(LogDown::because)?.gate else {
+            return Ok(None);
+        };
+        Ok(Some(kept.asked_anew(
+            self.plan_id(&format!("{} {}", kept.id, kept.turn)),
+            (plan, bound),
+            asking,
+            now,
+        )))
+    }
+
+    /// Ends a plan that is not what was approved; the fresh one, where there is one, is asked about.
+    async fn conflict(
+        &self,
+        bridge: &Bridge,
+        kept: &KeptPlan,
+        (fresh, failure): (Option<KeptPlan>, Failure),
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        let now = self.clock.now();
+        let Some(fresh) = fresh else {
+            let next = kept.failed(&failure, now);
+            return self.outcome(bridge, &next, &[failure.message]).await;
+        };
+        let next = kept.replaced(&fresh, Stage::Conflict, &failure.message, now);
+        let record = self.outcome_record(bridge, &next, &[failure.message.clone()]);
+        let answer = super::told::told(&next, &bridge.address);
+        let steps = vec![
+            Step::Turn(Box::new(next.clone())),
+            Step::Keep(Box::new(fresh), Vec::new()),
+        ];
+        written(self.log.step(record, answer, steps).await, next)
+    }
+
+    async fn outcome(
+        &self,
+        bridge: &Bridge,
+        next: &KeptPlan,
+        reasons: &[String],
+    ) -> Result<Option<KeptPlan>, LogDown> {
+        let record = self.outcome_record(bridge, next, reasons);
+        let answer = super::told::told(next, &bridge.address);
+        let steps = vec![Step::Turn(Box::new(next.clone()))];
+        written(self.log.step(record, answer, steps).await, next.clone())
+    }
+
+    /// The record that an effect is about to be: durable before anything happens.
+    pub(super) fn intent(&self, begun: &KeptPlan, bridge: &Bridge, reasons: &[String]) -> Record {
+        let mut record = self.outcome_record(bridge, begun, reasons);
+        record.status = Status::Unknown;
+        record.message = Some("about to be done".to_owned());
+        record
+    }
+
+    fn outcome_record(&self, bridge: &Bridge, plan: &KeptPlan, reasons: &[String]) -> Record {
+        let id = (self.ids)();
+        let target = (plan.connector.as_str(), plan.action.as_str());
+        let mut record = Record::begin(&id, self.clock.now(), &plan.caller, target);
+        record.revision = Some(bridge.revision.to_string());
+        record.identity = Some(bridge.file.identity.account.clone());
+        record.power = Some(plan.plan.power);
+        record.decided.allowed = plan.status() != Status::Denied;
+        record.decided.reasons = reasons.to_vec();
+        record.status = plan.status();
+        record.message = plan.ended.as_ref().map(|ended| ended.reason.clone());
+        record.plan = Some(self.planned(plan, bridge.file.logging.content));
+        record
+    }
+
+    /// What a record says of a plan.
+    pub(super) fn planned(&self, plan: &KeptPlan, content: crate::file::Content) -> Planned {
+        let targets = plan.plan.targets.iter();
+        Planned {
+            id: plan.id.clone(),
+            digest: plan.bound.digest.clone(),
+            stage: plan.stage,
+            approved_by: plan
+                .voices
+                .iter()
+                .map(|voice| voice.person.clone())
+                .collect(),
+            targets: targets
+                .map(|target| match content {
+                    crate::file::Content::Digest => self.digest(&json!(target.resource)),
+                    _ => target.resource.clone(),
+                })
+                .collect(),
+            next: plan.next.clone(),
+        }
+    }
+
+    /// What an approval of this plan is bound to.
+    pub(super) fn bound(&self, bridge: &Bridge, call: Option<&Call>, digest: String) -> Bound {
+        let rules = call.map(|call| bridge.rules.revision(&call.connector, &call.action));
+        Bound {
+            revision: bridge.revision.to_string(),
+            rules: rules.unwrap_or_default(),
+            identity: bridge.file.identity.account.clone(),
+            digest,
+        }
+    }
+
+    /// The gates of a connector.
+    #[must_use]
+    pub fn gates<'a>(&'a self, bridge: &'a Bridge) -> Gates<'a> {
+        Gates {
+            file: &bridge.file,
+            labels: &bridge.labels,
+            limits: bridge.effects,
+            plans: &*self.plans,
+        }
+    }
+
+    /// What is equal for the same call, asked again by the same caller.
+    pub(super) fn same(&self, call: &Call) -> String {
+        let caller = &call.caller;
+        let parts = json!([
+            caller.person.id,
+            caller.client,
+            caller.task,
+            call.connector,
+            call.action.name,
+            digest(&call.arguments),
+        ]);
+        self.digest(&parts)
+    }
+
+    /// An id that nobody can guess who does not hold the gateway's secret: 32 hexadecimal digits.
+    pub(super) fn plan_id(&self, of: &str) -> String {
+        let sealed = self.digests.digest(format!("plan {of}").as_bytes());
+        digest(&json!(sealed)).chars().take(32).collect()
+    }
+
+    pub(super) fn runner(&self, watch: &dyn Watch) -> Runner {
+        let now = self.clock.now();
+        Runner {
+            gateway: self.gateway.to_string(),
+            until: now.checked_add(watch.longest()).unwrap_or(now),
+        }
+    }
+}
+
+/// Whether it may be otherwise in a while, so that an approval is not ended by it.
+fn may_pass(failure: &Failure) -> bool {
+    matches!(
+        failure.status,
+        Status::Unavailable | Status::Timeout | Status::Limited | Status::Stale
+    )
+}
+
+fn written<T>(done: Result<T, Unwritten>, next: KeptPlan) -> Result<Option<KeptPlan>, LogDown> {
+    match done {
+        Ok(_) => Ok(Some(next)),
+        Err(Unwritten::Overtaken(_)) => Ok(None),
+        Err(Unwritten::Down(down)) => Err(down),
+    }
+}

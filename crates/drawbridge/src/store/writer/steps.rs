@@ -1,0 +1,93 @@
+//! Steps of kept plans, in the transaction that makes their record durable.
+
+use drawbridge_core::plan::{KeptPlan, Step, answers_again};
+use sqlx::{Acquire, AnyConnection};
+
+use crate::store::{
+    StoreError,
+    plans::{count_effects, encode, number},
+};
+
+/// Takes all steps of one record, or none and says why.
+pub(super) async fn take(
+    transaction: &mut AnyConnection,
+    steps: &[Step],
+) -> Result<Result<(), String>, StoreError> {
+    if steps.is_empty() {
+        return Ok(Ok(()));
+    }
+    let mut together = transaction.begin().await?;
+    for step in steps {
+        let taken = match step {
+            Step::Keep(plan, caps) => {
+                for cap in caps {
+                    if count_effects(&mut *together, &cap.count).await? >= cap.most {
+                        together.rollback().await?;
+                        return Ok(Err(cap.told.clone()));
+                    }
+                }
+                keep(&mut together, plan).await?
+            }
+            Step::Turn(plan) => turn(&mut together, plan).await?,
+        };
+        if !taken {
+            together.rollback().await?;
+            return Ok(Err("another change of this plan was first".to_owned()));
+        }
+    }
+    together.commit().await?;
+    Ok(Ok(()))
+}
+
+/// Keeps another plan, unless the same call has one.
+async fn keep(transaction: &mut AnyConnection, plan: &KeptPlan) -> Result<bool, StoreError> {
+    let kept = sqlx::query(
+        "INSERT INTO plans (id, turn, stage, connector, action, person, client, task, token, same, \
+         again, counts, created, due, news, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&plan.id)
+    .bind(number(plan.turn)?)
+    .bind(plan.stage.word())
+    .bind(&plan.connector)
+    .bind(&plan.action)
+    .bind(&plan.caller.person.id)
+    .bind(&*plan.caller.client)
+    .bind(plan.caller.task.as_deref())
+    .bind(plan.caller.token.as_deref())
+    .bind(&plan.same)
+    .bind(i64::from(answers_again(plan)))
+    .bind(i64::from(plan.counts()))
+    .bind(plan.created.as_microsecond())
+    .bind(plan.due().map(jiff::Timestamp::as_microsecond))
+    .bind(i64::from(plan.news))
+    .bind(encode(plan)?)
+    .execute(transaction)
+    .await?;
+    Ok(kept.rows_affected() == 1)
+}
+
+/// Puts a plan in the place of the turn before.
+pub(in crate::store) async fn turn(
+    transaction: &mut AnyConnection,
+    plan: &KeptPlan,
+) -> Result<bool, StoreError> {
+    let turned = sqlx::query(
+        "UPDATE plans SET turn = $2, stage = $3, again = $4, counts = $5, due = $6, \
+         news = CASE WHEN $7 = 1 THEN 1 ELSE news END, body = $8 \
+         WHERE id = $1 AND turn = $9",
+    )
+    .bind(&plan.id)
+    .bind(number(plan.turn)?)
+    .bind(plan.stage.word())
+    .bind(i64::from(answers_again(plan)))
+    .bind(i64::from(plan.counts()))
+    .bind(plan.due().map(jiff::Timestamp::as_microsecond))
+    .bind(i64::from(plan.news))
+    .bind(encode(plan)?)
+    .bind(number(plan.turn.saturating_sub(1))?)
+    .execute(transaction)
+    .await?;
+    Ok(turned.rows_affected() == 1)
+}
