@@ -53,6 +53,8 @@ pub struct App {
     pub public_key: PublicKey,
     /// The files.
     pub workspace: Workspace,
+    /// Seals what clients carry back to say which plan they wait for.
+    pub(crate) states: Seal,
     /// Which gateways of this workspace run.
     pub(crate) alive: Alive,
     /// Plans that are worked on.
@@ -173,6 +175,7 @@ impl App {
             sign_ins,
             public_key,
             workspace,
+            states: Seal::new(secret, "state"),
             alive,
             in_work: InWork::default(),
             wake: Notify::new(),
@@ -307,7 +310,7 @@ impl App {
     }
 
     /// A plan, or the one that stands in its place by now.
-    async fn newest(&self, id: &str) -> Result<Option<KeptPlan>, StoreError> {
+    pub(crate) async fn newest(&self, id: &str) -> Result<Option<KeptPlan>, StoreError> {
         let mut plan = self.store.kept_plan(id).await?;
         for _ in 0..MOST_REPLACED {
             let Some(next) = plan.as_ref().and_then(|plan| plan.next.clone()) else {

@@ -1,6 +1,7 @@
 //! The command line: for the one who keeps the workspace.
 
 mod address;
+mod approvals;
 mod ask;
 mod check;
 mod client;
@@ -74,6 +75,14 @@ enum Command {
         /// Its arguments as key=value, or one JSON object.
         arguments: Vec<String>,
     },
+    /// What waits for a decision, and deciding. Example: drawbridge approvals approve 3f9a1c
+    Approvals(approvals::Approvals),
+    /// Takes an applied effect back. Example: drawbridge undo 0195… --reason "wrong ticket"
+    Undo(approvals::Undo),
+    /// Stops every effect of every connector at once. Example: drawbridge stop --all --reason "something is odd"
+    Stop(approvals::All),
+    /// Lets effects go on. Example: drawbridge start --all --reason "found it"
+    Start(approvals::All),
     /// Lists the connectors. Example: drawbridge connectors
     Connectors,
     /// Shows why a call would be allowed or denied. Example: drawbridge explain handbook_read --client claude
@@ -135,8 +144,15 @@ enum TokenCommand {
     /// Makes a token and shows it once. Example: drawbridge token new --client claude --expires-in 90d
     New {
         /// The AI client that will use it.
+        #[arg(
+            long,
+            required_unless_present = "personal",
+            conflicts_with = "personal"
+        )]
+        client: Option<String>,
+        /// A person's own, to decide on approvals with; no AI client must have it.
         #[arg(long)]
-        client: String,
+        personal: bool,
         /// What to call it.
         #[arg(long, default_value = "")]
         name: String,
@@ -214,13 +230,19 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Log(wanted) => return log::run(line.dir, line.person, (*wanted, line.json)).await,
         _ => {}
     }
-    let workspace = workspace(line.dir)?;
+    let dir = line.dir;
+    let workspace = || workspace(dir);
     match line.command {
-        Command::Serve => serve::run(&workspace).await,
-        Command::Check(wanted) => check::run(&workspace, (&wanted, line.person), line.json).await,
-        Command::Stdio { connector } => serve::stdio(&workspace, line.person, connector).await,
+        Command::Serve => serve::run(&workspace()?).await,
+        Command::Check(wanted) => {
+            check::run(&workspace()?, (&wanted, line.person), line.json).await
+        }
+        Command::Stdio { connector } => serve::stdio(&workspace()?, line.person, connector).await,
         command => {
-            let client = Client::connect(&workspace, line.person).await?;
+            let client = match Client::elsewhere(line.person.clone())? {
+                Some(client) => client,
+                None => Client::connect(&workspace()?, line.person).await?,
+            };
             if let (Command::Call { tool, arguments }, false) = (&command, line.json) {
                 let outcome = client.read(tool, &pairs(arguments)?).await;
                 client.close().await;
@@ -251,6 +273,9 @@ fn readable(command: &Command) -> text::Text {
         | Command::Retire(_)
         | Command::ApproveRevision { .. } => text::standing,
         Command::Diff { .. } => text::revisions,
+        Command::Approvals(wanted) => wanted.readable(),
+        Command::Undo(_) => text::outcome,
+        Command::Stop(_) | Command::Start(_) => text::decided,
         _ => text::plain,
     }
 }
@@ -261,6 +286,10 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
     match command {
         Command::Tools => client.get("/tools").await,
         Command::Connectors => client.get("/connectors").await,
+        Command::Approvals(wanted) => approvals::run(client, wanted).await,
+        Command::Undo(wanted) => approvals::undo(client, &wanted).await,
+        Command::Stop(wanted) => approvals::halt(client, "stop", &wanted).await,
+        Command::Start(wanted) => approvals::halt(client, "start", &wanted).await,
         Command::Call { tool, arguments } => {
             client
                 .post(&format!("/tools/{tool}"), &pairs(&arguments)?)
@@ -285,11 +314,12 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
             command:
                 TokenCommand::New {
                     client: through,
+                    personal,
                     name,
                     expires_in,
                 },
         } => {
-            let wanted = json!({"client": through, "name": name, "expires_in": expires_in});
+            let wanted = json!({"client": through, "personal": personal, "person": client.person(), "name": name, "expires_in": expires_in});
             client.post("/tokens", &wanted).await
         }
         Command::Pause(stand) => standing(client, "pause", stand).await,
@@ -338,7 +368,7 @@ async fn start(workspace: &Workspace) -> anyhow::Result<std::sync::Arc<App>> {
         .gateway
         .ok()
         .and_then(|file| file.store.strip_prefix("env:").map(str::to_owned));
-    let url = store.map(|name| variable(&name)).transpose()?;
+    let url = store.map(|name| in_variable(&name)).transpose()?;
     App::start(workspace.clone(), std::env::current_exe()?, url).await
 }
 
@@ -346,9 +376,14 @@ async fn start(workspace: &Workspace) -> anyhow::Result<std::sync::Arc<App>> {
     clippy::disallowed_methods,
     reason = "the command line is where the environment is read"
 )]
-fn variable(name: &str) -> anyhow::Result<Secret<String>> {
-    let value = std::env::var(name);
-    value.map(Secret::new).map_err(|_| {
+fn variable(name: &str) -> Option<Secret<String>> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    value.map(Secret::new)
+}
+
+/// The store's address, which drawbridge.yaml leaves to a variable.
+fn in_variable(name: &str) -> anyhow::Result<Secret<String>> {
+    variable(name).ok_or_else(|| {
         anyhow::anyhow!(
             "drawbridge.yaml names the variable `{name}` for the store, and it is not set"
         )

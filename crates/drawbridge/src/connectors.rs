@@ -270,6 +270,9 @@ impl Connectors {
             if after.is_none_or(|after| !after.runs()) {
                 before.stop.cancel();
             }
+            if next.halted.is_some() {
+                before.halt.cancel();
+            }
             if let Ok(connector) = &before.bridge.connector
                 && after.is_none_or(|after| !after.uses(connector))
             {

@@ -172,8 +172,9 @@ impl Identify {
                 })?
             }
         };
-        // No token speaks for the person at the keyboard, or for nobody.
-        if named.client == COMMAND_LINE || named.person.is_anonymous() {
+        // Only a token of ours that was made for it is a person's own, and MCP is for AI clients.
+        let own = named.token.is_some() && door == Door::Api;
+        if (named.client == COMMAND_LINE && !own) || named.person.is_anonymous() {
             return Err(Unidentified::Invalid);
         }
         Ok(named.through(door, headers))

@@ -30,6 +30,7 @@ use utoipa::IntoParams;
 use crate::{
     app::{App, new_id},
     connectors::Snapshot,
+    identify::COMMAND_LINE,
     store::{Review, Standing},
 };
 
@@ -102,9 +103,10 @@ pub enum Operation {
     /// Makes a token, shown this once.
     NewToken {
         person: Option<String>,
-        client: String,
+        client: Option<String>,
         name: String,
         expires_in: Option<Span>,
+        personal: bool,
     },
     /// Ends a token.
     RevokeToken { id: String },
@@ -377,12 +379,17 @@ impl App {
                 client,
                 name,
                 expires_in,
-            } => self.new_token(
-                snapshot,
-                caller,
-                (person.as_deref(), client, name),
-                *expires_in,
-            ),
+                personal,
+            } => {
+                // One's own token is for the door at which people decide.
+                let own = personal.then_some(COMMAND_LINE);
+                let client = match (client.as_deref(), own) {
+                    (Some(_), Some(_)) => None,
+                    (client, own) => own.or(client),
+                };
+                let whose = (person.as_deref(), client.unwrap_or_default(), name.as_str());
+                self.new_token(snapshot, caller, (whose, *personal), *expires_in)
+            }
             Operation::RevokeToken { id } => self.revoke(snapshot, caller, id).await,
         }
     }

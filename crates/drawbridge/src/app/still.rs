@@ -28,7 +28,8 @@ impl App {
         if recorded.version() <= seen.version {
             return Ok(recorded);
         }
-        let why = match self.overtaken(recorded.version(), (caller, call)).await {
+        let seen = call.map(|(mounted, call)| (mounted, Some(call)));
+        let why = match self.overtaken(recorded.version(), (caller, seen)).await {
             Ok(None) => return Ok(recorded),
             Ok(Some(why)) => why,
             Err(cause) => {
@@ -56,7 +57,7 @@ impl App {
     pub(super) async fn overtaken(
         &self,
         version: u64,
-        (caller, call): (&Caller, Option<(&Mounted, &Call)>),
+        (caller, seen): (&Caller, Option<(&Mounted, Option<&Call>)>),
     ) -> anyhow::Result<Option<&'static str>> {
         self.store.notice().await;
         if self.snapshot().version < version {
@@ -65,18 +66,22 @@ impl App {
         if !self.identify.stands(caller).await? {
             return Ok(Some("the token was ended while the call was running"));
         }
-        let Some((before, call)) = call else {
+        let Some((before, call)) = seen else {
             return Ok(None);
         };
         let snapshot = self.snapshot();
-        let after = snapshot.connectors.get(&*call.connector);
+        let after = snapshot.connectors.get(&before.bridge.file.connector);
         let Some(after) = after.filter(|after| after.runs()) else {
             return Ok(Some(
                 "this connector was stopped while the call was running",
             ));
         };
-        let same =
-            after.bridge.revision == before.bridge.revision && snapshot.rules.decide(call).allows();
+        let effect = call.is_none_or(|call| call.action.power.is_effect());
+        if after.bridge.admits(effect).is_err() {
+            return Ok(Some("every effect was stopped while the call was running"));
+        }
+        let allowed = call.is_none_or(|call| snapshot.rules.decide(call).allows());
+        let same = after.bridge.revision == before.bridge.revision && allowed;
         Ok((!same).then_some("the rules changed while the call was running; ask again"))
     }
 }

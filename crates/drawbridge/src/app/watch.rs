@@ -68,6 +68,14 @@ impl Watch for Running<'_> {
             let told = "the target does not say what came of it";
             return Failure::new(Status::Unknown, told);
         }
+        let effect = self.call.is_none_or(|call| call.action.power.is_effect());
+        let halted = async {
+            if effect {
+                self.mounted.halt.cancelled().await;
+            } else {
+                std::future::pending().await
+            }
+        };
         let client = async {
             match moment {
                 Moment::Asking => self.client.cancelled().await,
@@ -78,6 +86,10 @@ impl Watch for Running<'_> {
             () = self.mounted.stop.cancelled() => Failure::new(
                 Status::Unavailable,
                 "this connector was stopped while the call was running",
+            ),
+            () = halted => Failure::new(
+                Status::Unavailable,
+                "every effect was stopped while the call was running",
             ),
             () = client => Failure::new(
                 Status::Failed,
@@ -94,8 +106,8 @@ impl Watch for Running<'_> {
         if version <= self.snapshot.version {
             return None;
         }
-        let call = self.call.map(|call| (&**self.mounted, call));
-        let why = match self.app.overtaken(version, (self.caller, call)).await {
+        let seen = Some((&**self.mounted, self.call));
+        let why = match self.app.overtaken(version, (self.caller, seen)).await {
             Ok(why) => why?,
             Err(cause) => {
                 tracing::error!("cannot take up a change, so an effect is withheld: {cause}");

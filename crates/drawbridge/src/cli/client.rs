@@ -8,6 +8,7 @@ use axum::{
     body::{Body, BodyDataStream, Bytes, to_bytes},
     http::{Request, StatusCode, header},
 };
+use drawbridge_core::secret::Secret;
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -25,39 +26,59 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Client {
     to: To,
-    token: String,
+    token: Secret<String>,
     person: Option<String>,
 }
 
 enum To {
-    Running {
-        http: reqwest::Client,
-        address: String,
-    },
-    Here {
-        app: Arc<App>,
-        router: Router,
-    },
+    Running { http: reqwest::Client, url: String },
+    Here { app: Arc<App>, router: Router },
 }
 
+/// The variable with a person's own token, in the place of the local one.
+const TOKEN: &str = "DRAWBRIDGE_TOKEN";
+
 impl Client {
+    /// A client of a gateway elsewhere, where the environment names one.
+    pub(super) fn elsewhere(person: Option<String>) -> anyhow::Result<Option<Self>> {
+        let Some(url) = super::variable("DRAWBRIDGE_URL") else {
+            return Ok(None);
+        };
+        let token = super::variable(TOKEN);
+        let token = token.context("set `DRAWBRIDGE_TOKEN` too: that gateway must know who asks")?;
+        let (http, url) = (http()?, url.expose().trim_end_matches('/').to_owned());
+        Ok(Some(Self {
+            to: To::Running { http, url },
+            token,
+            person,
+        }))
+    }
+
+    /// A client of the gateway that runs on this workspace, or of one that is started for this.
     pub(super) async fn connect(
         workspace: &Workspace,
         person: Option<String>,
     ) -> anyhow::Result<Self> {
+        let own = super::variable(TOKEN);
         let state = workspace.state();
         if let Some(address) = address::told(&state) {
             let http = http()?;
-            let token = std::fs::read_to_string(state.join("local-token"))
-                .context("the token of the running gateway cannot be read; use the same account")?;
+            let token = match own {
+                Some(token) => token,
+                None => Secret::new(std::fs::read_to_string(state.join("local-token")).context(
+                    "the token of the running gateway cannot be read; use the same account",
+                )?),
+            };
+            let url = format!("http://{address}");
             return Ok(Self {
-                to: To::Running { http, address },
+                to: To::Running { http, url },
                 token,
                 person,
             });
         }
         let app = super::start(workspace).await?;
-        let token = app.identify.local().expose().clone();
+        let local = || Secret::new(app.identify.local().expose().clone());
+        let token = own.unwrap_or_else(local);
         let router = door::router(&app, &CancellationToken::new());
         Ok(Self {
             to: To::Here { app, router },
@@ -136,10 +157,10 @@ impl Client {
         (body, accept): (Option<&Value>, &str),
     ) -> anyhow::Result<Incoming> {
         let text = body.map(Value::to_string).unwrap_or_default();
-        let authorization = format!("Bearer {}", self.token);
+        let authorization = format!("Bearer {}", self.token.expose().trim_end());
         Ok(match &self.to {
-            To::Running { http, address } => {
-                let url = format!("http://{address}/api/v1{path}");
+            To::Running { http, url } => {
+                let url = format!("{url}/api/v1{path}");
                 let mut request = http
                     .request(method.parse()?, url)
                     .header(header::AUTHORIZATION, authorization);

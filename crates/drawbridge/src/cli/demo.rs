@@ -68,7 +68,8 @@ pub(super) async fn run(
     for (person, client) in CALLERS {
         let wanted = Operation::NewToken {
             person: Some(person.to_owned()),
-            client: client.to_owned(),
+            client: Some(client.to_owned()),
+            personal: false,
             name: "demo".to_owned(),
             expires_in: "1d".parse().ok(),
         };

@@ -87,7 +87,7 @@ pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
 
 /// Text from elsewhere with its control and direction characters made visible, so that it cannot
 /// pretend to be something else on a terminal.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');

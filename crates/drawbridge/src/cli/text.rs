@@ -1,7 +1,11 @@
 //! Answers of the gateway as text for people: tables and sentences. Scripts ask for `--json`.
 
+mod plans;
+
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde_json::Value;
+
+pub(super) use plans::{approval, approvals, decided, outcome};
 
 /// Makes text of an answer's data.
 pub(super) type Text = fn(&Value) -> String;

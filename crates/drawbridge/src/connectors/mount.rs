@@ -50,6 +50,8 @@ pub struct Mounted {
     pub kind: &'static dyn Kind,
     /// Cancelled when it is stopped: running calls end.
     pub stop: CancellationToken,
+    /// Cancelled when every effect is stopped: running effects end.
+    pub halt: CancellationToken,
     /// How long a call may take.
     pub timeout: Duration,
     /// Checks the arguments of each action, in the order of the bridge's actions.
@@ -131,12 +133,16 @@ impl Opener {
         let stop = before
             .filter(|before| runs && before.runs() && !before.stop.is_cancelled())
             .map_or_else(CancellationToken::new, |before| before.stop.clone());
+        let halt = before
+            .filter(|before| halted.is_none() && !before.halt.is_cancelled())
+            .map_or_else(CancellationToken::new, |before| before.halt.clone());
         let same_actions = before.filter(|before| Arc::ptr_eq(&before.bridge.file, &one.file));
         let validators =
             same_actions.map_or_else(|| validators(&one), |before| before.validators.clone());
         Mounted {
             kind: one.kind,
             stop,
+            halt,
             timeout: limits
                 .timeout
                 .map_or(Duration::MAX, |timeout| timeout.duration()),

@@ -1,5 +1,6 @@
 //! The HTTP API, for people's own clients and AI applications that don't speak MCP.
 
+mod approvals;
 mod body;
 mod connectors;
 mod description;
@@ -59,6 +60,18 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(records::record))
         .routes(routes!(records::proof))
         .routes(routes!(records::checkpoint))
+        .routes(routes!(approvals::approvals))
+        .routes(routes!(approvals::approval))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::edit))
+        .routes(routes!(approvals::reject))
+        .routes(routes!(approvals::escalate))
+        .routes(routes!(approvals::withdraw))
+        .routes(routes!(approvals::settle))
+        .routes(routes!(approvals::send))
+        .routes(routes!(approvals::undo))
+        .routes(routes!(approvals::stop))
+        .routes(routes!(approvals::start))
         .routes(routes!(tokens::tokens, tokens::new_token))
         .routes(routes!(tokens::revoke))
         .split_for_parts();

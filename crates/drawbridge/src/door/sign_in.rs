@@ -66,7 +66,7 @@ pub(super) async fn identify(
 /// The local token is good on this machine only, should it ever leave it.
 fn from_here(caller: Caller, peer: Option<Peer>) -> Result<Caller, Unidentified> {
     let local = peer.is_none_or(|peer| peer.is_here());
-    if *caller.client == *COMMAND_LINE && !local {
+    if *caller.client == *COMMAND_LINE && caller.token.is_none() && !local {
         return Err(Unidentified::Invalid);
     }
     Ok(caller)

@@ -1,5 +1,8 @@
 //! What people do with kept plans: look, decide, edit, send on, take back, settle.
 
+mod shown;
+mod taken_back;
+
 use std::sync::Arc;
 
 use drawbridge_core::{
@@ -13,10 +16,11 @@ use utoipa::IntoParams;
 
 use super::{
     Effect, Prepared,
-    roles::{has_role, is_owner, own_client},
+    roles::{is_owner, own_client},
     store_down,
 };
 use crate::{app::App, connectors::Snapshot, identify::COMMAND_LINE, store::PlanFilter};
+use shown::{line, sees, whole};
 
 /// Plans of one answer.
 const PLANS: u32 = 100;
@@ -206,65 +210,6 @@ impl App {
         self.way.edited(&mounted.bridge, by, plan, &watch).await
     }
 
-    /// Makes the plan that takes an applied effect back.
-    pub(super) async fn undo(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        (act, call, reason): (&str, &str, &str),
-    ) -> Prepared {
-        themselves(snapshot, caller)?;
-        said(reason)?;
-        let plan = self.undone_plan(snapshot, caller, call).await?;
-        let mounted = snapshot.connectors.get(&plan.connector);
-        let gone = || Failure::new(Status::Unavailable, "its connector is gone");
-        let mounted = mounted.ok_or_else(gone)?;
-        let own = plan.caller.person.id == caller.person.id;
-        if !own
-            && !is_owner(snapshot, caller)
-            && mounted.bridge.file.purpose.owner != caller.person.id
-        {
-            let told = "only who asked for it, the connector's owner and owners of the gateway may take it back";
-            return Err(Failure::new(Status::Denied, told));
-        }
-        if let Some(before) = &plan.undone_by {
-            let before = self.store.kept_plan(before).await.map_err(store_down)?;
-            let over = |stage: Stage| !stage.is_open() && stage != Stage::Applied;
-            if before.as_ref().is_some_and(|before| !over(before.stage)) {
-                let how = before.map_or("", |before| before.stage.word());
-                let told = format!("it is taken back already, by a plan that is {how}");
-                return Err(Failure::new(Status::Conflict, told));
-            }
-        }
-        let watch = self.watch((snapshot, mounted), caller, None);
-        let inverse = self
-            .way
-            .inverse(&mounted.bridge, (act, caller), &plan, &watch)
-            .await?;
-        let mut taken = plan.turned(plan.stage);
-        taken.undone_by = Some(inverse.id.clone());
-        let data = whole(caller, &inverse);
-        let steps = vec![
-            Step::Keep(Box::new(inverse), Vec::new()),
-            Step::Turn(Box::new(taken)),
-        ];
-        Ok((Found::new(data, String::new(), 1), Effect::Turn(steps)))
-    }
-
-    /// The plan of a call, by the call's record or by its own id.
-    async fn undone_plan(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        call: &str,
-    ) -> Result<KeptPlan, Failure> {
-        let of_record = self.store.plan_of_record(call).await.map_err(store_down)?;
-        match of_record.filter(|plan| sees(snapshot, caller, plan)) {
-            Some(plan) => Ok(plan),
-            None => self.visible_plan(snapshot, caller, call).await,
-        }
-    }
-
     /// A plan that this person may see, by its id or the beginning of it. One they may not see and
     /// none are answered alike.
     async fn visible_plan(
@@ -319,17 +264,6 @@ fn themselves(snapshot: &Snapshot, caller: &Caller) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// Who asked, who may decide, who looks after the connector, and who audits.
-fn sees(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
-    let person = &caller.person;
-    let mounted = snapshot.connectors.get(&plan.connector);
-    plan.caller.person.id == person.id
-        || plan.approvers().any(|who| who.is_person(person))
-        || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == person.id)
-        || is_owner(snapshot, caller)
-        || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
 }
 
 /// A reason is kept for those who look at it later.
@@ -404,65 +338,4 @@ fn settled(
     }
     let told = format!("{by} found that it was not done: {reason}");
     Ok(plan.ended(Stage::Failed, (Some(by), &told), now))
-}
-
-/// A plan in a list.
-fn line(caller: &Caller, plan: &KeptPlan) -> Value {
-    json!({
-        "id": plan.id,
-        "stage": plan.stage,
-        "connector": plan.connector,
-        "action": plan.action,
-        "power": plan.plan.power,
-        "sentence": plan.plan.sentence,
-        "targets": plan.plan.targets.len(),
-        "person": plan.caller.person.id,
-        "client": &*plan.caller.client,
-        "created": plan.created,
-        "expires": plan.expires,
-        "escalated": plan.escalated,
-        "yours_to_decide": plan.stage == Stage::Waiting && plan.may_decide(&caller.person).is_ok(),
-    })
-}
-
-/// A plan with everything people must see before they decide.
-fn whole(caller: &Caller, plan: &KeptPlan) -> Value {
-    let mut data = line(caller, plan);
-    let targets: Vec<Value> = plan
-        .plan
-        .targets
-        .iter()
-        .map(|target| {
-            json!({
-                "resource": target.resource,
-                "change": target.change(),
-                "facets": target.facets,
-                "before": target.before,
-                "after": target.after,
-                "diff": target.difference(),
-            })
-        })
-        .collect();
-    let more = json!({
-        "digest": plan.bound.digest,
-        "bound": plan.bound,
-        "arguments": plan.arguments,
-        "targets": targets,
-        "reversal": plan.plan.reversal,
-        "undo_until": plan.undo_until,
-        "asking": plan.asking,
-        "approved_by": plan.voices,
-        "ended": plan.ended,
-        "receipt": plan.receipt.as_ref().map(|receipt| json!({"sentence": receipt.sentence, "targets": receipt.applied})),
-        "record": plan.record,
-        "origin": plan.origin,
-        "next": plan.next,
-        "edited_by": plan.edited_by,
-        "undone_by": plan.undone_by,
-        "task": plan.caller.task,
-    });
-    if let (Some(all), Value::Object(more)) = (data.as_object_mut(), more) {
-        all.extend(more);
-    }
-    data
 }

@@ -43,7 +43,7 @@ impl App {
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
-        (person, client, name): (Option<&str>, &str, &str),
+        ((person, client, name), personal): ((Option<&str>, &str, &str), bool),
         expires_in: Option<Span>,
     ) -> Prepared {
         own_client(caller)?;
@@ -59,9 +59,10 @@ impl App {
                 "`person`: `{person}` is nobody this gateway knows"
             )));
         }
-        if client == COMMAND_LINE || client.is_empty() {
+        if (client == COMMAND_LINE) != personal || client.is_empty() {
             return Err(Failure::invalid(
-                "`client`: name the AI application the token is for",
+                "`client`: name the AI application the token is for; or write `personal: true`, and no \
+                 client, for a person's own",
             ));
         }
         let now = self.clock.now();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     audit::{self, AuditError, Proof},
-    cli::{show, variable},
+    cli::{in_variable, show},
     store::{Place, Store},
     workspace::Workspace,
 };
@@ -94,11 +94,11 @@ fn place(workspace: Option<&Workspace>, given: Option<&str>) -> anyhow::Result<P
     let own = |here: &Workspace| here.read().gateway.ok().and_then(|file| named(&file.store));
     match (given, workspace) {
         (Some(given), _) => match named(given) {
-            Some(name) => Ok(Place::Postgres(variable(&name)?)),
+            Some(name) => Ok(Place::Postgres(in_variable(&name)?)),
             None => Ok(Place::Sqlite(PathBuf::from(given))),
         },
         (None, Some(here)) => match own(here) {
-            Some(name) => Ok(Place::Postgres(variable(&name)?)),
+            Some(name) => Ok(Place::Postgres(in_variable(&name)?)),
             None => Ok(Place::Sqlite(here.state().join("drawbridge.db"))),
         },
         (None, None) => anyhow::bail!(

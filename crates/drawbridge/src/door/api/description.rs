@@ -30,6 +30,11 @@ pub(super) struct Answer {
     /// What the reader must know: what did not happen, what is stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     notices: Option<Vec<String>>,
+    /// The plan it is about: its `id`, `stage` and `sentence`, until when it can be decided
+    /// (`expires`) or undone (`undo_until`), and the `link` for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    plan: Option<Value>,
     /// The record's id on the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,

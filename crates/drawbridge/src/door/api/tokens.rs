@@ -17,8 +17,12 @@ use crate::operate::Operation;
 pub(super) struct Wanted {
     /// For whom its calls are made; without it, for oneself.
     person: Option<String>,
-    /// The AI client or workflow that will use it.
-    client: String,
+    /// The AI client or workflow that will use it; none for a personal token.
+    client: Option<String>,
+    /// Whether it is a person's own: they decide on approvals with it, and no AI client must have
+    /// it. Tools are not called with it over MCP.
+    #[serde(default)]
+    personal: bool,
     /// What people call it.
     #[serde(default)]
     name: String,
@@ -45,6 +49,7 @@ pub(super) async fn new_token(
         client: wanted.client,
         name: wanted.name,
         expires_in: wanted.expires_in,
+        personal: wanted.personal,
     };
     operate(&app, &caller, operation).await
 }

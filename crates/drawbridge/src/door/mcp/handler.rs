@@ -7,15 +7,16 @@ use drawbridge_core::call::Caller;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
-        ServerNotification, SubscriptionFilter, ToolListChangedNotification,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams,
+        GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ServerCapabilities, ServerConfig, ServerNotification, SubscriptionFilter,
+        ToolListChangedNotification, UpdateTaskParams,
     },
     service::{RequestContext, SubscriptionContext},
 };
 use serde_json::Value;
 
-use super::{INSTRUCTIONS, REVISIONS, legacy::Running, wire};
+use super::{INSTRUCTIONS, REVISIONS, legacy::Running, waiting, wire};
 use crate::{
     app::{App, Tool, ToolRequest},
     door,
@@ -75,6 +76,7 @@ impl ServerHandler for Handler {
         info.capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_tasks()
             .build();
         info.server_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
         info.instructions = Some(INSTRUCTIONS.to_owned());
@@ -114,6 +116,11 @@ impl ServerHandler for Handler {
             self.running
                 .begin((&caller, &parts.headers), &id, &context.ct)
         });
+        if request.request_state.is_some() {
+            let at = (&caller, self.connector.as_deref());
+            return waiting::retried(&self.app, at, &request, &context.ct).await;
+        }
+        let takes = waiting::Takes::of(&context);
         let request = ToolRequest {
             caller,
             connector: self.connector.clone(),
@@ -122,9 +129,36 @@ impl ServerHandler for Handler {
             cancel: context.ct.clone(),
         };
         match door::call(&self.app, request).await {
-            Ok(recorded) => Ok(CallToolResponse::Complete(wire::result(recorded))),
+            Ok(recorded) => Ok(waiting::told(recorded, takes, &self.app.states)),
             Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
         }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        waiting::task(&self.app, &caller, (&request.task_id, &context.ct)).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        waiting::updated(&self.app, &caller, &request.task_id).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        waiting::cancelled(&self.app, &caller, &request.task_id).await
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {

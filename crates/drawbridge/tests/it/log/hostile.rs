@@ -110,7 +110,7 @@ async fn nothing_is_lost(stored: Stored) {
         .into_iter()
         .zip(&names)
     {
-        place.unwrap_or_else(|error| panic!("{name:?}: {error} {:?}", error.source));
+        place.unwrap_or_else(|error| panic!("{name:?}: {error:?}"));
     }
     for (record, name) in records.iter().zip(&names) {
         let found = only(&store, name).await;

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use drawbridge::store::{LogState, Writer};
-use drawbridge_core::log::{Entry, Journal, Row as LogRow, TEXTS, checkpoint::Signer, merkle};
+use drawbridge_core::log::{
+    Entry, Journal, Row as LogRow, TEXTS, Unwritten, checkpoint::Signer, merkle,
+};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 
 use super::{
@@ -13,8 +15,10 @@ use super::{
 
 async fn refused(writer: &Arc<Writer>) -> String {
     let entry = Entry::new(record(500, "ann")).unwrap();
-    let down = writer.append(entry).await.unwrap_err();
-    down.source.unwrap().to_string()
+    match writer.append(entry).await.unwrap_err() {
+        Unwritten::Down(down) => down.source.unwrap().to_string(),
+        overtaken @ Unwritten::Overtaken(_) => panic!("{overtaken}"),
+    }
 }
 
 async fn changed(connection: &mut AnyConnection, statement: &str) {

@@ -1,0 +1,82 @@
+//! Kept plans as people see them, and who sees which.
+
+use drawbridge_core::{
+    call::Caller,
+    plan::{KeptPlan, Stage},
+};
+use serde_json::{Value, json};
+
+use super::super::roles::{has_role, is_owner};
+use crate::connectors::Snapshot;
+
+/// Who asked, who may decide, who looks after the connector, and who audits.
+pub(super) fn sees(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+    let person = &caller.person;
+    let mounted = snapshot.connectors.get(&plan.connector);
+    plan.caller.person.id == person.id
+        || plan.approvers().any(|who| who.is_person(person))
+        || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == person.id)
+        || is_owner(snapshot, caller)
+        || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
+}
+
+/// A plan in a list.
+pub(super) fn line(caller: &Caller, plan: &KeptPlan) -> Value {
+    json!({
+        "id": plan.id,
+        "stage": plan.stage,
+        "connector": plan.connector,
+        "action": plan.action,
+        "power": plan.plan.power,
+        "sentence": plan.plan.sentence,
+        "targets": plan.plan.targets.len(),
+        "person": plan.caller.person.id,
+        "client": &*plan.caller.client,
+        "created": plan.created,
+        "expires": plan.expires,
+        "escalated": plan.escalated,
+        "yours_to_decide": plan.stage == Stage::Waiting && plan.may_decide(&caller.person).is_ok(),
+    })
+}
+
+/// A plan with everything people must see before they decide.
+pub(super) fn whole(caller: &Caller, plan: &KeptPlan) -> Value {
+    let mut data = line(caller, plan);
+    let targets: Vec<Value> = plan
+        .plan
+        .targets
+        .iter()
+        .map(|target| {
+            json!({
+                "resource": target.resource,
+                "change": target.change(),
+                "facets": target.facets,
+                "before": target.before,
+                "after": target.after,
+                "diff": target.difference(),
+            })
+        })
+        .collect();
+    let more = json!({
+        "digest": plan.bound.digest,
+        "bound": plan.bound,
+        "arguments": plan.arguments,
+        "targets": targets,
+        "reversal": plan.plan.reversal,
+        "undo_until": plan.undo_until,
+        "asking": plan.asking,
+        "approved_by": plan.voices,
+        "ended": plan.ended,
+        "receipt": plan.receipt.as_ref().map(|receipt| json!({"sentence": receipt.sentence, "targets": receipt.applied})),
+        "record": plan.record,
+        "origin": plan.origin,
+        "next": plan.next,
+        "edited_by": plan.edited_by,
+        "undone_by": plan.undone_by,
+        "task": plan.caller.task,
+    });
+    if let (Some(all), Value::Object(more)) = (data.as_object_mut(), more) {
+        all.extend(more);
+    }
+    data
+}
