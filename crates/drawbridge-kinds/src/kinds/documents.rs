@@ -2,6 +2,7 @@
 
 mod actions;
 mod answer;
+mod change;
 mod document;
 pub mod extract;
 mod index;
@@ -22,6 +23,8 @@ use drawbridge_core::{
     connector::{Connector, Context, Facet, Health, Inspection, Kind, LABEL, Part, Schema},
     decide::View,
     file::{Change, Fault, Labels},
+    log::Key,
+    plan::{Plan, Receipt, Settled},
 };
 use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
@@ -92,6 +95,8 @@ struct Folder {
     /// Set when the first listing after opening is done, whatever is left to read.
     first: CancellationToken,
     turns: Turns,
+    /// For what changes documents.
+    disk: Arc<change::Disk>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -115,7 +120,14 @@ impl Kind for Documents {
     }
 
     fn powers(&self) -> &'static [Power] {
-        &[Power::Read, Power::Search]
+        &[
+            Power::Read,
+            Power::Search,
+            Power::Draft,
+            Power::Write,
+            Power::Update,
+            Power::Delete,
+        ]
     }
 
     fn schema(&self) -> Schema {
@@ -148,6 +160,7 @@ impl Kind for Documents {
         let folder = Arc::new(Folder {
             source: Source::folder(&own.root, own.hard_links),
             extractor: extract::Extractor::new(context.program.clone()),
+            disk: Arc::new(change::Disk::new(&own.root)),
             progress: Progressing::kept(library.folder()),
             own,
             part: part.clone(),
@@ -232,6 +245,22 @@ impl Connector for Bridge {
         }
         let changing = "the documents are changing at this moment; try again shortly";
         Err(Failure::new(Status::Unavailable, changing))
+    }
+
+    async fn plan(&self, call: &Call, view: &View) -> Result<Plan, Failure> {
+        change::plan(&self.0, call, view).await
+    }
+
+    async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
+        change::apply(&self.0, plan, key.id()).await
+    }
+
+    async fn settle(&self, plan: &Plan, key: &Key) -> Settled {
+        change::settle(&self.0, plan, key.id()).await
+    }
+
+    async fn undo(&self, plan: &Plan, _: &Receipt) -> Result<Plan, Failure> {
+        change::undo(&self.0, plan).await
     }
 
     async fn inspect(&self) -> Inspection {

@@ -1,7 +1,12 @@
 //! What AI clients are told of the actions.
 
-use drawbridge_core::call::{Action, Power};
+use drawbridge_core::{
+    call::{Action, Power},
+    plan::receipt_schema,
+};
 use serde_json::{Value, json};
+
+use super::change::{MOST_CONTENT, MOST_TARGETS, WRITABLE_FORMATS};
 
 /// The most hits of one answer.
 const MOST_HITS: usize = 50;
@@ -13,7 +18,15 @@ const MOST_DOCUMENTS: usize = 200;
 pub(super) const USUAL_DOCUMENTS: usize = 50;
 
 pub(super) fn all() -> Vec<Action> {
-    vec![search(), read(), list()]
+    vec![
+        search(),
+        read(),
+        list(),
+        draft(),
+        write(),
+        update(),
+        delete(),
+    ]
 }
 
 fn filters() -> Value {
@@ -129,4 +142,108 @@ fn list() -> Action {
         })),
         output: page("documents", &item),
     }
+}
+
+/// A path to be written.
+fn path() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 500,
+           "description": "From the folder's root, such as `notes/2026-02.md`"})
+}
+
+fn content() -> Value {
+    json!({"type": "string", "maxLength": MOST_CONTENT, "description": "The whole text, as it shall be"})
+}
+
+fn documents() -> Value {
+    json!({"type": "array", "minItems": 1, "maxItems": MOST_TARGETS, "description": "Several at once, instead of `path`: all are done, or none",
+           "items": with(json!({"path": path(), "content": content()}), &["path", "content"], json!({}))})
+}
+
+fn effect(
+    name: &'static str,
+    power: Power,
+    (title, description): (&str, &str),
+    input: Value,
+) -> Action {
+    let formats = WRITABLE_FORMATS.join(", ");
+    Action {
+        name,
+        title: title.to_owned(),
+        description: format!("{description} Only {formats} files, in folders that may be written."),
+        power,
+        input,
+        output: receipt_schema(),
+    }
+}
+
+fn draft() -> Action {
+    let description = "Prepares a document, new or changed, for the person to look at, edit and send on. Nothing is \
+                       changed by it.";
+    let input = with(
+        json!({"path": path(), "content": content()}),
+        &["path", "content"],
+        json!({}),
+    );
+    effect(
+        "draft",
+        Power::Draft,
+        ("Draft a document", description),
+        input,
+    )
+}
+
+fn write() -> Action {
+    let description = "Creates a document that is not there yet. A person may have to approve it first: the answer \
+                       says so.";
+    let input = with(
+        json!({"path": path(), "content": content(), "documents": documents()}),
+        &[],
+        json!({}),
+    );
+    effect(
+        "write",
+        Power::Write,
+        ("Create a document", description),
+        input,
+    )
+}
+
+fn update() -> Action {
+    let description = "Changes a document that is there: give its whole new `content`, or with `replace` only the \
+                       pieces that change, each quoted exactly. Read it first. A person may have to approve it: \
+                       the answer says so.";
+    let piece = with(
+        json!({
+            "old": {"type": "string", "minLength": 1, "maxLength": 100_000, "description": "What it says; it must say it exactly once"},
+            "new": {"type": "string", "maxLength": 100_000, "description": "What it shall say instead"},
+        }),
+        &["old", "new"],
+        json!({}),
+    );
+    let input = with(
+        json!({"path": path(), "content": content(), "documents": documents(),
+               "replace": {"type": "array", "minItems": 1, "maxItems": 100, "items": piece}}),
+        &[],
+        json!({}),
+    );
+    effect(
+        "update",
+        Power::Update,
+        ("Change a document", description),
+        input,
+    )
+}
+
+fn delete() -> Action {
+    let description =
+        "Deletes documents. A person may have to approve it first: the answer says so.";
+    let paths = json!({"type": "array", "minItems": 1, "maxItems": MOST_TARGETS, "items": path(),
+                       "description": "Several at once, instead of `path`: all are deleted, or none"});
+    let input = with(json!({"path": path(), "paths": paths}), &[], json!({}));
+    effect(
+        "delete",
+        Power::Delete,
+        ("Delete documents", description),
+        input,
+    )
 }

@@ -49,6 +49,9 @@ pub(super) struct Scope {
     /// Globs of paths that are in. Default: all.
     #[serde(default = "everything")]
     pub(super) include: Vec<String>,
+    /// Globs of paths that may be written, of those that are in. Default: none.
+    #[serde(default)]
+    pub(super) writable: Vec<String>,
     /// Globs of paths that are out.
     #[serde(default)]
     pub(super) exclude: Vec<String>,
@@ -158,7 +161,11 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
             &rule.path,
         ));
     }
-    for (name, globs) in [("include", &scope.include), ("exclude", &scope.exclude)] {
+    for (name, globs) in [
+        ("include", &scope.include),
+        ("exclude", &scope.exclude),
+        ("writable", &scope.writable),
+    ] {
         for (index, text) in globs.iter().enumerate() {
             faults.extend(bad_glob(&format!("/scope/{name}/{index}"), text));
         }

@@ -3,6 +3,8 @@
 mod look;
 mod watch;
 
+pub(super) use look::document;
+
 use std::{
     collections::HashSet,
     fs,

@@ -70,6 +70,17 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
         (Narrows, "leaves out", Widens, "no longer leaves out"),
         changes,
     );
+    globs(
+        "/scope/writable",
+        (&old.writable, &new.writable),
+        (
+            Widens,
+            "lets be written",
+            Narrows,
+            "no longer lets be written",
+        ),
+        changes,
+    );
     if old.language != new.language {
         changes.push(Change::new(
             "/scope/language",

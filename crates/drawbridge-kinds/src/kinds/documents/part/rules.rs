@@ -10,7 +10,7 @@ use drawbridge_core::{
 use globset::GlobSet;
 
 use super::{
-    super::{document::Why, extract::Extracted, language::Language},
+    super::{change::is_ours, document::Why, extract::Extracted, language::Language},
     HardLinks, Scope, System, globs,
 };
 
@@ -22,6 +22,7 @@ pub(in super::super) struct Own {
     pub(in super::super) scope: Scope,
     include: GlobSet,
     exclude: GlobSet,
+    pub(in super::super) writable: GlobSet,
     rules: Vec<GlobSet>,
 }
 
@@ -59,6 +60,7 @@ impl Own {
             hard_links: system.hard_links,
             include: globs(&scope.include).map_err(|error| wrong(&error))?,
             exclude: globs(&scope.exclude).map_err(|error| wrong(&error))?,
+            writable: globs(&scope.writable).map_err(|error| wrong(&error))?,
             rules: rules.map_err(|error| wrong(&error))?,
             scope,
         })
@@ -66,7 +68,7 @@ impl Own {
 
     /// Whether a path is in scope.
     pub(in super::super) fn contains(&self, path: &str) -> bool {
-        self.include.is_match(path) && !self.exclude.is_match(path)
+        self.include.is_match(path) && !self.exclude.is_match(path) && !is_ours(path)
     }
 
     /// The facets of a document: folder rules first, front matter where they say nothing, and of

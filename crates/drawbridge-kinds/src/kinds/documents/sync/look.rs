@@ -62,7 +62,7 @@ async fn understand(folder: &Arc<Folder>, path: &str, content: Content) -> Found
 }
 
 /// A document with its passages; the reason why nobody may see it, where nobody can tell who may.
-async fn document(
+pub(in super::super) async fn document(
     folder: &Arc<Folder>,
     path: &str,
     content: Content,

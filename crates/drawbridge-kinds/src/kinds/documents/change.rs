@@ -1,0 +1,301 @@
+//! Changing documents: what a call would change, worked out; and done, so that nobody's change is
+//! lost.
+
+mod disk;
+mod item;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    call::{Call, Power},
+    connector::LABEL,
+    decide::View,
+    plan::{Image, Plan, Receipt, Reversal, Settled, Target},
+};
+
+use super::{
+    Folder,
+    document::{Document, Stamp},
+    part::Shown,
+    source::{Absent, Content},
+    sync,
+};
+pub(super) use disk::{Disk, is_ours};
+use item::Item;
+use wanted::{Edit, Wanted};
+pub(super) use wanted::{MOST_CONTENT, MOST_TARGETS, WRITABLE_FORMATS};
+
+/// Lines and names in a sentence are counted, not listed, beyond this.
+const NAMED: usize = 3;
+
+/// What a call would change.
+pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Result<Plan, Failure> {
+    let wanted = Wanted::of(call.action.name, &call.arguments)?;
+    let mut targets = Vec::new();
+    for (path, edit) in &wanted.edits {
+        folder.own.may_change(path)?;
+        targets.push(target(folder, view, (path, edit)).await?);
+    }
+    let (action, power) = match (call.action.power, targets.first()) {
+        (Power::Draft, Some(target)) if target.before.is_some() => ("update", Power::Update),
+        (Power::Draft, _) => ("write", Power::Write),
+        (power, _) => (call.action.name, power),
+    };
+    Ok(Plan {
+        action: action.to_owned(),
+        power,
+        sentence: sentence(power, &targets),
+        targets,
+        reversal: Reversal::Reversible,
+        work: serde_json::Value::Null,
+    })
+}
+
+async fn target(
+    folder: &Arc<Folder>,
+    view: &View,
+    (path, edit): (&str, &Edit),
+) -> Result<Target, Failure> {
+    let before = before(folder, view, path).await?;
+    let none = || Failure::not_found(format!("there is no document `{path}` that you may see"));
+    let (before, after) = match (edit, before) {
+        (Edit::Create(_), Some(_)) => {
+            let told = format!("`{path}` exists already; use `update` to change it");
+            return Err(Failure::new(Status::Conflict, told));
+        }
+        (Edit::Create(content) | Edit::Put(content), before) => (before, Some(content.clone())),
+        (Edit::Replace(content), Some(before)) => (Some(before), Some(content.clone())),
+        (Edit::Change(changes), Some(before)) => {
+            let text = wanted::changed(path, &before.0, changes)?;
+            (Some(before), Some(text))
+        }
+        (Edit::Delete, Some(before)) => (Some(before), None),
+        (Edit::Replace(_) | Edit::Change(_) | Edit::Delete, None) => return Err(none()),
+    };
+    let after = match after {
+        None => None,
+        Some(text) => {
+            let document = after_document(folder, view, (path, &text)).await?;
+            Some((text, document))
+        }
+    };
+    if let (Some((old, _)), Some((new, _))) = (&before, &after)
+        && old == new
+    {
+        return Err(Failure::invalid(format!("`{path}` says that already")));
+    }
+    let facets = facets(folder, path, (&before, &after))?;
+    let image = |side: Option<(String, Document)>| side.map(|(text, _)| Image::Text(text));
+    Ok(Target {
+        resource: path.to_owned(),
+        facets,
+        before: image(before),
+        after: image(after),
+    })
+}
+
+/// A document's text and what is known of it, if the view admits it. One that is hidden, and one that
+/// is no text, are as though they were not there: then applying finds them, and changes nothing.
+async fn before(
+    folder: &Arc<Folder>,
+    view: &View,
+    path: &str,
+) -> Result<Option<(String, Document)>, Failure> {
+    let (reader, name) = (folder.clone(), path.to_owned());
+    let read = folder.turns.block(move || reader.source.read(&name)).await;
+    let content = match read {
+        Ok(Ok(content)) => content,
+        Ok(Err(Absent::Gone | Absent::Refused(_))) => return Ok(None),
+        Ok(Err(Absent::Unreachable(reason))) => return Err(super::unreachable_source(reason)),
+        Err(broke) => return Err(super::unreachable_source(broke.to_string())),
+    };
+    let Ok(text) = String::from_utf8(content.bytes.clone()) else {
+        return Ok(None);
+    };
+    let Ok((document, _)) = sync::document(folder, path, content).await else {
+        return Ok(None);
+    };
+    let draft = document.facet("status") == Some("draft");
+    let hidden = draft && folder.own.scope.drafts == Shown::Hide;
+    let seen = !hidden && view.admits(&document.resource());
+    Ok(seen.then_some((text, document)))
+}
+
+/// What a document would be; only one that its caller could see.
+async fn after_document(
+    folder: &Arc<Folder>,
+    view: &View,
+    (path, text): (&str, &str),
+) -> Result<Document, Failure> {
+    let content = Content {
+        bytes: text.as_bytes().to_vec(),
+        stamp: Stamp(String::new()),
+        modified: None,
+    };
+    let (document, _) = sync::document(folder, path, content).await.map_err(|why| {
+        let told = format!(
+            "with this content nobody could see `{path}`: {}",
+            why.reason
+        );
+        Failure::invalid(told)
+    })?;
+    if !view.admits(&document.resource()) {
+        let told = format!("you could not see `{path}` yourself with this content");
+        return Err(Failure::new(Status::Denied, told));
+    }
+    Ok(document)
+}
+
+/// The facets of both sides, and of two labels the more sensitive. Nothing becomes less sensitive by
+/// what an AI writes into it.
+fn facets(
+    folder: &Folder,
+    path: &str,
+    (before, after): (&Option<(String, Document)>, &Option<(String, Document)>),
+) -> Result<BTreeMap<String, String>, Failure> {
+    let labels = &folder.context.labels;
+    let rank = |document: &Document| labels.rank(document.label());
+    if let (Some((_, old)), Some((_, new))) = (before, after)
+        && rank(new) < rank(old)
+    {
+        let told = format!(
+            "`{path}` is {} and would become {}; only people make a document less sensitive",
+            old.label(),
+            new.label()
+        );
+        return Err(Failure::new(Status::Denied, told));
+    }
+    let side = after.as_ref().or(before.as_ref());
+    let mut facets = side.map_or_else(BTreeMap::new, |(_, document)| document.facets.clone());
+    let sides = [before, after].into_iter().flatten();
+    let highest = labels.highest(sides.map(|(_, document)| document.label()));
+    if let Some(label) = highest.map(str::to_owned) {
+        facets.insert(LABEL.to_owned(), label);
+    }
+    Ok(facets)
+}
+
+fn sentence(power: Power, targets: &[Target]) -> String {
+    let verb = match power {
+        Power::Write => "Create",
+        Power::Delete => "Delete",
+        _ => "Change",
+    };
+    if let [target] = targets {
+        return format!("{verb} {}{}", target.resource, lines(target));
+    }
+    let named: Vec<&str> = targets
+        .iter()
+        .take(NAMED)
+        .map(|target| target.resource.as_str())
+        .collect();
+    let more = targets.len().saturating_sub(NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{verb} {} documents: {}{more}",
+        targets.len(),
+        named.join(", ")
+    )
+}
+
+/// How much of a document changes.
+fn lines(target: &Target) -> String {
+    let count = |image: &Option<Image>| match image {
+        Some(Image::Text(text)) => text.lines().count(),
+        Some(Image::Fields(_) | Image::Dropped) | None => 0,
+    };
+    match (&target.before, &target.after) {
+        (Some(_), Some(_)) => {
+            let (old, new) = (count(&target.before), count(&target.after));
+            format!(" ({old} lines become {new})")
+        }
+        (None, after) => format!(" ({} lines)", count(after)),
+        (before, None) => format!(" ({} lines)", count(before)),
+    }
+}
+
+/// Does a plan, and tells the sync.
+pub(super) async fn apply(
+    folder: &Arc<Folder>,
+    plan: &Plan,
+    key: &str,
+) -> Result<Receipt, Failure> {
+    let items = Item::all(plan)?;
+    for item in &items {
+        // The file may have changed since: what it no longer lets change is not changed.
+        folder.own.may_change(&item.path)?;
+    }
+    let (disk, key, sentence) = (folder.disk.clone(), key.to_owned(), plan.sentence.clone());
+    let work = tokio::task::spawn_blocking(move || steps::apply(&disk, &items, &key));
+    let applied = work.await.map_err(|broke| {
+        let told = "it broke while it was being done";
+        Failure::new(Status::Unknown, told).with_source(broke)
+    })??;
+    Ok(Receipt {
+        sentence,
+        applied,
+        work: serde_json::Value::Null,
+    })
+}
+
+/// Looks whether a plan that was begun was done. Waits for one that is still being done here.
+pub(super) async fn settle(folder: &Arc<Folder>, plan: &Plan, key: &str) -> Settled {
+    let items = match Item::all(plan) {
+        Ok(items) => items,
+        Err(failure) => return Settled::Unknown(failure.message),
+    };
+    let (disk, key, sentence) = (folder.disk.clone(), key.to_owned(), plan.sentence.clone());
+    let work = tokio::task::spawn_blocking(move || steps::settle(&disk, &items, &key));
+    match work.await {
+        Ok(Ok(steps::Found::Applied(applied))) => Settled::Applied(Receipt {
+            sentence,
+            applied,
+            work: serde_json::Value::Null,
+        }),
+        Ok(Ok(steps::Found::NotApplied)) => Settled::NotApplied,
+        Ok(Ok(steps::Found::Unknown(why))) => Settled::Unknown(why),
+        Ok(Err(failure)) => Settled::Unknown(failure.message),
+        Err(_) => Settled::Unknown("it broke while it was looked up".to_owned()),
+    }
+}
+
+/// The plan that takes an applied one back; only where every document still is as it was left.
+pub(super) async fn undo(folder: &Arc<Folder>, plan: &Plan) -> Result<Plan, Failure> {
+    let items = Item::all(plan)?;
+    let disk = folder.disk.clone();
+    let looked = tokio::task::spawn_blocking(move || steps::all_are_after(&disk, &items));
+    looked.await.map_err(|broke| {
+        Failure::new(Status::Unavailable, "it broke while it was looked up").with_source(broke)
+    })??;
+    let targets: Vec<Target> = plan
+        .targets
+        .iter()
+        .map(|target| Target {
+            before: target.after.clone(),
+            after: target.before.clone(),
+            ..target.clone()
+        })
+        .collect();
+    let (action, power) = match plan.power {
+        Power::Write => ("delete", Power::Delete),
+        Power::Delete => ("write", Power::Write),
+        _ => ("update", Power::Update),
+    };
+    Ok(Plan {
+        action: action.to_owned(),
+        power,
+        sentence: format!("Take back: {}", plan.sentence),
+        targets,
+        reversal: Reversal::Reversible,
+        work: serde_json::Value::Null,
+    })
+}

@@ -1,0 +1,338 @@
+//! Real files in a real folder: what is done is what the plan says, whatever happens in between.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use drawbridge_core::{
+    answer::Status,
+    plan::{Image, Plan, Reversal, Target},
+};
+use proptest::prelude::*;
+
+use super::{
+    disk::{Disk, aside},
+    item::Item,
+    steps::{Found, all_are_after, apply, settle},
+};
+
+type Tree = BTreeMap<String, Vec<u8>>;
+
+fn tree(root: &Path) -> Tree {
+    let mut tree = Tree::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let name = entry
+                    .path()
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                tree.insert(name, fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    tree
+}
+
+fn item(path: &str, before: Option<&str>, after: Option<&str>) -> Item {
+    let image = |text: Option<&str>| text.map(|text| Image::Text(text.to_owned()));
+    let target = Target {
+        resource: path.to_owned(),
+        facets: BTreeMap::new(),
+        before: image(before),
+        after: image(after),
+    };
+    let plan = Plan {
+        action: "update".to_owned(),
+        power: drawbridge_core::call::Power::Update,
+        sentence: String::new(),
+        targets: vec![target],
+        reversal: Reversal::Reversible,
+        work: serde_json::Value::Null,
+    };
+    Item::all(&plan).unwrap().remove(0)
+}
+
+fn folder() -> (tempfile::TempDir, Disk) {
+    let keep = tempfile::tempdir().unwrap();
+    let root = keep.path().join("documents");
+    fs::create_dir_all(root.join("notes")).unwrap();
+    let disk = Disk::new(&root);
+    (keep, disk)
+}
+
+const NAMES: [&str; 4] = ["a.md", "b.md", "notes/c.md", "notes/d.md"];
+
+fn text_of(tree: &Tree, name: &str) -> Option<String> {
+    tree.get(name)
+        .map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever is done in whichever order: taken back in reverse, all is byte for byte as before.
+    #[test]
+    fn undone_in_reverse_all_is_as_before(
+        batches in proptest::collection::vec(
+            proptest::collection::btree_map(0..NAMES.len(), proptest::option::of("[a-z\n]{0,20}"), 1..4),
+            1..8,
+        )
+    ) {
+        let (keep, disk) = folder();
+        let root = keep.path().join("documents");
+        fs::write(root.join("a.md"), "first").unwrap();
+        let at_first = tree(&root);
+        let mut done: Vec<Vec<Item>> = Vec::new();
+        for (turn, batch) in batches.into_iter().enumerate() {
+            let now = tree(&root);
+            let items: Vec<Item> = batch
+                .into_iter()
+                .filter_map(|(index, after)| {
+                    let before = text_of(&now, NAMES[index]);
+                    (before != after).then(|| item(NAMES[index], before.as_deref(), after.as_deref()))
+                })
+                .collect();
+            let applied = apply(&disk, &items, &format!("k{turn}")).unwrap();
+            prop_assert_eq!(applied.len(), items.len());
+            for one in &items {
+                prop_assert_eq!(text_of(&tree(&root), &one.path), one.after.clone());
+            }
+            done.push(items);
+        }
+        for (turn, items) in done.iter().enumerate().rev() {
+            all_are_after(&disk, items).unwrap();
+            let back: Vec<Item> = items.iter().map(Item::inverse).collect();
+            apply(&disk, &back, &format!("u{turn}")).unwrap();
+        }
+        prop_assert_eq!(tree(&root), at_first);
+    }
+}
+
+/// The same key again changes nothing more, also when it is another call of apply.
+#[test]
+fn the_same_key_twice_is_done_once() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    fs::write(root.join("a.md"), "old").unwrap();
+    let items = [
+        item("a.md", Some("old"), Some("new")),
+        item("notes/c.md", None, Some("c")),
+    ];
+    let first = apply(&disk, &items, "key").unwrap();
+    let stamps = || fs::metadata(root.join("a.md")).unwrap().modified().unwrap();
+    let stamp = stamps();
+    assert_eq!(apply(&disk, &items, "key").unwrap(), first);
+    assert_eq!(stamps(), stamp);
+}
+
+/// A batch of which one is no longer as planned changes none.
+#[test]
+fn a_conflict_in_a_batch_changes_nothing() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    for (name, text) in [
+        ("a.md", "a"),
+        ("b.md", "changed meanwhile"),
+        ("notes/c.md", "c"),
+    ] {
+        fs::write(root.join(name), text).unwrap();
+    }
+    let before = tree(&root);
+    let items = [
+        item("a.md", Some("a"), None),
+        item("b.md", Some("b"), Some("bb")),
+        item("notes/c.md", Some("c"), Some("cc")),
+    ];
+    let failure = apply(&disk, &items, "key").unwrap_err();
+    assert_eq!(failure.status, Status::Conflict);
+    assert_eq!(tree(&root), before);
+    let exists = apply(&disk, &[item("a.md", None, Some("x"))], "key2").unwrap_err();
+    assert_eq!(exists.status, Status::Conflict);
+    assert_eq!(tree(&root), before);
+}
+
+/// Links, files with a second name, and folders that are none are left alone.
+#[test]
+fn nothing_leads_out_of_the_folder() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    let outside = keep.path().join("outside.md");
+    fs::write(&outside, "secret").unwrap();
+    std::os::unix::fs::symlink(&outside, root.join("link.md")).unwrap();
+    std::os::unix::fs::symlink(keep.path(), root.join("up")).unwrap();
+    fs::hard_link(&outside, root.join("second.md")).unwrap();
+    for (path, before) in [
+        ("link.md", Some("secret")),
+        ("up/outside.md", Some("secret")),
+        ("second.md", Some("secret")),
+        ("link.md", None),
+        ("../outside.md", Some("secret")),
+        ("/etc/hostname", Some("x")),
+    ] {
+        for after in [Some("overwritten"), None] {
+            if before.is_none() && after.is_none() {
+                continue;
+            }
+            assert!(
+                apply(&disk, &[item(path, before, after)], "key").is_err(),
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "secret");
+    assert!(
+        fs::symlink_metadata(root.join("link.md"))
+            .unwrap()
+            .is_symlink()
+    );
+}
+
+/// Everything that a crash can leave behind is brought to an end that is told truly.
+#[test]
+fn what_a_crash_leaves_behind_is_settled() {
+    let name = aside("key", 0);
+    type Case = (
+        Option<&'static str>,
+        Option<&'static str>,
+        Option<&'static str>,
+        Option<&'static str>,
+    );
+    // What is under the name, what is beside it; before and after of the plan.
+    let cases: [(Case, &str, Option<&str>); 14] = [
+        ((None, Some("ne"), None, Some("new")), "not", None),
+        ((None, Some("new"), None, Some("new")), "not", None),
+        (
+            (Some("new"), None, None, Some("new")),
+            "applied",
+            Some("new"),
+        ),
+        (
+            (Some("old"), Some("ne"), Some("old"), Some("new")),
+            "not",
+            Some("old"),
+        ),
+        (
+            (Some("old"), Some("new"), Some("old"), Some("new")),
+            "not",
+            Some("old"),
+        ),
+        (
+            (Some("new"), Some("old"), Some("old"), Some("new")),
+            "applied",
+            Some("new"),
+        ),
+        (
+            (Some("new"), None, Some("old"), Some("new")),
+            "applied",
+            Some("new"),
+        ),
+        (
+            (Some("new"), Some("theirs"), Some("old"), Some("new")),
+            "not",
+            Some("theirs"),
+        ),
+        (
+            (Some("theirs"), Some("new"), Some("old"), Some("new")),
+            "not",
+            Some("theirs"),
+        ),
+        (
+            (Some("theirs"), None, Some("old"), Some("new")),
+            "unknown",
+            Some("theirs"),
+        ),
+        ((None, Some("old"), Some("old"), None), "applied", None),
+        (
+            (None, Some("theirs"), Some("old"), None),
+            "not",
+            Some("theirs"),
+        ),
+        ((None, None, Some("old"), None), "applied", None),
+        ((Some("old"), None, Some("old"), None), "not", Some("old")),
+    ];
+    for ((is, beside, before, after), found, left) in cases {
+        let (keep, disk) = folder();
+        let root = keep.path().join("documents");
+        for (name, text) in [("a.md", is), (name.as_str(), beside)] {
+            if let Some(text) = text {
+                fs::write(root.join(name), text).unwrap();
+            }
+        }
+        let items = [item("a.md", before, after)];
+        let word = match settle(&disk, &items, "key").unwrap() {
+            Found::Applied(_) => "applied",
+            Found::NotApplied => "not",
+            Found::Unknown(_) => "unknown",
+        };
+        let case = format!("{is:?} {beside:?} {before:?} {after:?}");
+        assert_eq!(word, found, "{case}");
+        assert_eq!(text_of(&tree(&root), "a.md").as_deref(), left, "{case}");
+        assert!(!root.join(&name).exists(), "{case}");
+        // Looking again finds the same.
+        let again = settle(&disk, &items, "key").unwrap();
+        assert_eq!(
+            matches!(again, Found::Applied(_)),
+            found == "applied",
+            "{case}"
+        );
+    }
+}
+
+/// An editor that replaces the file all the time never loses what it wrote: what ends up there is its
+/// newest text, or ours on top of exactly what was planned.
+#[test]
+fn an_editor_at_the_same_moment_loses_nothing() {
+    let rounds = if std::env::var_os("DRAWBRIDGE_LONG").is_some() {
+        5_000
+    } else {
+        1_000
+    };
+    let (keep, disk) = folder();
+    let (root, disk) = (keep.path().join("documents"), Arc::new(disk));
+    let mut conflicts = 0;
+    for round in 0..rounds {
+        fs::write(root.join("a.md"), "old").unwrap();
+        let begin = Arc::new(AtomicBool::new(false));
+        let editor = {
+            let (root, begin) = (root.clone(), begin.clone());
+            thread::spawn(move || {
+                while !begin.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+                for _ in 0..round % 40 * 20 {
+                    std::hint::spin_loop();
+                }
+                fs::write(root.join("mine"), "theirs").unwrap();
+                fs::rename(root.join("mine"), root.join("a.md")).unwrap();
+            })
+        };
+        begin.store(true, Ordering::Release);
+        let done = apply(
+            &disk,
+            &[item("a.md", Some("old"), Some("new"))],
+            &format!("k{round}"),
+        );
+        editor.join().unwrap();
+        let left = fs::read_to_string(root.join("a.md")).unwrap();
+        // They wrote without looking, so theirs is what stays, whichever came first.
+        assert_eq!(left, "theirs", "{round}: {done:?}");
+        conflicts += usize::from(done.is_err());
+        assert_eq!(tree(&root).len(), 1, "{round}: {:?}", tree(&root));
+    }
+    assert!(conflicts > 0, "they never met, so nothing was tested");
+}
