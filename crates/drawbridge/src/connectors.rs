@@ -207,14 +207,8 @@ impl Connectors {
                 .await?;
         }
         let rules = Arc::new(rules);
-        let mut connectors = BTreeMap::new();
-        for one in accepted {
-            let before = old.connectors.get(&one.name);
-            let name = one.name.clone();
-            let under = (&*gateway, &rules, halted.as_ref());
-            let mounted = self.opener.mount(one, before, under).await;
-            connectors.insert(name, Arc::new(mounted));
-        }
+        let under = (&*gateway, &rules, halted.as_ref());
+        let connectors = self.mount(accepted, &old, under).await;
         tell(&old.problems, &problems);
         let next = Snapshot {
             gateway,
@@ -227,6 +221,22 @@ impl Connectors {
         };
         self.swap(&old, next).await;
         Ok(())
+    }
+
+    async fn mount(
+        &self,
+        accepted: Vec<Accepted>,
+        old: &Snapshot,
+        under: (&GatewayFile, &Arc<RuleBook>, Option<&Standing>),
+    ) -> BTreeMap<String, Arc<Mounted>> {
+        let mut connectors = BTreeMap::new();
+        for one in accepted {
+            let before = old.connectors.get(&one.name);
+            let name = one.name.clone();
+            let mounted = self.opener.mount(one, before, under).await;
+            connectors.insert(name, Arc::new(mounted));
+        }
+        connectors
     }
 
     /// Puts on the log what takes effect without a reviewer: `drawbridge.yaml`, policies, and

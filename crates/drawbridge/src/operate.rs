@@ -312,6 +312,7 @@ impl App {
         self.way.note(act, Err(failure), self.way.begin()).await
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     async fn prepare(
         self: &Arc<Self>,
         (snapshot, act): (&Snapshot, &str),
@@ -358,12 +359,11 @@ impl App {
                 client,
                 tool,
                 arguments,
-            } => explain::explain(
-                snapshot,
-                caller,
-                (person.as_deref(), client.as_deref()),
-                (tool, arguments),
-            ),
+            } => {
+                let asked = (person.as_deref(), client.as_deref());
+                self.explained(snapshot, caller, asked, (tool, arguments))
+                    .await
+            }
             Operation::Records(query) => self.records_found(caller, query).await,
             Operation::Export { .. } => self.export_found().await,
             Operation::Record { id } => self.record_found(caller, id).await,

@@ -4,9 +4,9 @@ use super::{Act, Began, Bridge, Moment, Watch, Way, effect::bounded, told::told,
 use crate::{
     answer::{Failure, Status},
     call::{Call, Caller},
-    decide::{Decision, Gate, Judged, Question},
+    decide::{Decision, Gate, GateView, Judged, Question},
     log::{LogDown, Record, Recorded, Unwritten},
-    plan::{Asking, KeptPlan, Origin, Plan, Stage, Step},
+    plan::{Asking, KeptPlan, Origin, Plan, PlansDown, Stage, Step},
 };
 
 impl Way {
@@ -155,6 +155,49 @@ impl Way {
         next.same = id;
         next.edited_by = None;
         Ok(next)
+    }
+
+    /// Which gate a call would stand before, worked out without keeping or changing anything: every
+    /// gate of the file, and the word of the one that matches first.
+    ///
+    /// # Errors
+    /// Why the call cannot be planned.
+    pub async fn foresee(
+        &self,
+        bridge: &Bridge,
+        call: &Call,
+        watch: &dyn Watch,
+    ) -> Result<(Judged, Vec<GateView>), Failure> {
+        let power = call.action.power;
+        let plan = if power.is_effect() {
+            let view = match bridge.rules.decide(call) {
+                Decision::Allow { view, .. } => view,
+                Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
+            };
+            let connector = bridge.connector.as_ref();
+            let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
+            let work = connector.map_err(down)?.plan(call, &view);
+            Some(bounded(
+                until(watch.ended(Moment::Asking), work).await.flat()?,
+            )?)
+        } else {
+            None
+        };
+        let question = Question {
+            caller: &call.caller,
+            action: call.action.name,
+            power,
+            plan: plan.as_ref(),
+            now: self.clock.now(),
+        };
+        let gates = self.gates(bridge);
+        let judged = async {
+            let views = gates.views(question).await?;
+            Ok::<_, PlansDown>((gates.judge(question).await?, views))
+        };
+        judged.await.map_err(|error| {
+            Failure::new(Status::Unavailable, error.to_string()).with_source(error)
+        })
     }
 
     async fn judged(

@@ -262,7 +262,7 @@ impl Way {
             return self.outcome(bridge, &next, &[failure.message]).await;
         };
         let next = kept.replaced(&fresh, Stage::Conflict, &failure.message, now);
-        let record = self.outcome_record(bridge, &next, &[failure.message.clone()]);
+        let record = self.outcome_record(bridge, &next, std::slice::from_ref(&failure.message));
         let answer = super::told::told(&next, &bridge.address);
         let steps = vec![
             Step::Turn(Box::new(next.clone())),

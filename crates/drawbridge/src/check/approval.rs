@@ -8,14 +8,20 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     if !effects {
         noticed.green("it changes nothing, so there is nothing to approve");
     } else if file.approval.is_empty() {
-        noticed.red(
-            "it changes the system and no gate says who approves",
-            "add a gate under `approval` for each power that changes something",
-        );
+        noticed.green(format!(
+            "no gate is named, so its owner `{}` is asked about every effect",
+            file.purpose.owner
+        ));
     } else {
         noticed.green("its effects have gates");
     }
     for (index, gate) in file.approval.iter().enumerate() {
+        if gate.self_approval {
+            noticed.amber(
+                format!("`approval[{index}]` lets people approve what they ask for themselves"),
+                "take `self_approval` out once somebody else can decide",
+            );
+        }
         if gate.auto && gate.limit.is_empty() {
             noticed.amber(
                 format!(

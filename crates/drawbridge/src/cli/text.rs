@@ -148,6 +148,22 @@ pub(super) fn explanation(data: &Value) -> String {
             text.push_str(&format!("\n  {} may forbid more", sentence(rule)));
         }
     }
+    if let Some(says) = data.pointer("/gates/says").and_then(Value::as_str) {
+        text.push_str(&format!("\nAt the gate: {says}"));
+        let rule = cell(data, "/gates/rule");
+        if !rule.is_empty() {
+            text.push_str(&format!(" ({rule})"));
+        }
+        for gate in items(data.pointer("/gates/gates")) {
+            let matches = gate.get("matches").and_then(Value::as_bool) == Some(true);
+            text.push_str(&format!(
+                "\n  {} {:<12} {}",
+                if matches { "matches" } else { "not it " },
+                cell(gate, "/place"),
+                cell(gate, "/sentence")
+            ));
+        }
+    }
     if items(data.pointer("/decision/rules")).next().is_none() {
         return text;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Call, Caller, Door, Person},
+    decide::Gate,
     file::{ConnectorFile, Only, Permission},
 };
 use serde_json::{Value, json};
@@ -13,14 +14,69 @@ use super::{
     Effect, Prepared,
     roles::{at_command_line, looks_after},
 };
-use crate::{connectors::Snapshot, gateway_tools};
+use crate::{
+    app::App,
+    connectors::{Mounted, Snapshot},
+    gateway_tools,
+};
 
-pub(super) fn explain(
+impl App {
+    pub(super) async fn explained(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        (person, client): (Option<&str>, Option<&str>),
+        (tool, arguments): (&str, &Value),
+    ) -> Prepared {
+        let asked = (person, client);
+        let (mut data, explained) = explain(snapshot, caller, asked, (tool, arguments))?;
+        if let Some((mounted, call)) = explained {
+            let gates = self.gates(snapshot, &mounted, &call).await;
+            if let Some(data) = data.as_object_mut() {
+                data.insert("gates".to_owned(), gates);
+            }
+        }
+        Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+    }
+
+    /// The gates of a connector, and which one the call would stand before.
+    async fn gates(&self, snapshot: &Snapshot, mounted: &Arc<Mounted>, call: &Call) -> Value {
+        let watch = self.watch((snapshot, mounted), &call.caller, Some(call));
+        match self.way.foresee(&mounted.bridge, call, &watch).await {
+            Ok((judged, gates)) => json!({
+                "rule": judged.rule,
+                "says": says(&judged.gate),
+                "gates": gates,
+            }),
+            Err(failure) => json!({
+                "says": format!("not known: {}; give `--arguments` of a call that can be made", failure.message),
+            }),
+        }
+    }
+}
+
+/// What a gate says, in words.
+fn says(gate: &Gate) -> String {
+    match gate {
+        Gate::Open => "it goes through".to_owned(),
+        Gate::Deny(why) => format!("it is refused: {why}"),
+        Gate::Limited(why) => format!("it is refused for now: {why}"),
+        Gate::Ask(asking) => {
+            let who: Vec<String> = asking.ask.iter().map(ToString::to_string).collect();
+            format!("{} of {} must approve it", asking.quorum, who.join(", "))
+        }
+    }
+}
+
+/// A call as it is explained, and the connector it goes to.
+type Explained = Option<(Arc<Mounted>, Call)>;
+
+fn explain(
     snapshot: &Snapshot,
     caller: &Caller,
     (person, client): (Option<&str>, Option<&str>),
     (tool, arguments): (&str, &Value),
-) -> Prepared {
+) -> Result<(Value, Explained), Failure> {
     // Who holds the workspace may ask for anyone; an owner's AI client may not.
     let auditors = &snapshot.gateway.roles.auditor;
     let knows_all = at_command_line(caller) || auditors.iter().any(|who| who.is(caller));
@@ -37,7 +93,7 @@ pub(super) fn explain(
         let decision =
             json!({"allowed": true, "reasons": ["every caller may use it"], "rules": []});
         let data = json!({"tool": tool, "decision": decision});
-        return Ok((Found::new(data, String::new(), 1), Effect::Nothing));
+        return Ok((data, None));
     }
     let found = tool.split_once('_').and_then(|(connector, action)| {
         let mounted = snapshot.connectors.get(connector)?;
@@ -82,7 +138,7 @@ pub(super) fn explain(
         "state": mounted.bridge.standing.state,
         "unavailable": standing,
     });
-    Ok((Found::new(data, String::new(), 1), Effect::Nothing))
+    Ok((data, Some((mounted.clone(), call))))
 }
 
 /// The caller that is asked about.

@@ -33,6 +33,9 @@ pub(super) use wanted::{MOST_CONTENT, MOST_TARGETS, WRITABLE_FORMATS};
 /// Lines and names in a sentence are counted, not listed, beyond this.
 const NAMED: usize = 3;
 
+/// A document before or after: what it says, and what is known of it.
+type Side = Option<(String, Document)>;
+
 /// What a call would change.
 pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Result<Plan, Failure> {
     let wanted = Wanted::of(call.action.name, &call.arguments)?;
@@ -90,7 +93,7 @@ async fn target(
         return Err(Failure::invalid(format!("`{path}` says that already")));
     }
     let facets = facets(folder, path, (&before, &after))?;
-    let image = |side: Option<(String, Document)>| side.map(|(text, _)| Image::Text(text));
+    let image = |side: Side| side.map(|(text, _)| Image::Text(text));
     Ok(Target {
         resource: path.to_owned(),
         facets,
@@ -101,11 +104,7 @@ async fn target(
 
 /// A document's text and what is known of it, if the view admits it. One that is hidden, and one that
 /// is no text, are as though they were not there: then applying finds them, and changes nothing.
-async fn before(
-    folder: &Arc<Folder>,
-    view: &View,
-    path: &str,
-) -> Result<Option<(String, Document)>, Failure> {
+async fn before(folder: &Arc<Folder>, view: &View, path: &str) -> Result<Side, Failure> {
     let (reader, name) = (folder.clone(), path.to_owned());
     let read = folder.turns.block(move || reader.source.read(&name)).await;
     let content = match read {
@@ -156,7 +155,7 @@ async fn after_document(
 fn facets(
     folder: &Folder,
     path: &str,
-    (before, after): (&Option<(String, Document)>, &Option<(String, Document)>),
+    (before, after): (&Side, &Side),
 ) -> Result<BTreeMap<String, String>, Failure> {
     let labels = &folder.context.labels;
     let rank = |document: &Document| labels.rank(document.label());

@@ -21,7 +21,7 @@ pub(super) async fn take(
         let taken = match step {
             Step::Keep(plan, caps) => {
                 for cap in caps {
-                    if count_effects(&mut *together, &cap.count).await? >= cap.most {
+                    if count_effects(&mut together, &cap.count).await? >= cap.most {
                         together.rollback().await?;
                         return Ok(Err(cap.told.clone()));
                     }

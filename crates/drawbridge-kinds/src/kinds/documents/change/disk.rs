@@ -205,7 +205,9 @@ fn failed(error: Errno, name: &str) -> Failure {
                 .to_owned()
         }
         // A link as the last part of the path is told as no folder.
-        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => format!("`{name}` is behind a link; links are not followed"),
+        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => {
+            format!("`{name}` is behind a link; links are not followed")
+        }
         error => format!("`{name}` cannot be used: {error}"),
     };
     Failure::new(Status::Unavailable, told)

@@ -204,6 +204,7 @@ fn nothing_leads_out_of_the_folder() {
 
 /// Everything that a crash can leave behind is brought to an end that is told truly.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one row for each case")]
 fn what_a_crash_leaves_behind_is_settled() {
     let name = aside("key", 0);
     type Case = (
