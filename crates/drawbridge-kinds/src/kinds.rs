@@ -3,8 +3,7 @@
 use drawbridge_core::connector::Kind;
 
 pub mod documents;
+mod sql;
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[
-    &documents::Documents, //
-];
+pub static KINDS: &[&dyn Kind] = &[&documents::Documents, &sql::Sql];

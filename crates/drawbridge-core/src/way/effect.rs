@@ -104,6 +104,9 @@ impl Passage<'_> {
             let kept = self.kept(plan, Stage::Draft, None);
             return self.keep(kept, Vec::new()).await.map_err(down);
         }
+        if let Err(failure) = self.grants(plan.power) {
+            return self.answer(Err(failure)).await;
+        }
         let mut passage = self;
         for _ in 0..TRIES {
             let judged = passage.judge(Some(&plan)).await?;
@@ -138,6 +141,27 @@ impl Passage<'_> {
     async fn plan(&self, view: &View) -> Result<Plan, Failure> {
         let plan = self.connector()?.plan(self.call, view).await?;
         bounded(plan)
+    }
+
+    /// Whether the caller may use the power of the plan, where that is another than the action's:
+    /// adding a row where there is none may turn out to be a change of one that is there.
+    fn grants(&self, power: Power) -> Result<(), Failure> {
+        let call = self.call;
+        let mut actions = self
+            .bridge
+            .actions
+            .iter()
+            .filter(|action| action.power == power);
+        let offered = |action| {
+            self.bridge
+                .rules
+                .offers(&call.caller, &call.connector, action)
+        };
+        if power == call.action.power || actions.any(|action| offered(action)) {
+            return Ok(());
+        }
+        let told = format!("this would `{power}`, and no rule allows you that");
+        Err(Failure::new(Status::Denied, told))
     }
 
     /// A gate let it through: intent, effect, outcome.
