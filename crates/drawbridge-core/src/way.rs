@@ -1,18 +1,15 @@
 //! The one way through. Every door calls [`Way::pass`], or [`Way::refuse`] where there is nothing
 //! to pass; there is no second way.
 
+mod bridge;
 mod effect;
 mod person;
 mod told;
+mod watch;
 mod work;
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use futures_util::{
-    FutureExt,
-    future::{Either, select},
-};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -21,62 +18,17 @@ use crate::{
         Answer, Failure, Found, Status,
         shape::{Shaped, failed, shape},
     },
-    call::{Action, Call, Caller, Power},
+    call::{Call, Caller, Power},
     connector::{Clock, Connector},
-    decide::{Decision, Limiter, RuleBook, Turn, View},
-    file::{ConnectorFile, Content, EffectLimits, Labels},
-    lifecycle::Standing,
+    decide::{Decision, Turn, View},
+    file::{Content, Labels},
     log::{Kept, Log, LogDown, Record, Recorded, Seal, Unwritten},
     plan::{KeptPlan, Plans, Step},
 };
 
-/// One connector as it stands at this moment. Never changed: a new standing is a new bridge.
-pub struct Bridge {
-    /// The approved file.
-    pub file: Arc<ConnectorFile>,
-    /// The content hash of the approved file.
-    pub revision: Arc<str>,
-    /// Whether it may be used.
-    pub standing: Standing,
-    /// What it offers.
-    pub actions: Arc<[Arc<Action>]>,
-    /// The rules in force.
-    pub rules: Arc<RuleBook>,
-    /// Its limits, with what was used of them.
-    pub limiter: Arc<Limiter>,
-    /// The way to the system; why there is none, where it could not be opened.
-    pub connector: Result<Arc<dyn Connector>, String>,
-    /// The largest answer, in bytes.
-    pub answer_bytes: usize,
-    /// The labels of this gateway, in order.
-    pub labels: Arc<Labels>,
-    /// Limits on effects, and the most targets of one plan.
-    pub effects: (EffectLimits, u32),
-    /// Who stopped every effect of every connector, when and why, while they are stopped.
-    pub halted: Option<Standing>,
-    /// The gateway's own address: plans are looked at below it.
-    pub address: Arc<str>,
-}
-
-impl Bridge {
-    /// Whether calls may go through; `effect`: calls that change something.
-    ///
-    /// # Errors
-    /// [`Status::Unavailable`] with who stopped it, when and why.
-    pub fn admits(&self, effect: bool) -> Result<(), Failure> {
-        self.standing.admits()?;
-        match self.halted.as_ref().filter(|_| effect) {
-            None => Ok(()),
-            Some(halted) => Err(Failure::new(
-                Status::Unavailable,
-                format!(
-                    "every effect of every connector was stopped by {} at {}: {}",
-                    halted.by, halted.at, halted.reason
-                ),
-            )),
-        }
-    }
-}
+pub use bridge::Bridge;
+pub use watch::{Moment, Watch};
+use watch::{Work, until};
 
 /// The one way through.
 #[derive(Clone)]
@@ -101,31 +53,6 @@ pub struct Lent {
     pub ids: fn() -> String,
     /// The gateway's own id, another each time it starts.
     pub gateway: Arc<str>,
-}
-
-/// How far a call has come, when something may end it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// Nothing is done yet: it also ends when its client is gone.
-    Asking,
-    /// An effect is being applied: it ends when its connector is stopped, or when it takes too long.
-    Applying,
-    /// The target is asked what came of an effect: it ends when that takes too long.
-    Settling,
-}
-
-/// What can end a call, or make what was decided void.
-#[async_trait]
-pub trait Watch: Send + Sync {
-    /// Resolves when the call must end, to what the caller is told.
-    async fn ended(&self, moment: Moment) -> Failure;
-
-    /// Why what the call was decided by no longer stands, if something in force changed up to this
-    /// version ([`crate::log::Appended::version`]).
-    async fn overtaken(&self, version: u64) -> Option<Failure>;
-
-    /// The longest that applying and settling may take together.
-    fn longest(&self) -> Duration;
 }
 
 /// One call on its way.
@@ -442,45 +369,4 @@ pub struct Act<'a> {
     /// Whether the record keeps arguments and result: for acts that people must be able to read
     /// later, such as the reason for a pause. Never where a secret is among them.
     pub in_full: bool,
-}
-
-/// What came of work that something may stop.
-enum Work<T> {
-    /// It ended by itself.
-    Done(Result<T, Failure>),
-    /// It was stopped.
-    Stopped(Failure),
-    /// It broke: a defect of the kind.
-    Broke,
-}
-
-impl<T> Work<T> {
-    /// As an outcome that is told.
-    fn flat(self) -> Result<T, Failure> {
-        match self {
-            Self::Done(outcome) => outcome,
-            Self::Stopped(failure) => Err(failure),
-            Self::Broke => Err(broke()),
-        }
-    }
-}
-
-fn broke() -> Failure {
-    Failure::new(
-        Status::Failed,
-        "the connector broke; its owner finds the cause in the gateway's trace",
-    )
-}
-
-/// What comes of the work, unless it is stopped before; also of work that breaks.
-async fn until<T>(
-    stop: impl Future<Output = Failure> + Send,
-    work: impl Future<Output = Result<T, Failure>> + Send,
-) -> Work<T> {
-    let work = AssertUnwindSafe(work).catch_unwind();
-    match select(pin!(work), pin!(stop)).await {
-        Either::Left((Ok(outcome), _)) => Work::Done(outcome),
-        Either::Left((Err(_), _)) => Work::Broke,
-        Either::Right((failure, _)) => Work::Stopped(failure),
-    }
 }

@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
-    approvals::{Alive, InWork, asked_for},
+    approvals::{Alive, InWork, Lookup, asked_for},
     audit::SignIns,
     clock::SystemClock,
     connectors::{Connectors, Lent, Snapshot},
@@ -55,6 +55,8 @@ pub struct App {
     pub workspace: Workspace,
     /// Seals what clients carry back to say which plan they wait for.
     pub(crate) states: Seal,
+    /// Finds the secrets that drawbridge.yaml leaves to variables.
+    pub(crate) lookup: Lookup,
     /// Which gateways of this workspace run.
     pub(crate) alive: Alive,
     /// Plans that are worked on.
@@ -124,7 +126,7 @@ impl App {
     pub async fn start(
         workspace: Workspace,
         program: PathBuf,
-        store: Option<Secret<String>>,
+        (store, lookup): (Option<Secret<String>>, Lookup),
     ) -> anyhow::Result<Arc<Self>> {
         let gateway = match workspace.read().gateway {
             Ok(gateway) => gateway,
@@ -142,14 +144,8 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let secret = keys.secret.expose();
         let alive = Alive::begin(&state)?;
-        let of_way = way::Lent {
-            clock: clock.clone(),
-            digests: Seal::new(secret, "digest"),
-            plans: Arc::new(store.clone()),
-            ids: new_id,
-            gateway: alive.own().into(),
-        };
-        let way = Way::new(Log::new(journal.clone()), of_way);
+        let log = Log::new(journal.clone());
+        let way = way(log, (&store, &clock), (secret, &alive));
         let lent = Lent {
             program,
             seal: Seal::new(secret, "cursor"),
@@ -176,6 +172,7 @@ impl App {
             public_key,
             workspace,
             states: Seal::new(secret, "state"),
+            lookup,
             alive,
             in_work: InWork::default(),
             wake: Notify::new(),
@@ -198,6 +195,8 @@ impl App {
             .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
         self.tasks
             .spawn(crate::approvals::keep(self.clone(), self.stop.clone()));
+        self.tasks
+            .spawn(crate::approvals::tell(self.clone(), self.stop.clone()));
     }
 
     /// Ends running calls and background work.
@@ -290,8 +289,11 @@ impl App {
             reason: "the caller asked for it".to_owned(),
             in_full: false,
         };
+        let asked = self.store.kept_plan(plan).await.map_err(LogDown::because)?;
+        let asked = asked.is_some_and(|asked| asked_for(caller, &asked));
+        // Who asked is told of what stands in its place, too: what was edited, or sent on.
         let plan = self.newest(plan).await.map_err(LogDown::because)?;
-        let Some(plan) = plan.filter(|plan| asked_for(caller, plan)) else {
+        let Some(plan) = plan.filter(|_| asked) else {
             let none = Failure::not_found("you asked for no such plan");
             return self.way.note(act, Err(none), began).await;
         };
@@ -338,6 +340,22 @@ impl App {
         };
         self.way.refuse(refused, refusal.failure, began).await
     }
+}
+
+/// The one way through.
+fn way(
+    log: Log,
+    (store, clock): (&Store, &Arc<dyn Clock>),
+    (secret, alive): (&[u8], &Alive),
+) -> Way {
+    let lent = way::Lent {
+        clock: clock.clone(),
+        digests: Seal::new(secret, "digest"),
+        plans: Arc::new(store.clone()),
+        ids: new_id,
+        gateway: alive.own().into(),
+    };
+    Way::new(log, lent)
 }
 
 /// How many plans that stand in each other's place are followed.

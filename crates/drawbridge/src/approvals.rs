@@ -2,6 +2,7 @@
 //! gateway left behind, and drops what need not be kept.
 
 mod alive;
+mod notify;
 
 use std::{
     collections::HashSet,
@@ -29,6 +30,8 @@ use crate::{
 
 pub(crate) use crate::operate::asked_for;
 pub(crate) use alive::Alive;
+pub use notify::Lookup;
+pub(crate) use notify::tell;
 
 /// How often it is looked what must be done.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -369,7 +369,7 @@ async fn start(workspace: &Workspace) -> anyhow::Result<std::sync::Arc<App>> {
         .ok()
         .and_then(|file| file.store.strip_prefix("env:").map(str::to_owned));
     let url = store.map(|name| in_variable(&name)).transpose()?;
-    App::start(workspace.clone(), std::env::current_exe()?, url).await
+    App::start(workspace.clone(), std::env::current_exe()?, (url, variable)).await
 }
 
 #[expect(

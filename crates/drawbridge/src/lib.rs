@@ -1,7 +1,7 @@
 //! The gateway: doors, identity, store, lifecycle.
 
 pub mod app;
-mod approvals;
+pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod cli;

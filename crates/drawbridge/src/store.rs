@@ -2,6 +2,7 @@
 
 mod file;
 mod lifecycle;
+mod notices;
 mod place;
 mod plans;
 mod reading;
@@ -25,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use file::StoreFile;
 pub use lifecycle::{Review, Revision, Standing};
+pub use notices::Notice;
 pub use place::Place;
 use place::Use;
 pub use plans::PlanFilter;
@@ -261,6 +263,11 @@ fn migrations() -> Migrator {
             include_str!("store/migrations/0002_find_records.sql"),
         ),
         migration(3, "plans", include_str!("store/migrations/0003_plans.sql")),
+        migration(
+            4,
+            "notices",
+            include_str!("store/migrations/0004_notices.sql"),
+        ),
     ])
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConnectorFile, Fault, GatewayFile, Labels, Only, Who,
+    ConnectorFile, Fault, GatewayFile, Labels, Only, Security, Who,
     gates::check_gate,
     schema::{nearest, unknown_key},
 };
@@ -54,6 +54,7 @@ pub(super) fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
         ));
     }
     wrong.extend(check_oidc(file));
+    wrong.extend(check_notifications(file));
     let roles = [
         ("owner", &file.roles.owner),
         ("reviewer", &file.roles.reviewer),
@@ -69,6 +70,70 @@ pub(super) fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
                 }
                 _ => wrong.extend(unknown_who(&at, who, file)),
             }
+        }
+    }
+    wrong
+}
+
+/// Secrets are named, never written; and what is sent in the open stays on this machine.
+fn check_notifications(file: &GatewayFile) -> Vec<Fault> {
+    let mut wrong = Vec::new();
+    let variable = |value: &str| {
+        value
+            .strip_prefix("env:")
+            .is_some_and(|name| !name.is_empty())
+    };
+    let here = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "::1");
+    let mut secret = |at: String, value: &str| {
+        if !variable(value) {
+            let mend = "write `env:NAME` for a variable that holds it";
+            wrong.push(Fault::new(
+                at,
+                "a secret does not belong in this file",
+                mend,
+            ));
+        }
+    };
+    if let Some(password) = file
+        .notifications
+        .email
+        .as_ref()
+        .and_then(|email| email.password.as_ref())
+    {
+        secret("/notifications/email/password".to_owned(), password);
+    }
+    for (index, webhook) in file.notifications.webhooks.iter().enumerate() {
+        secret(
+            format!("/notifications/webhooks/{index}/secret"),
+            &webhook.secret,
+        );
+    }
+    if let Some(email) = &file.notifications.email {
+        let parts = email.server.rsplit_once(':');
+        let parts = parts.filter(|(_, port)| port.parse::<u16>().is_ok());
+        match parts {
+            None => wrong.push(Fault::new(
+                "/notifications/email/server",
+                format!("`{}` is no host and port", email.server),
+                "write it like `smtp.acme.example:587`",
+            )),
+            Some((host, _)) if email.security == Security::None && !here(host) => {
+                wrong.push(Fault::new(
+                    "/notifications/email/security",
+                    "what is sent to another machine must be protected",
+                    "write `starttls` or `tls`",
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    for (index, webhook) in file.notifications.webhooks.iter().enumerate() {
+        if !is_safe_issuer(&webhook.url) {
+            wrong.push(Fault::new(
+                format!("/notifications/webhooks/{index}/url"),
+                "a webhook must be reached by https",
+                "write `https://…`; plain http is only for one on this machine",
+            ));
         }
     }
     wrong

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, time::Duration}
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{approval::EffectLimits, connector::Who, duration::Span};
+use super::{approval::EffectLimits, connector::Who, duration::Span, notifications::Notifications};
 
 /// The gateway: `drawbridge.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,9 @@ pub struct GatewayFile {
     /// Limits for every connector that sets none of its own.
     #[serde(default)]
     pub limits: Limits,
+    /// How people are told that something waits for them.
+    #[serde(default)]
+    pub notifications: Notifications,
 }
 
 /// One person under `people`.
@@ -61,6 +64,9 @@ pub struct PersonFile {
     /// The name to show.
     #[serde(default)]
     pub name: Option<String>,
+    /// Where e-mail reaches them. Default: the id, where it is an address.
+    #[serde(default)]
+    pub email: Option<String>,
     /// The `sub` by which the organisation's sign-in knows them. Without it, no token of the sign-in
     /// speaks for them: nobody becomes one of these people by a claim that happens to be equal.
     #[serde(default)]

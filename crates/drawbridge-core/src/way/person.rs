@@ -1,6 +1,6 @@
 //! What people do with kept plans: look at how one ended, edit it, take an effect back.
 
-use super::{Act, Began, Bridge, Moment, Watch, Way, effect::bounded, told::told, until};
+use super::{Act, Began, Bridge, Moment, Watch, Way, effect::bounded, told::told, watch::until};
 use crate::{
     answer::{Failure, Status},
     call::{Call, Caller},

@@ -4,9 +4,9 @@
 use serde_json::json;
 
 use super::{
-    Bridge, Moment, Watch, Way, Work,
+    Bridge, Moment, Watch, Way,
     effect::{approved_by, bounded},
-    until,
+    watch::{Work, broke, until},
 };
 use crate::{
     answer::{Failure, Status},
@@ -107,7 +107,7 @@ impl Way {
                 return begun.failed(&failure, self.clock.now());
             }
             Work::Done(Err(failure)) | Work::Stopped(failure) => failure,
-            Work::Broke => super::broke(),
+            Work::Broke => broke(),
         };
         let settled = until(watch.ended(Moment::Settling), async {
             Ok(connector.settle(&begun.plan, key).await)

@@ -26,7 +26,7 @@ use drawbridge_core::{
     plan::{Plan, Receipt, Settled},
 };
 use sha2::{Digest, Sha256};
-use sqlx::SqlitePool;
+use sqlx::{Sqlite, pool::PoolConnection};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
@@ -188,7 +188,7 @@ struct Bridge(Arc<Inner>);
 impl Connector for Bridge {
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure> {
         let inner = &self.0;
-        let mut connection = connection(&inner.database.readers).await?;
+        let mut connection = inner.reader().await?;
         fetch::to(
             &inner.tables,
             &mut connection,
@@ -200,7 +200,7 @@ impl Connector for Bridge {
 
     async fn plan(&self, call: &Call, view: &View) -> Result<Plan, Failure> {
         let inner = &self.0;
-        let mut connection = connection(&inner.database.readers).await?;
+        let mut connection = inner.reader().await?;
         planned::plan(&inner.tables, &mut connection, (call, view)).await
     }
 
@@ -209,7 +209,7 @@ impl Connector for Bridge {
         let (inner, plan, key) = (self.0.clone(), plan.clone(), key.id().to_owned());
         let work = async move {
             let _alone = inner.writing.lock().await;
-            let mut connection = connection(&inner.database.writer).await?;
+            let mut connection = inner.writer().await?;
             apply::apply(&inner.tables, &mut connection, (&plan, &key)).await
         };
         let done = self.0.tasks.spawn(work).await;
@@ -223,7 +223,7 @@ impl Connector for Bridge {
         let inner = &self.0;
         let _alone = inner.writing.lock().await;
         let settled = async {
-            let mut connection = connection(&inner.database.writer).await?;
+            let mut connection = inner.writer().await?;
             apply::settle(&inner.tables, &mut connection, (plan, key.id())).await
         };
         settled
@@ -233,14 +233,14 @@ impl Connector for Bridge {
 
     async fn undo(&self, plan: &Plan, receipt: &Receipt) -> Result<Plan, Failure> {
         let inner = &self.0;
-        let mut connection = connection(&inner.database.readers).await?;
+        let mut connection = inner.reader().await?;
         planned::undo(&inner.tables, &mut connection, (plan, receipt)).await
     }
 
     async fn inspect(&self) -> Inspection {
         let inner = &self.0;
         let reached = async {
-            let mut connection = connection(&inner.database.readers).await?;
+            let mut connection = inner.reader().await?;
             database::facts(&mut connection, &inner.tables.scope).await
         };
         let (health, summary, amiss) = match reached.await {
@@ -286,8 +286,14 @@ impl Connector for Bridge {
     }
 }
 
-async fn connection(
-    pool: &SqlitePool,
-) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, Failure> {
-    pool.acquire().await.map_err(down)
+impl Inner {
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, Failure> {
+        self.database.reach().await?;
+        self.database.readers.acquire().await.map_err(down)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Sqlite>, Failure> {
+        self.database.reach().await?;
+        self.database.writer.acquire().await.map_err(down)
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn encode(plan: &KeptPlan) -> Result<String, StoreError> {
     serde_json::to_string(plan).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-fn decode(row: &AnyRow) -> Result<KeptPlan, StoreError> {
+pub(super) fn decode(row: &AnyRow) -> Result<KeptPlan, StoreError> {
     let body: String = row.try_get("body")?;
     serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("a plan: {error}")))
 }

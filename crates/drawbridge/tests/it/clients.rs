@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::bridge::{Bridge, PROGRAM};
 
 /// The tools of somebody who may search the handbook, in the order they are listed.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "drawbridge_connectors",
+    "drawbridge_result",
     "drawbridge_report",
     "handbook_search",
     "handbook_read",

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use crate::desk::{Desk, documents, gateway, write};
 
+/// An action, with arguments that change what is seen, the same of what is hidden, and of nothing.
+type Effect = (&'static str, Value, Value, Value);
+
 /// What the suite must know of a kind to test it.
 struct Stage {
     kind: &'static str,
@@ -33,16 +36,118 @@ struct Stage {
     kill: fn(&Path),
     /// Adds something that cannot be offered.
     spoil: fn(&Path),
+    /// Each effect: arguments that change what is seen, the same of what is hidden, and of what is
+    /// not there.
+    effects: fn() -> Vec<Effect>,
 }
 
 const PEOPLE: &str = "  ann: {name: Ann, groups: [all]}\n  bob: {name: Bob}\n";
 
-static STAGES: &[Stage] = &[Stage {
+static STAGES: &[Stage] = &[DOCUMENTS, SQL];
+
+const SQL: Stage = Stage {
+    kind: "sql",
+    connector: || {
+        let grants = "{who: [\"group:all\"], may: [read, write, update, delete]}, \
+                      {who: [everyone], may: [read, write, update, delete], only: {label: public}}";
+        let table = |label: &str| {
+            format!("{{key: id, fields: [id, what], writable: {{what: {{}}}}, label: {label}}}")
+        };
+        let scope = format!(
+            "tables: {{seen: {}, hidden: {}}}",
+            table("public"),
+            table("restricted")
+        );
+        documents("", &scope, grants)
+            .replace(
+                "kind: documents, folder: documents",
+                "kind: sql, url: \"sqlite:desk.db\"",
+            )
+            .replace(
+                "access: [read, search]",
+                "access: [read, write, update, delete]",
+            )
+    },
+    build: |folder| {
+        fs::write(folder.join("desk.db"), "").unwrap();
+        statement(
+            folder,
+            "CREATE TABLE seen (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO seen VALUES (1, 'seen'); \
+             CREATE TABLE hidden (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO hidden VALUES (1, 'hidden')",
+        );
+    },
+    resources: 2,
+    asked: || {
+        vec![
+            ("describe", json!({})),
+            ("list", json!({"table": "seen"})),
+            ("read", json!({"table": "seen", "key": 1})),
+        ]
+    },
+    hidden: "hidden",
+    seen: "seen",
+    kill: |folder| fs::remove_file(folder.join("desk.db")).unwrap(),
+    spoil: |folder| statement(folder, "DROP TABLE hidden"),
+    effects: || {
+        vec![
+            (
+                "insert",
+                json!({"table": "seen", "values": {"what": "new"}}),
+                json!({"table": "hidden", "values": {"what": "new"}}),
+                json!({"table": "nothing", "values": {"what": "new"}}),
+            ),
+            (
+                "update",
+                json!({"table": "seen", "key": 1, "set": {"what": "new"}}),
+                json!({"table": "hidden", "key": 1, "set": {"what": "new"}}),
+                json!({"table": "nothing", "key": 1, "set": {"what": "new"}}),
+            ),
+            (
+                "upsert",
+                json!({"table": "seen", "key": 2, "values": {"what": "new"}}),
+                json!({"table": "hidden", "key": 1, "values": {"what": "new"}}),
+                json!({"table": "nothing", "key": 1, "values": {"what": "new"}}),
+            ),
+            (
+                "delete",
+                json!({"table": "seen", "key": 1}),
+                json!({"table": "hidden", "key": 1}),
+                json!({"table": "nothing", "key": 1}),
+            ),
+        ]
+    },
+};
+
+/// Runs statements on the database of a stage, from a thread of its own.
+fn statement(folder: &Path, statement: &'static str) {
+    use sqlx::{Connection, Executor};
+    let url = format!("sqlite:{}", folder.join("desk.db").display());
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            connection.execute(statement).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
+const DOCUMENTS: Stage = Stage {
     kind: "documents",
     connector: || {
-        let grants = "{who: [\"group:all\"], may: [read, search]}, \
-                      {who: [everyone], may: [read, search], only: {label: public}}";
-        documents(", rescan_every: 1s", "label: public", grants)
+        let grants = "{who: [\"group:all\"], may: [read, search, draft, write, update, delete]}, \
+                      {who: [everyone], may: [read, search, draft, write, update, delete], only: {label: public}}";
+        documents(
+            ", rescan_every: 1s",
+            "label: public, writable: [\"**\"]",
+            grants,
+        )
+        .replace(
+            "access: [read, search]",
+            "access: [read, search, draft, write, update, delete]",
+        )
     },
     build: |folder| {
         let documents = folder.join("documents");
@@ -73,7 +178,35 @@ static STAGES: &[Stage] = &[Stage {
             "---\nlabel: [\n---\n",
         )
     },
-}];
+    effects: || {
+        vec![
+            (
+                "draft",
+                json!({"path": "new.md", "content": "x"}),
+                Value::Null,
+                Value::Null,
+            ),
+            (
+                "write",
+                json!({"path": "new.md", "content": "x"}),
+                Value::Null,
+                Value::Null,
+            ),
+            (
+                "update",
+                json!({"path": "seen.md", "content": "x"}),
+                json!({"path": "hidden.md", "content": "x"}),
+                json!({"path": "nothing.md", "content": "x"}),
+            ),
+            (
+                "delete",
+                json!({"paths": ["seen.md"]}),
+                json!({"path": "hidden.md"}),
+                json!({"path": "nothing.md"}),
+            ),
+        ]
+    },
+};
 
 async fn each(check: impl AsyncFn(&'static Stage, &Path, Desk)) {
     for stage in STAGES {
@@ -254,6 +387,69 @@ async fn close_stops_the_background_and_later_calls_fail_as_unavailable() {
                 inspection.problem_count == 1
             })
             .await;
+    })
+    .await;
+}
+
+/// Everything in a folder, with the time each file was last changed.
+fn tree(folder: &Path) -> BTreeSet<(String, Vec<u8>, std::time::SystemTime)> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // What the connector derives for itself is not the target.
+            if path.is_dir() && !path.ends_with("state") {
+                folders.push(path);
+            } else if path.is_file() {
+                let time = fs::metadata(&path).unwrap().modified().unwrap();
+                found.insert((path.display().to_string(), fs::read(&path).unwrap(), time));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_plan_changes_nothing_is_the_same_again_and_sees_what_the_view_admits() {
+    each(async |stage, folder, desk| {
+        let before = tree(folder);
+        for (action, seen, hidden, nothing) in (stage.effects)() {
+            let plan = desk.plan("bob", action, seen.clone()).await.unwrap();
+            let again = desk.plan("bob", action, seen).await.unwrap();
+            assert_eq!(plan.digest(), again.digest(), "{} {action}", stage.kind);
+            assert!(!plan.targets.is_empty() && !plan.sentence.is_empty());
+            for target in &plan.targets {
+                assert!(target.facets.contains_key("label"), "{target:?}");
+            }
+            if hidden.is_null() {
+                continue;
+            }
+            let told = |failure: drawbridge_core::answer::Failure| {
+                let message = failure.message.replace("nothing", "hidden");
+                (failure.status, message)
+            };
+            let of_hidden = told(desk.plan("bob", action, hidden).await.unwrap_err());
+            let of_nothing = told(desk.plan("bob", action, nothing).await.unwrap_err());
+            assert_eq!(of_hidden, of_nothing, "{} {action}", stage.kind);
+        }
+        assert_eq!(
+            tree(folder),
+            before,
+            "{}: planning changed something",
+            stage.kind
+        );
+        let tried: BTreeSet<&str> = (stage.effects)()
+            .into_iter()
+            .map(|(action, ..)| action)
+            .collect();
+        let offered = desk
+            .actions()
+            .iter()
+            .filter(|action| action.power.is_effect());
+        for action in offered {
+            assert!(tried.contains(action.name), "{} is not tried", action.name);
+        }
     })
     .await;
 }

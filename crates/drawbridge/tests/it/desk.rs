@@ -7,11 +7,13 @@ use std::{
 };
 
 use drawbridge_core::{
+    answer::{Failure, Status},
     call::{Action, Call, Caller, Door},
     connector::{Clock, Connector, Context, Health, Inspection, Kind},
     decide::{Decision, RuleBook, Ruled},
     file::{ConnectorFile, GatewayFile, read_connector, read_gateway},
     log::Seal,
+    plan::Plan,
 };
 use drawbridge_kinds::kinds::KINDS;
 use jiff::Timestamp;
@@ -149,6 +151,20 @@ impl Desk {
                 "missing": found.missing, "notices": found.notices,
             }),
             Err(failure) => json!({"status": failure.status, "message": failure.message}),
+        }
+    }
+
+    /// What a call would change.
+    pub(crate) async fn plan(
+        &self,
+        person: &str,
+        action: &str,
+        arguments: Value,
+    ) -> Result<Plan, Failure> {
+        let call = self.call(person, action, arguments);
+        match self.rules.decide(&call) {
+            Decision::Allow { view, .. } => self.connector.plan(&call, &view).await,
+            Decision::Deny { told, .. } => Err(Failure::new(Status::Denied, &*told)),
         }
     }
 

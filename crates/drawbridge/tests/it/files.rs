@@ -105,7 +105,7 @@ const CONNECTORS: &[Case] = &[
     (
         "a power the kind has not",
         "access: [read, search]",
-        "access: [read, search, delete]",
+        "access: [read, search, send]",
     ),
     ("no access", "access: [read, search]\n", ""),
     (

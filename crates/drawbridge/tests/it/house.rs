@@ -43,7 +43,9 @@ impl House {
         std::fs::write(keep.path().join("drawbridge.yaml"), file).unwrap();
         let workspace = Workspace::new(keep.path().to_owned());
         let program = PathBuf::from(crate::bridge::PROGRAM);
-        let app = App::start(workspace, program, None).await.unwrap();
+        let app = App::start(workspace, program, (None, |_| None))
+            .await
+            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

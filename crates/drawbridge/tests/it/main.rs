@@ -9,6 +9,7 @@
     reason = "a test that breaks has failed, and a test reads from top to bottom"
 )]
 
+mod acting;
 mod bridge;
 mod checklist;
 mod cli;
@@ -24,7 +25,7 @@ mod formats;
 mod gate;
 mod house;
 mod local;
-mod log;
+pub(crate) mod log;
 mod mutations;
 mod off;
 mod paths;

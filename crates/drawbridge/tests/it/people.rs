@@ -263,6 +263,7 @@ async fn mcp_lists_and_calls_tools_in_every_revision() {
             names,
             [
                 "drawbridge_connectors",
+                "drawbridge_result",
                 "drawbridge_report",
                 "handbook_search",
                 "handbook_read",

@@ -1,6 +1,10 @@
 //! The database: what its tables are, rows by their keys, and one transaction for one effect.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use drawbridge_core::answer::{Failure, Status};
 use sqlx::{
@@ -37,6 +41,7 @@ impl Facts {
 
 /// The database of one connector.
 pub(super) struct Database {
+    file: PathBuf,
     pub(super) readers: SqlitePool,
     pub(super) writer: SqlitePool,
 }
@@ -65,7 +70,23 @@ impl Database {
             .max_connections(1)
             .acquire_timeout(BUSY)
             .connect_lazy_with(options.synchronous(SqliteSynchronous::Full));
-        Ok(Self { readers, writer })
+        Ok(Self {
+            file: file.to_owned(),
+            readers,
+            writer,
+        })
+    }
+
+    /// Whether the file is still there: who holds it open would not notice.
+    ///
+    /// # Errors
+    /// [`Status::Unavailable`].
+    pub(super) async fn reach(&self) -> Result<(), Failure> {
+        let there = tokio::fs::metadata(&self.file).await;
+        there.map(|_| ()).map_err(|error| {
+            let told = "its database is gone; whoever keeps it brings it back";
+            Failure::new(Status::Unavailable, told).with_source(error)
+        })
     }
 
     pub(super) async fn close(&self) {

@@ -85,7 +85,7 @@ pub(super) async fn approval(
 }
 
 /// Says yes to exactly the plan with this digest. It is applied at once when enough have.
-#[utoipa::path(post, path = "/api/v1/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Yes, responses((status = 200, body = Answer), (status = 409, description = "`conflict`: it is another plan by now, or decided already", body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/approvals/{id}/approve", operation_id = "approve_plan", tag = "approvals", params(("id" = String, Path)), request_body = Yes, responses((status = 200, body = Answer), (status = 409, description = "`conflict`: it is another plan by now, or decided already", body = Answer)))]
 pub(super) async fn approve(
     State(app): Gateway,
     Extension(caller): Asker,

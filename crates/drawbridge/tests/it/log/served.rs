@@ -48,6 +48,8 @@ pub(crate) fn long() -> bool {
 pub(crate) struct House {
     pub(crate) folder: PathBuf,
     pub(crate) url: Option<String>,
+    /// A variable that its gateways find set.
+    variable: Option<(&'static str, &'static str)>,
     _keep: Arc<tempfile::TempDir>,
 }
 
@@ -67,6 +69,7 @@ impl House {
         let house = Self {
             folder,
             url,
+            variable: None,
             _keep: Arc::new(keep),
         };
         house.furnish();
@@ -78,6 +81,7 @@ impl House {
         let twin = Self {
             folder: self.folder.with_file_name("twin"),
             url: self.url.clone(),
+            variable: self.variable,
             _keep: self._keep.clone(),
         };
         twin.furnish();
@@ -87,6 +91,12 @@ impl House {
             std::fs::copy(self.state().join("keys").join(name), keys.join(name)).unwrap();
         }
         twin
+    }
+
+    /// The same, whose gateways find a variable set.
+    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variable = Some((name, value));
+        self
     }
 
     fn furnish(&self) {
@@ -120,6 +130,7 @@ impl House {
         if let Some(url) = &self.url {
             command.env("LOG_TEST_STORE", url);
         }
+        command.envs(self.variable);
         command
     }
 

@@ -1,0 +1,77 @@
+//! What can end a call, and what came of work that something may stop.
+
+use std::{panic::AssertUnwindSafe, pin::pin, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+
+use crate::answer::{Failure, Status};
+
+/// How far a call has come, when something may end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing is done yet: it also ends when its client is gone.
+    Asking,
+    /// An effect is being applied: it ends when its connector is stopped, or when it takes too long.
+    Applying,
+    /// The target is asked what came of an effect: it ends when that takes too long.
+    Settling,
+}
+
+/// What can end a call, or make what was decided void.
+#[async_trait]
+pub trait Watch: Send + Sync {
+    /// Resolves when the call must end, to what the caller is told.
+    async fn ended(&self, moment: Moment) -> Failure;
+
+    /// Why what the call was decided by no longer stands, if something in force changed up to this
+    /// version ([`crate::log::Appended::version`]).
+    async fn overtaken(&self, version: u64) -> Option<Failure>;
+
+    /// The longest that applying and settling may take together.
+    fn longest(&self) -> Duration;
+}
+
+/// What came of work that something may stop.
+pub(super) enum Work<T> {
+    /// It ended by itself.
+    Done(Result<T, Failure>),
+    /// It was stopped.
+    Stopped(Failure),
+    /// It broke: a defect of the kind.
+    Broke,
+}
+
+impl<T> Work<T> {
+    /// As an outcome that is told.
+    pub(super) fn flat(self) -> Result<T, Failure> {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Stopped(failure) => Err(failure),
+            Self::Broke => Err(broke()),
+        }
+    }
+}
+
+pub(super) fn broke() -> Failure {
+    Failure::new(
+        Status::Failed,
+        "the connector broke; its owner finds the cause in the gateway's trace",
+    )
+}
+
+/// What comes of the work, unless it is stopped before; also of work that breaks.
+pub(super) async fn until<T>(
+    stop: impl Future<Output = Failure> + Send,
+    work: impl Future<Output = Result<T, Failure>> + Send,
+) -> Work<T> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match select(pin!(work), pin!(stop)).await {
+        Either::Left((Ok(outcome), _)) => Work::Done(outcome),
+        Either::Left((Err(_), _)) => Work::Broke,
+        Either::Right((failure, _)) => Work::Stopped(failure),
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be asked of the gateway itself.
+
+use drawbridge_core::{answer::Status, call::Power, file::Span, log::Record};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use super::{Decision, ExportFormat, PlanQuery};
+
+/// What can be asked of the gateway.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// The connectors the caller may use or look after, with state and freshness.
+    Connectors,
+    /// One of them, whole: file, standing, inspection, problems.
+    Connector { name: String },
+    /// Grades the eight areas of one connector, or of all that the caller looks after.
+    Check { name: Option<String> },
+    /// Stops a connector.
+    Pause { name: String, reason: String },
+    /// Starts it again.
+    Resume { name: String, reason: String },
+    /// Stops it for good.
+    Retire { name: String, reason: String },
+    /// The revision that waits for review, with what it widens and narrows.
+    Revisions { name: String },
+    /// Puts a revision into force.
+    ApproveRevision {
+        name: String,
+        hash: String,
+        reason: String,
+    },
+    /// Kept plans: those that wait for the caller or that they asked for.
+    Approvals(PlanQuery),
+    /// One of them, whole.
+    Approval { id: String },
+    /// Decides on one.
+    Decide { id: String, decision: Decision },
+    /// Makes the plan that takes an applied effect back: by the call's record, or the plan.
+    Undo { call: String, reason: String },
+    /// Stops every effect of every connector.
+    Stop { reason: String },
+    /// Lets effects go on.
+    Start { reason: String },
+    /// Why a call would be allowed or denied.
+    Explain {
+        person: Option<String>,
+        client: Option<String>,
+        tool: String,
+        arguments: Value,
+    },
+    /// Records, the newest first.
+    Records(RecordQuery),
+    /// Every record, as a file.
+    Export {
+        format: ExportFormat,
+        filter: RecordQuery,
+    },
+    /// One record.
+    Record { id: String },
+    /// The proof that one record is on the log.
+    Proof { id: String },
+    /// The newest signed checkpoint and the public key.
+    Checkpoint,
+    /// Tokens: everyone's for an owner, else the caller's own.
+    Tokens,
+    /// Makes a token, shown this once.
+    NewToken {
+        person: Option<String>,
+        client: Option<String>,
+        name: String,
+        expires_in: Option<Span>,
+        personal: bool,
+    },
+    /// Ends a token.
+    RevokeToken { id: String },
+}
+
+/// Which records.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RecordQuery {
+    /// For whom.
+    pub person: Option<String>,
+    /// Through which client.
+    pub client: Option<String>,
+    /// Of which connector.
+    pub connector: Option<String>,
+    /// Which action.
+    pub action: Option<String>,
+    /// With which power.
+    #[param(value_type = Option<String>)]
+    pub power: Option<Power>,
+    /// How it ended.
+    #[param(value_type = Option<String>)]
+    pub status: Option<Status>,
+    /// Not before this time.
+    #[param(value_type = Option<String>)]
+    pub since: Option<Timestamp>,
+    /// Not after this time.
+    #[param(value_type = Option<String>)]
+    pub until: Option<Timestamp>,
+    /// With this text anywhere, in any case.
+    pub text: Option<String>,
+    /// Only after this place, the oldest first.
+    pub after: Option<u64>,
+    /// Only before this place, the newest first.
+    pub before: Option<u64>,
+    /// At most so many. Default 50.
+    pub limit: Option<u32>,
+}
+
+impl Operation {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Connectors => "connectors",
+            Self::Connector { .. } => "connector",
+            Self::Check { .. } => "check",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Retire { .. } => "retire",
+            Self::Revisions { .. } => "revisions",
+            Self::ApproveRevision { .. } => "approve_revision",
+            Self::Approvals(_) => "approvals",
+            Self::Approval { .. } => "approval",
+            Self::Decide { decision, .. } => decision.word(),
+            Self::Undo { .. } => "undo",
+            Self::Stop { .. } => "stop",
+            Self::Start { .. } => "start",
+            Self::Explain { .. } => "explain",
+            Self::Records(_) => "records",
+            Self::Export { .. } => "export",
+            Self::Record { .. } => "record",
+            Self::Proof { .. } => "proof",
+            Self::Checkpoint => "checkpoint",
+            Self::Tokens => "tokens",
+            Self::NewToken { .. } => "new_token",
+            Self::RevokeToken { .. } => "revoke_token",
+        }
+    }
+
+    /// The connector it is about.
+    pub(super) fn connector(&self) -> &str {
+        match self {
+            Self::Connector { name }
+            | Self::Check { name: Some(name) }
+            | Self::Pause { name, .. }
+            | Self::Resume { name, .. }
+            | Self::Retire { name, .. }
+            | Self::Revisions { name }
+            | Self::ApproveRevision { name, .. } => name,
+            Self::Connectors
+            | Self::Check { name: None }
+            | Self::Approvals(_)
+            | Self::Approval { .. }
+            | Self::Decide { .. }
+            | Self::Undo { .. }
+            | Self::Stop { .. }
+            | Self::Start { .. }
+            | Self::Explain { .. }
+            | Self::Records(_)
+            | Self::Export { .. }
+            | Self::Record { .. }
+            | Self::Proof { .. }
+            | Self::Checkpoint
+            | Self::Tokens
+            | Self::NewToken { .. }
+            | Self::RevokeToken { .. } => Record::GATEWAY,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Effects through the doors: planned, decided, applied once, undone.
+
+mod cheats;
+mod crash;
+mod decisions;
+mod firm;
+mod gates;
+mod notices;
+mod off;
+mod races;
+mod undo;
