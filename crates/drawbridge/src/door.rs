@@ -8,6 +8,7 @@ pub mod json;
 pub mod mcp;
 mod metadata;
 pub mod names;
+mod page;
 mod refusal;
 mod serve;
 mod shares;
@@ -56,6 +57,7 @@ pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     Router::new()
         .merge(health::router(app))
         .merge(metadata::router(app))
+        .merge(page::router())
         .merge(api::description(&described))
         .merge(calls)
         .fallback(nothing)

@@ -135,7 +135,10 @@ impl Gates<'_> {
             if let Some(reason) = &gate.deny {
                 return Ok(judged(&rule, Gate::Deny(reason.clone())));
             }
-            let own = self.caps(&gate.limit, &question);
+            let mut own = self.caps(&gate.limit, &question);
+            // What others approved does not use up what goes through by itself.
+            own.iter_mut()
+                .for_each(|cap| cap.count.let_through = Some(rule.clone()));
             if gate.auto && self.reached(&own).await?.is_none() {
                 caps.extend(own);
                 let gate = Gate::Open;
@@ -251,6 +254,7 @@ impl Gates<'_> {
             client: None,
             task: None,
             action: None,
+            let_through: None,
             since,
         }
     }

@@ -237,7 +237,8 @@ impl Day {
     }
 }
 
-/// How many effects there may be. Counted are those that were let through or wait for a decision.
+/// How many effects there may be. Under `system.limits` those count that were let through or wait for
+/// a decision; beside `auto`, those that this gate let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EffectLimits {

@@ -127,6 +127,9 @@ pub struct KeptPlan {
     pub plan: Plan,
     /// Who is asked; none for drafts, and for what a gate let through.
     pub asking: Option<Asking>,
+    /// The gate that let it through without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_through: Option<String>,
     /// Who said yes so far.
     pub voices: Vec<Voice>,
     /// Whether those of `escalate` are asked by now.

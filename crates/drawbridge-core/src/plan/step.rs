@@ -49,6 +49,8 @@ pub struct Count {
     pub task: Option<String>,
     /// With this action.
     pub action: Option<String>,
+    /// Let through by this gate.
+    pub let_through: Option<String>,
     /// Made since.
     pub since: Timestamp,
 }

@@ -112,7 +112,10 @@ impl Passage<'_> {
             let judged = passage.judge(Some(&plan)).await?;
             passage.record.decided.reasons.push(judged.rule.clone());
             let done = match judged.gate {
-                Gate::Open => passage.apply(plan.clone(), judged.caps).await,
+                Gate::Open => {
+                    let by = (judged.rule, judged.caps);
+                    passage.apply(plan.clone(), by).await
+                }
                 Gate::Ask(asking) => {
                     let kept = passage.kept(plan.clone(), Stage::Waiting, Some(asking));
                     passage.keep(kept, judged.caps).await
@@ -165,8 +168,13 @@ impl Passage<'_> {
     }
 
     /// A gate let it through: intent, effect, outcome.
-    async fn apply(&self, plan: Plan, caps: Vec<Cap>) -> Result<Recorded, Unwritten> {
-        let kept = self.kept(plan, Stage::Approved, None);
+    async fn apply(
+        &self,
+        plan: Plan,
+        (rule, caps): (String, Vec<Cap>),
+    ) -> Result<Recorded, Unwritten> {
+        let mut kept = self.kept(plan, Stage::Approved, None);
+        kept.let_through = Some(rule);
         let clearance = Clearance::new(kept.bound.digest.clone());
         let mut begun = kept.begun(self.way.runner(self.watch));
         begun.turn = 0;
@@ -292,6 +300,7 @@ impl Passage<'_> {
             bound: self.bound(plan.digest()),
             plan,
             asking,
+            let_through: None,
             voices: Vec::new(),
             escalated: false,
             created: now,

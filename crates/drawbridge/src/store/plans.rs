@@ -51,6 +51,7 @@ pub(super) async fn count_effects(
         ("client", &count.client),
         ("task", &count.task),
         ("action", &count.action),
+        ("let_through", &count.let_through),
     ];
     let mut values = Vec::new();
     for (column, value) in narrows {

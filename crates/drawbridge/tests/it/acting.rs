@@ -1,6 +1,7 @@
 //! Effects through the doors: planned, decided, applied once, undone.
 
 mod cheats;
+mod clients;
 mod crash;
 mod decisions;
 mod firm;
@@ -9,3 +10,4 @@ mod notices;
 mod off;
 mod races;
 mod undo;
+mod waits;

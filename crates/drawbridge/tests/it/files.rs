@@ -194,6 +194,66 @@ const CONNECTORS: &[Case] = &[
         "approval: [{when: {power: send}, ask: [\"group:staff\"]}]",
     ),
     (
+        "a gate that says nothing",
+        "approval: []",
+        "approval: [{when: {power: read}}]",
+    ),
+    (
+        "a gate that denies and asks",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"group:staff\"], deny: no}]",
+    ),
+    (
+        "a gate that asks a client",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"client:claude\"]}]",
+    ),
+    (
+        "a quorum that nobody can reach",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"group:staff\"], quorum: 20}]",
+    ),
+    (
+        "a limit without letting through",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"group:staff\"], limit: {per_task: 3}}]",
+    ),
+    (
+        "a gate on what a read will find",
+        "approval: []",
+        "approval: [{when: {power: read, folder: hr}, ask: [\"group:staff\"]}]",
+    ),
+    (
+        "a gate on a facet that is none",
+        "approval: []",
+        "approval: [{when: {power: read, foldr: hr}, ask: [\"group:staff\"]}]",
+    ),
+    (
+        "a gate on a label that is none",
+        "approval: []",
+        "approval: [{when: {power: read, label: {at_least: secret}}, ask: [\"group:staff\"]}]",
+    ),
+    (
+        "an escalation that comes too late",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"group:staff\"], expires: 1h, escalate: {after: 2h, to: [\"group:staff\"]}}]",
+    ),
+    (
+        "an escalation to nobody there is",
+        "approval: []",
+        "approval: [{when: {power: read}, ask: [\"group:staff\"], escalate: {after: 2h, to: [\"group:stuff\"]}}]",
+    ),
+    (
+        "hours in a zone that is none",
+        "approval: []",
+        "approval: [{when: {power: read, hours: {from: \"18:00\", zone: Mars/Base}}, ask: [\"group:staff\"]}]",
+    ),
+    (
+        "a time of day that is none",
+        "approval: []",
+        "approval: [{when: {power: read, hours: {from: \"25:00\"}}, ask: [\"group:staff\"]}]",
+    ),
+    (
         "a gate that asks nobody there is",
         "approval: []",
         "approval: [{when: {power: read}, ask: [\"group:stuff\"]}]",
@@ -282,6 +342,21 @@ const GATEWAYS: &[Case] = &[
     ),
     ("no operator", "operator: olga@acme.example\n", ""),
     ("an address without a port", "127.0.0.1:0", "127.0.0.1"),
+    (
+        "a mail password in the file",
+        "address:",
+        "notifications: {email: {server: \"mail.acme.example:587\", from: a@acme.example, user: a, password: hunter2}}\naddress:",
+    ),
+    (
+        "mail in the open to another machine",
+        "address:",
+        "notifications: {email: {server: \"mail.acme.example:25\", from: a@acme.example, security: none}}\naddress:",
+    ),
+    (
+        "a webhook in the open, with its secret in the file",
+        "address:",
+        "notifications: {webhooks: [{url: \"http://hooks.acme.example\", secret: whsec_abc}]}\naddress:",
+    ),
     (
         "a store with a password in the file",
         "address:",

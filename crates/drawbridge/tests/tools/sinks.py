@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import sys
 import threading
 
@@ -60,8 +61,10 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
 threading.Thread(target=web.serve_forever, daemon=True).start()
-mail = Controller(Mail(), hostname="127.0.0.1", port=0)
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+mail = Controller(Mail(), hostname="127.0.0.1", port=port)
 mail.start()
-port = mail.server.sockets[0].getsockname()[1]
 print(json.dumps([port, web.server_port]), flush=True)
 threading.Event().wait()

@@ -157,6 +157,7 @@ impl KeptPlan {
             bound,
             plan,
             asking: Some(asking),
+            let_through: None,
             voices: Vec::new(),
             escalated: false,
             created: now,

@@ -14,6 +14,8 @@ CREATE TABLE plans (
     again BIGINT NOT NULL,
     -- 1 where it counts as an effect.
     counts BIGINT NOT NULL,
+    -- The gate that let it through without asking.
+    let_through TEXT,
     created BIGINT NOT NULL,
     -- When something must be done about it.
     due BIGINT,

@@ -43,8 +43,8 @@ pub(super) async fn take(
 async fn keep(transaction: &mut AnyConnection, plan: &KeptPlan) -> Result<bool, StoreError> {
     let kept = sqlx::query(
         "INSERT INTO plans (id, turn, stage, connector, action, person, client, task, token, same, \
-         again, counts, created, due, news, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         again, counts, let_through, created, due, news, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT DO NOTHING",
     )
     .bind(&plan.id)
@@ -59,6 +59,7 @@ async fn keep(transaction: &mut AnyConnection, plan: &KeptPlan) -> Result<bool, 
     .bind(&plan.same)
     .bind(i64::from(answers_again(plan)))
     .bind(i64::from(plan.counts()))
+    .bind(plan.let_through.as_deref())
     .bind(plan.created.as_microsecond())
     .bind(plan.due().map(jiff::Timestamp::as_microsecond))
     .bind(i64::from(plan.news))

@@ -305,7 +305,8 @@ async fn what_it_is_bound_to_must_not_change() {
             _ => {
                 let policies = scene.firm.house.folder.join("policies");
                 std::fs::create_dir_all(&policies).unwrap();
-                let rule = "@advice(\"not at all\")\nforbid (principal, action, resource) when { context.arguments has key && false };\n";
+                let rule = "forbid (principal == Drawbridge::Person::\"nobody@x.example\", action, resource);
+";
                 std::fs::write(policies.join("more.cedar"), rule).unwrap();
             }
         }

@@ -90,37 +90,41 @@ impl Firm {
         std::fs::write(self.house.folder.join("drawbridge.yaml"), file).unwrap();
     }
 
-    pub(crate) fn connectors(&self, gates: &str) {
-        let file = |name: &str, system: &str, scope: &str, access: &str| {
-            let text = format!(
-                "connector: {name}\n\
-                 purpose: {{task: Tests, owner: {BOB}, review_every: 90d}}\n\
-                 system: {{{system}}}\n\
-                 scope: {scope}\n\
-                 access: [{access}]\n\
-                 identity: {{account: the tests, approved_by: {BOB}}}\n\
-                 permissions:\n  - {{who: [everyone], may: [{access}]}}\n\
-                 logging: {{keep: 400d}}\n\
-                 approval:\n{gates}\
-                 recovery: {{undo: 7d, pause: [\"group:leads\"]}}\n"
-            );
-            let folder = self.house.folder.join("connectors");
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
-        };
-        file(
-            "notes",
-            "kind: documents, folder: notes",
+    fn connectors(&self, gates: &str) {
+        self.connector(
+            ("notes", "kind: documents, folder: notes"),
             "{include: [\"**/*.md\"], label: internal, writable: [\"**\"]}",
-            "read, search, draft, write, update, delete",
+            ("read, search, draft, write, update, delete", gates),
         );
-        file(
-            "crm",
-            "kind: sql, url: \"sqlite:crm.db\", applied_table: true",
+        self.crm(gates);
+    }
+
+    /// The database alone, with these gates.
+    pub(crate) fn crm(&self, gates: &str) {
+        self.connector(
+            ("crm", "kind: sql, url: \"sqlite:crm.db\", applied_table: true"),
             "{label: internal, tables: {tickets: {key: id, fields: [id, subject, status, amount], \
              writable: {id: {}, subject: {}, status: [open, closed], amount: {min: 0, max: 1000000}}}}}",
-            "read, write, update, delete",
+            ("read, write, update, delete", gates),
         );
+    }
+
+    fn connector(&self, (name, system): (&str, &str), scope: &str, (access, gates): (&str, &str)) {
+        let text = format!(
+            "connector: {name}\n\
+             purpose: {{task: Tests, owner: {BOB}, review_every: 90d}}\n\
+             system: {{{system}}}\n\
+             scope: {scope}\n\
+             access: [{access}]\n\
+             identity: {{account: the tests, approved_by: {BOB}}}\n\
+             permissions:\n  - {{who: [everyone], may: [{access}]}}\n\
+             logging: {{keep: 400d}}\n\
+             approval:\n{gates}\
+             recovery: {{undo: 7d, pause: [\"group:leads\"]}}\n"
+        );
+        let folder = self.house.folder.join("connectors");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
     }
 
     pub(crate) fn notes(&self) -> PathBuf {
@@ -245,10 +249,17 @@ impl Open {
 }
 
 impl Person {
+    pub(crate) fn mcp_url(&self) -> String {
+        format!("{}/mcp", self.url)
+    }
+
     /// What MCP answers to this token.
     pub(crate) async fn mcp(&self) -> u16 {
-        let url = format!("{}/mcp", self.url);
-        let request = self.http.post(url).bearer_auth(&self.token).body("{}");
+        let request = self
+            .http
+            .post(self.mcp_url())
+            .bearer_auth(&self.token)
+            .body("{}");
         request.send().await.unwrap().status().as_u16()
     }
 
