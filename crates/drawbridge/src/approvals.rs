@@ -11,7 +11,7 @@ use std::{
 };
 
 use drawbridge_core::{
-    answer::Found,
+    answer::{Failure, Found, Status},
     call::{Call, Caller},
     lifecycle::State,
     log::{LogDown, Unwritten},
@@ -26,6 +26,7 @@ use tracing::{error, warn};
 use crate::{
     app::{App, new_id},
     connectors::Snapshot,
+    identify::COMMAND_LINE,
 };
 
 pub(crate) use crate::operate::asked_for;
@@ -141,16 +142,18 @@ impl App {
     /// Applies an approved plan, or settles one that was begun. None where it must wait.
     async fn work(&self, plan: &KeptPlan) -> anyhow::Result<Option<KeptPlan>> {
         let snapshot = self.snapshot();
-        let Some(mounted) = snapshot.connectors.get(&plan.connector) else {
-            return Ok(None);
+        let mounted = snapshot.connectors.get(&plan.connector);
+        let here = mounted.filter(|mounted| mounted.bridge.standing.state != State::Retired);
+        let Some(mounted) = here else {
+            return Ok(self.without_connector(plan).await?);
         };
         let caller = snapshot.caller_of(plan);
         if plan.stage == Stage::Applying {
             let watch = self.watch((&snapshot, mounted), &caller, None);
             return Ok(self.way.settle(&mounted.bridge, plan, &watch).await?);
         }
-        if !self.identify.stands(&caller).await? {
-            let told = "the token it was asked for with has ended";
+        if !self.identify.stands(&caller).await? || snapshot.is_nobody(&caller) {
+            let told = "who asked for it may ask for nothing any more";
             let next = plan.ended(Stage::Cancelled, (None, told), self.clock.now());
             self.by_itself("cancel", &next).await?;
             return Ok(Some(next));
@@ -159,6 +162,17 @@ impl App {
         let watch = self.watch((&snapshot, mounted), &caller, call.as_deref());
         let run = self.way.run(&mounted.bridge, call.as_deref(), plan, &watch);
         Ok(run.await?)
+    }
+
+    /// What becomes of a plan whose connector is gone for good: nobody can look what came of it.
+    async fn without_connector(&self, plan: &KeptPlan) -> Result<Option<KeptPlan>, LogDown> {
+        if plan.stage != Stage::Applying {
+            return Ok(None);
+        }
+        let told = "its connector was gone before anybody could look whether it was done";
+        let next = plan.failed(&Failure::new(Status::Unknown, told), self.clock.now());
+        self.by_itself("settle", &next).await?;
+        Ok(Some(next))
     }
 
     /// What becomes of a plan by time alone.
@@ -234,6 +248,12 @@ impl Snapshot {
             caller.person = Arc::new(person);
         }
         caller
+    }
+
+    /// Whether `drawbridge.yaml` no longer knows somebody that only it can know.
+    fn is_nobody(&self, caller: &Caller) -> bool {
+        let ours = caller.token.is_some() || *caller.client == *COMMAND_LINE;
+        ours && self.gateway.person(&caller.person.id).is_none()
     }
 
     /// The call that asked for a plan, as it would be made by now; none where it would be none.

@@ -231,6 +231,8 @@ impl Gates<'_> {
         if let Some(first) = when.first_use {
             let count = Count {
                 action: Some(question.action.to_owned()),
+                // One that only waits is no use of it yet.
+                applied: true,
                 ..self.count(question, Timestamp::UNIX_EPOCH)
             };
             if (self.plans.count(&count).await? == 0) != first {
@@ -254,6 +256,7 @@ impl Gates<'_> {
             client: None,
             task: None,
             action: None,
+            applied: false,
             let_through: None,
             since,
         }

@@ -49,6 +49,8 @@ pub struct Count {
     pub task: Option<String>,
     /// With this action.
     pub action: Option<String>,
+    /// Only those that were applied.
+    pub applied: bool,
     /// Let through by this gate.
     pub let_through: Option<String>,
     /// Made since.

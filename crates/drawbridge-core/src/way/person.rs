@@ -102,7 +102,16 @@ impl Way {
                     return Err(Failure::new(Status::Denied, why));
                 }
             };
-            kept.asked_anew(id, (plan, bound), asking, now)
+            let mut next = kept.asked_anew(id, (plan, bound), asking, now);
+            // Those who were asked later can confirm what they edited, too.
+            if let (true, Some(asking)) = (kept.escalated, &mut next.asking) {
+                next.escalated = true;
+                asking.escalate = kept
+                    .asking
+                    .as_ref()
+                    .and_then(|asking| asking.escalate.clone());
+            }
+            next
         };
         next.arguments = call.arguments.clone();
         next.edited_by = Some(editor.to_owned());

@@ -301,7 +301,11 @@ impl Way {
         record.decided.allowed = plan.status() != Status::Denied;
         record.decided.reasons = reasons.to_vec();
         record.status = plan.status();
-        record.message = plan.ended.as_ref().map(|ended| ended.reason.clone());
+        // What was done is told in a sentence, with values in it, where the file keeps that much.
+        let content = bridge.file.logging.content;
+        let tells = plan.stage != Stage::Applied || content != crate::file::Content::Digest;
+        let ended = plan.ended.as_ref().filter(|_| tells);
+        record.message = ended.map(|ended| ended.reason.clone());
         record.plan = Some(self.planned(plan, bridge.file.logging.content));
         record
     }

@@ -20,7 +20,7 @@ use super::{
     store_down,
 };
 use crate::{app::App, connectors::Snapshot, identify::COMMAND_LINE, store::PlanFilter};
-use shown::{line, sees, whole};
+use shown::{concerns, line, sees, whole};
 
 /// Plans of one answer.
 const PLANS: u32 = 100;
@@ -97,7 +97,7 @@ impl App {
             let whole = page.len() < PLANS as usize;
             filter.before = page.last().map(|last| last.created);
             let seen = page.iter().filter(|plan| sees(snapshot, caller, plan));
-            list.extend(seen.map(|plan| line(caller, plan)));
+            list.extend(seen.map(|plan| line(caller, plan, concerns(snapshot, caller, plan))));
             if whole || list.len() >= PLANS as usize {
                 break;
             }
@@ -118,8 +118,12 @@ impl App {
     ) -> Prepared {
         own_client(caller)?;
         let plan = self.visible_plan(snapshot, caller, id).await?;
-        let found = Found::new(whole(caller, &plan), String::new(), 1);
-        Ok((found, Effect::Nothing))
+        let shown = if concerns(snapshot, caller, &plan) {
+            whole(caller, &plan)
+        } else {
+            line(caller, &plan, false)
+        };
+        Ok((Found::new(shown, String::new(), 1), Effect::Nothing))
     }
 
     pub(super) async fn decide_on(

@@ -60,6 +60,9 @@ pub(super) async fn count_effects(
             statement.push_str(&format!(" AND {column} = ${}", values.len() + 2));
         }
     }
+    if count.applied {
+        statement.push_str(" AND stage = 'applied'");
+    }
     let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(&count.connector)
         .bind(count.since.as_microsecond());

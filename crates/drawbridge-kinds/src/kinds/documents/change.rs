@@ -18,6 +18,8 @@ use drawbridge_core::{
     plan::{Image, Plan, Receipt, Reversal, Settled, Target},
 };
 
+use similar::{ChangeTag, TextDiff};
+
 use super::{
     Folder,
     document::{Document, Stamp},
@@ -208,17 +210,21 @@ fn sentence(power: Power, targets: &[Target]) -> String {
 
 /// How much of a document changes.
 fn lines(target: &Target) -> String {
-    let count = |image: &Option<Image>| match image {
-        Some(Image::Text(text)) => text.lines().count(),
-        Some(Image::Fields(_) | Image::Dropped) | None => 0,
+    let text = |image: &Option<Image>| match image {
+        Some(Image::Text(text)) => text.clone(),
+        Some(Image::Fields(_) | Image::Dropped) | None => String::new(),
     };
-    match (&target.before, &target.after) {
-        (Some(_), Some(_)) => {
-            let (old, new) = (count(&target.before), count(&target.after));
-            format!(" ({old} lines become {new})")
-        }
-        (None, after) => format!(" ({} lines)", count(after)),
-        (before, None) => format!(" ({} lines)", count(before)),
+    let (old, new) = (text(&target.before), text(&target.after));
+    let diff = TextDiff::from_lines(&old, &new);
+    let count = |wanted| {
+        diff.iter_all_changes()
+            .filter(|one| one.tag() == wanted)
+            .count()
+    };
+    match (count(ChangeTag::Insert), count(ChangeTag::Delete)) {
+        (added, 0) => format!(" ({added} lines more)"),
+        (0, removed) => format!(" ({removed} lines less)"),
+        (added, removed) => format!(" ({added} lines in the place of {removed})"),
     }
 }
 

@@ -11,24 +11,28 @@ use crate::connectors::Snapshot;
 
 /// Who asked, who may decide, who looks after the connector, and who audits.
 pub(super) fn sees(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+    concerns(snapshot, caller, plan) || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
+}
+
+/// Who sees what is in it: an auditor sees what happened, not what was in it.
+pub(super) fn concerns(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
     let person = &caller.person;
     let mounted = snapshot.connectors.get(&plan.connector);
     plan.caller.person.id == person.id
         || plan.approvers().any(|who| who.is_person(person))
         || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == person.id)
         || is_owner(snapshot, caller)
-        || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
 }
 
 /// A plan in a list.
-pub(super) fn line(caller: &Caller, plan: &KeptPlan) -> Value {
+pub(super) fn line(caller: &Caller, plan: &KeptPlan, content: bool) -> Value {
     json!({
         "id": plan.id,
         "stage": plan.stage,
         "connector": plan.connector,
         "action": plan.action,
         "power": plan.plan.power,
-        "sentence": plan.plan.sentence,
+        "sentence": if content { plan.plan.sentence.as_str() } else { "" },
         "targets": plan.plan.targets.len(),
         "person": plan.caller.person.id,
         "client": &*plan.caller.client,
@@ -41,7 +45,7 @@ pub(super) fn line(caller: &Caller, plan: &KeptPlan) -> Value {
 
 /// A plan with everything people must see before they decide.
 pub(super) fn whole(caller: &Caller, plan: &KeptPlan) -> Value {
-    let mut data = line(caller, plan);
+    let mut data = line(caller, plan, true);
     let targets: Vec<Value> = plan
         .plan
         .targets
