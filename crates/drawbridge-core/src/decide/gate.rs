@@ -1,6 +1,8 @@
 //! Gates: which one a plan stands before, and what it says.
 
 mod matching;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -14,6 +14,9 @@ use crate::{
     plan::{Plan, Receipt, Stage},
 };
 
+/// For how many seconds an approval stands at least.
+const SHORTEST_S: u64 = 60;
+
 impl KeptPlan {
     /// A yes by this person to exactly this plan.
     ///
@@ -44,6 +47,10 @@ impl KeptPlan {
         let quorum = self.asking.as_ref().map_or(1, |asking| asking.quorum);
         if people.len() >= quorum as usize {
             next.stage = Stage::Approved;
+            // The yes stands as long as the question did: one at the last moment is not lost.
+            let span = self.asking.as_ref().map_or(0, |asking| asking.expires_s);
+            let span = std::time::Duration::from_secs(span.max(SHORTEST_S));
+            next.expires = now.checked_add(span).ok();
         }
         Ok(next)
     }

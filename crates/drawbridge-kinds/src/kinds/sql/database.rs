@@ -57,7 +57,9 @@ impl Database {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)
-            .connect_with(options.clone().read_only(true))
+            // Nothing is changed by what is read; but what a killed writer left in its journal must be
+            // taken back before anybody can read, and who opens for reading only cannot do that.
+            .connect_with(options.clone().pragma("query_only", "on"))
             .await
             .map_err(|error| {
                 let told = format!(

@@ -323,6 +323,46 @@ async fn a_locked_database_is_told_and_nothing_is_changed() {
     stage.apply(&plan, "k").await.unwrap();
 }
 
+/// A writer that is killed in the middle of a commit leaves a journal that must be taken back before
+/// anybody can read.
+#[tokio::test]
+async fn what_a_killed_writer_left_in_its_journal_is_taken_back() {
+    let first = stage(true, "").await;
+    let (file, journal) = (first.file.clone(), first.file.with_extension("db-journal"));
+    let mut other = own(&file).await;
+    // So that pages are written before the commit.
+    other
+        .execute("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN")
+        .await
+        .unwrap();
+    for _ in 0..2_000 {
+        other
+            .execute("INSERT INTO tickets (subject) VALUES (hex(randomblob(200)))")
+            .await
+            .unwrap();
+    }
+    // As the disk is at that moment, for somebody who finds it later.
+    let later = stage(true, "").await;
+    assert!(std::fs::metadata(&journal).unwrap().len() > 512);
+    std::fs::copy(&file, &later.file).unwrap();
+    std::fs::copy(&journal, later.file.with_extension("db-journal")).unwrap();
+    let database = Database::open(&later.file).await.unwrap();
+    let mut reader = database.readers.acquire().await.unwrap();
+    let (facts, amiss) = database::facts(&mut reader, &later.tables.scope)
+        .await
+        .unwrap();
+    assert_eq!((facts.len(), amiss.len()), (2, 0));
+    assert!(
+        reader.execute("DELETE FROM tickets").await.is_err(),
+        "a reader changes nothing"
+    );
+    assert_eq!(
+        later.dump().await.len(),
+        3,
+        "what was never committed is gone"
+    );
+}
+
 #[tokio::test]
 async fn what_changes_more_than_the_plan_says_is_not_done() {
     for more in [

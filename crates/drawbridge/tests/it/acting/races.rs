@@ -49,6 +49,14 @@ fn word(answer: &Value) -> String {
     answer["status"].as_str().unwrap().to_owned()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gateway's clock is this machine's"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 async fn ended(track: &Track, id: &str) -> String {
     let stages = [
         "applied",
@@ -124,15 +132,24 @@ async fn approve_against_withdraw_is_one_or_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn approve_against_expire_is_one_or_the_other() {
-    let track = track("  - {when: {power: write}, ask: [\"group:leads\"], expires: 1s}\n").await;
+    let track = track("  - {when: {power: write}, ask: [\"group:leads\"], expires: 3s}\n").await;
     let (mut stages, mut tasks) = (Vec::new(), tokio::task::JoinSet::new());
     for round in 0..rounds() {
         let (ann, lena) = (track.ann.clone(), track.lena.clone());
         tasks.spawn(async move {
             let id = ann.asks("crm_insert", insert(round)).await;
-            let digest = lena.plan(&id).await["digest"].clone();
-            let wait = 850 + (round % 60) as u64 * 5;
-            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let plan = lena.plan(&id).await;
+            let digest = plan["digest"].clone();
+            let expires: jiff::Timestamp = plan["expires"].as_str().unwrap().parse().unwrap();
+            // Some at once and some too late, whatever the machine does; the others at the last moment.
+            let after = match round % 8 {
+                0 => -3_000,
+                1 => 1_500,
+                _ => (round % 40) as i64 * 5 - 150,
+            };
+            let at = expires + jiff::SignedDuration::from_millis(after);
+            let wait = at.duration_since(now());
+            tokio::time::sleep(wait.try_into().unwrap_or_default()).await;
             let yes = lena
                 .post(
                     &format!("/approvals/{id}/approve"),
