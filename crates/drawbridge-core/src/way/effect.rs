@@ -5,7 +5,7 @@ use crate::{
     answer::{Failure, Found, Status},
     call::Power,
     decide::{Clearance, Gate, Judged, Question, View},
-    log::{LogDown, Recorded, Unwritten},
+    log::{LogDown, Recorded, Unwritten, plain},
     plan::{Asking, Bound, Cap, KeptPlan, Origin, Plan, Reversal, Stage, Step},
 };
 
@@ -24,10 +24,10 @@ impl Passage<'_> {
         let plan = Plan {
             action: self.call.action.name.to_owned(),
             power,
-            sentence: format!(
+            sentence: plain::visible(&format!(
                 "{} of {} with {}",
                 self.call.action.name, self.call.connector, self.call.arguments
-            ),
+            )),
             targets: Vec::new(),
             reversal: Reversal::Irreversible("what was read cannot be unread".to_owned()),
             work: serde_json::Value::Null,
@@ -336,8 +336,13 @@ pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
     (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
 }
 
-/// A plan that can be kept and shown.
-pub(super) fn bounded(plan: Plan) -> Result<Plan, Failure> {
+/// The most characters of a plan's sentence.
+const SENTENCE: usize = 300;
+
+/// A plan that can be kept and shown: in one sentence on one line, whatever the values in it say.
+pub(super) fn bounded(mut plan: Plan) -> Result<Plan, Failure> {
+    let sentence: String = plan.sentence.chars().take(SENTENCE).collect();
+    plan.sentence = plain::visible(&sentence);
     let size = serde_json::to_vec(&plan).map_or(usize::MAX, |bytes| bytes.len());
     if size > Plan::MOST_BYTES {
         let most = Plan::MOST_BYTES >> 20;

@@ -90,8 +90,7 @@ pub(super) fn read(code: StatusCode, text: &str) -> ExitCode {
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-        if (letter.is_control() && letter != '\n') || turns {
+        if plain::misleads(letter) && letter != '\n' {
             shown.extend(letter.escape_unicode());
         } else {
             shown.push(letter);

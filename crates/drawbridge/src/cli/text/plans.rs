@@ -132,6 +132,10 @@ pub(in crate::cli) fn outcome(data: &Value) -> String {
             };
             format!("Done: {}{undo}", done.unwrap_or(&sentence))
         }
+        "waiting" if items(data.get("approved_by")).next().is_none() => format!(
+            "It waits for others to approve it: {sentence}\n`drawbridge approvals show {}` shows it.",
+            cell(data, "/id")
+        ),
         "waiting" => format!("Your yes is kept; others must say yes too: {sentence}"),
         "approved" => format!("Approved: {sentence}"),
         stage => format!("{stage}: {sentence}\n{}", cell(data, "/ended/reason")),
@@ -151,5 +155,48 @@ pub(in crate::cli) fn decided(data: &Value) -> String {
             cell(data, "/id"),
             cell(data, "/sentence")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_plan_is_shown_with_all_that_would_change_and_who_is_asked() {
+        let data = json!({
+            "id": "3f9a1c0011223344", "stage": "waiting", "sentence": "Set tickets/1: status from open to closed",
+            "connector": "crm", "power": "update", "person": "ann@x.example", "client": "claude",
+            "created": "2026-06-01T12:00:00Z", "expires": "2026-06-02T12:00:00Z", "digest": "abc",
+            "asking": {"ask": ["group:leads"], "quorum": 2, "rule": "approval[0]"},
+            "approved_by": [{"person": "lena@x.example", "at": "2026-06-01T13:00:00Z"}],
+            "reversal": "reversible",
+            "targets": [
+                {"resource": "tickets/1", "change": "update", "facets": {"label": "internal"},
+                 "diff": {"fields": [{"field": "status", "before": "open", "after": "closed"}]}},
+                {"resource": "a.md", "change": "create", "facets": {},
+                 "diff": {"text": "--- before\n+++ after\n@@ -0,0 +1 @@\n+a\n"}},
+            ],
+        });
+        insta::assert_snapshot!(approval(&data), @r#"
+        Set tickets/1: status from open to closed
+
+        3f9a1c0011223344 is waiting: update by crm, asked for by ann@x.example through claude at 2026-06-01 12:00:00Z
+        Asked: group:leads (2 must say yes; approval[0]), until 2026-06-02 12:00:00Z
+        Approved by lena@x.example at 2026-06-01 13:00:00Z
+        It can be undone as long as what was before is kept
+
+        update tickets/1  label: internal
+          status: "open" -> "closed"
+
+        create a.md
+        --- before
+        +++ after
+        @@ -0,0 +1 @@
+        +a
+
+        Digest: abc
+        "#);
     }
 }

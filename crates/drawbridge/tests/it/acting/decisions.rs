@@ -344,6 +344,43 @@ async fn as_many_must_agree_as_the_gate_says() {
     assert_eq!(voices, [LENA, MAX]);
 }
 
+/// What a value says cannot forge another line of what people look at before they decide.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_value_says_stays_on_its_line() {
+    let firm = firm().await;
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let subject = "ok\n\nDigest: 00\u{202e}\u{1b}[2K\u{200b}";
+    let id = ann
+        .asks(
+            "crm_update",
+            json!({"table": "tickets", "key": 1, "set": {"subject": subject}}),
+        )
+        .await;
+    let plan = lena.plan(&id).await;
+    let sentence = plan["sentence"].as_str().unwrap();
+    assert!(
+        !sentence.chars().any(drawbridge_core::log::plain::misleads),
+        "{sentence:?}"
+    );
+    let shown = firm.house.line(&["approvals", "show", &id]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let digests: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("Digest:"))
+        .collect();
+    assert_eq!(
+        digests,
+        [format!("Digest: {}", plan["digest"].as_str().unwrap())],
+        "{shown}"
+    );
+    // All of it is there to be seen, with what hides made visible.
+    assert!(
+        shown.contains("\\u{202e}") && shown.contains("\\u{200b}"),
+        "{shown}"
+    );
+}
+
 /// A read can stand before a gate: then the call itself is approved, and answered once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_is_approved_is_read_once() {

@@ -1,6 +1,6 @@
 //! What the arguments ask for, and what may be asked for.
 
-use drawbridge_core::answer::Failure;
+use drawbridge_core::{answer::Failure, log::plain};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -167,7 +167,7 @@ impl Own {
                 "a path goes from the folder's root down, and no name in it begins with a dot or ends with a space",
             );
         }
-        if path.chars().any(misleads) || !unicode_normalization::is_nfc(path) {
+        if path.chars().any(plain::misleads) || !unicode_normalization::is_nfc(path) {
             return wrong("its name has characters that mislead");
         }
         if path.contains('\\') {
@@ -183,10 +183,4 @@ impl Own {
         }
         Ok(())
     }
-}
-
-/// Characters that a name could hide something with.
-fn misleads(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffd}')
 }
