@@ -25,8 +25,9 @@ use tracing::{error, warn};
 
 use crate::{
     app::{App, new_id},
-    connectors::Snapshot,
+    connectors::{GATEWAY, Snapshot},
     identify::COMMAND_LINE,
+    store::StoreError,
 };
 
 pub(crate) use crate::operate::asked_for;
@@ -36,6 +37,10 @@ pub(crate) use notify::tell;
 
 /// How often it is looked what must be done.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long one who stops effects waits for those that are being applied.
+const ENDED: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have ended.
+const ENDED_LOOK: Duration = Duration::from_millis(10);
 /// How many plans are worked on at once.
 const AT_ONCE: usize = 16;
 /// How long nobody looks again at a plan that must wait for its target.
@@ -162,6 +167,23 @@ impl App {
         let watch = self.watch((&snapshot, mounted), &caller, call.as_deref());
         let run = self.way.run(&mounted.bridge, call.as_deref(), plan, &watch);
         Ok(run.await?)
+    }
+
+    /// Waits until what was being applied when something was stopped has come to its end, on every
+    /// gateway: who stopped it is told once nothing more is done. At most so long as applying may take
+    /// that nobody answers for any more.
+    pub(crate) async fn effects_ended(&self, connector: &str) -> Result<(), StoreError> {
+        let ended = async {
+            loop {
+                let applying = self.store.applying_plans().await?;
+                let meant = |plan: &KeptPlan| connector == GATEWAY || plan.connector == connector;
+                if !applying.iter().any(meant) {
+                    return Ok(());
+                }
+                tokio::time::sleep(ENDED_LOOK).await;
+            }
+        };
+        tokio::time::timeout(ENDED, ended).await.unwrap_or(Ok(()))
     }
 
     /// What becomes of a plan whose connector is gone for good: nobody can look what came of it.

@@ -228,6 +228,12 @@ impl App {
     }
 
     async fn perform(self: &Arc<Self>, effect: Effect, caller: &Caller) -> anyhow::Result<()> {
+        let stopped = match &effect {
+            Effect::Stand(standing) if standing.state != State::Active => {
+                Some(standing.connector.clone())
+            }
+            _ => None,
+        };
         match effect {
             Effect::Nothing => return Ok(()),
             Effect::Turn(steps) => {
@@ -252,6 +258,9 @@ impl App {
         // In force for the next call: nobody waits for a watch.
         self.identify.forget();
         self.connectors.reload().await?;
+        if let Some(connector) = stopped {
+            self.effects_ended(&connector).await?;
+        }
         Ok(())
     }
 }

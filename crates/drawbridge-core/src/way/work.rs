@@ -16,8 +16,8 @@ use crate::{
     plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
 };
 
-/// How often an approved plan is begun again that a crash kept from being applied.
-const ATTEMPTS: u32 = 3;
+/// How often an approved plan is begun that a crash, or a target that is busy, kept from being applied.
+const ATTEMPTS: u32 = 5;
 
 impl Way {
     /// Applies an approved plan, once. `call` is the call that asked for it, as it would be made by
@@ -81,7 +81,10 @@ impl Way {
         let next = match watch.overtaken(appended.version).await {
             // Stopped between the last look and the intent: it is as approved as it was.
             Some(_) => begun.turned(Stage::Approved),
-            None => self.carry_out((bridge, watch), &begun, &key).await,
+            None => {
+                let next = self.carry_out((bridge, watch), &begun, &key).await;
+                again_later(&begun, next)
+            }
         };
         self.outcome(bridge, &next, &reasons).await
     }
@@ -383,10 +386,26 @@ impl Way {
     }
 }
 
+/// What was approved and not done, for a reason that passes, is as approved as it was.
+fn again_later(begun: &KeptPlan, next: KeptPlan) -> KeptPlan {
+    let status = next.ended.as_ref().map(|ended| ended.status);
+    let passes = status.is_some_and(passes);
+    if next.stage != Stage::Failed || !passes || begun.attempts >= ATTEMPTS {
+        return next;
+    }
+    let mut later = begun.turned(Stage::Approved);
+    later.runner = None;
+    later
+}
+
 /// Whether it may be otherwise in a while, so that an approval is not ended by it.
 fn may_pass(failure: &Failure) -> bool {
+    passes(failure.status)
+}
+
+fn passes(status: Status) -> bool {
     matches!(
-        failure.status,
+        status,
         Status::Unavailable | Status::Timeout | Status::Limited | Status::Stale
     )
 }

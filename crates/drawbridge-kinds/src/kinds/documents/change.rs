@@ -4,6 +4,7 @@
 mod disk;
 mod item;
 mod steps;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -15,7 +16,7 @@ use drawbridge_core::{
     call::{Call, Power},
     connector::LABEL,
     decide::View,
-    plan::{Image, Plan, Receipt, Reversal, Settled, Target},
+    plan::{Applied, Image, Plan, Receipt, Reversal, Settled, Target},
 };
 
 use similar::{ChangeTag, TextDiff};
@@ -37,6 +38,16 @@ const NAMED: usize = 3;
 
 /// A document before or after: what it says, and what is known of it.
 type Side = Option<(String, Document)>;
+
+/// What there is before a change.
+enum Before {
+    /// Nothing that the caller may see.
+    Nothing,
+    /// A document.
+    Document(String, Document),
+    /// A document in another encoding: it is read, not changed.
+    NoText,
+}
 
 /// What a call would change.
 pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Result<Plan, Failure> {
@@ -66,7 +77,14 @@ async fn target(
     view: &View,
     (path, edit): (&str, &Edit),
 ) -> Result<Target, Failure> {
-    let before = before(folder, view, path).await?;
+    let before = match before(folder, view, path).await? {
+        Before::Nothing => None,
+        Before::Document(text, document) => Some((text, document)),
+        Before::NoText => {
+            let told = format!("`{path}` is not encoded as UTF-8; a person changes it");
+            return Err(Failure::invalid(told));
+        }
+    };
     let none = || Failure::not_found(format!("there is no document `{path}` that you may see"));
     let (before, after) = match (edit, before) {
         (Edit::Create(_), Some(_)) => {
@@ -105,26 +123,30 @@ async fn target(
 }
 
 /// A document's text and what is known of it, if the view admits it. One that is hidden, and one that
-/// is no text, are as though they were not there: then applying finds them, and changes nothing.
-async fn before(folder: &Arc<Folder>, view: &View, path: &str) -> Result<Side, Failure> {
+/// nobody can tell who may see, are as though they were not there: then applying finds them, and
+/// changes nothing.
+async fn before(folder: &Arc<Folder>, view: &View, path: &str) -> Result<Before, Failure> {
     let (reader, name) = (folder.clone(), path.to_owned());
     let read = folder.turns.block(move || reader.source.read(&name)).await;
     let content = match read {
         Ok(Ok(content)) => content,
-        Ok(Err(Absent::Gone | Absent::Refused(_))) => return Ok(None),
+        Ok(Err(Absent::Gone | Absent::Refused(_))) => return Ok(Before::Nothing),
         Ok(Err(Absent::Unreachable(reason))) => return Err(super::unreachable_source(reason)),
         Err(broke) => return Err(super::unreachable_source(broke.to_string())),
     };
-    let Ok(text) = String::from_utf8(content.bytes.clone()) else {
-        return Ok(None);
-    };
+    let bytes = content.bytes.clone();
     let Ok((document, _)) = sync::document(folder, path, content).await else {
-        return Ok(None);
+        return Ok(Before::Nothing);
     };
     let draft = document.facet("status") == Some("draft");
     let hidden = draft && folder.own.scope.drafts == Shown::Hide;
-    let seen = !hidden && view.admits(&document.resource());
-    Ok(seen.then_some((text, document)))
+    if hidden || !view.admits(&document.resource()) {
+        return Ok(Before::Nothing);
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Before::Document(text, document),
+        Err(_) => Before::NoText,
+    })
 }
 
 /// What a document would be; only one that its caller could see.
@@ -152,8 +174,9 @@ async fn after_document(
     Ok(document)
 }
 
-/// The facets of both sides, and of two labels the more sensitive. Nothing becomes less sensitive by
-/// what an AI writes into it.
+/// What is true of both sides, and of two labels the more sensitive: what becomes another is true of
+/// neither, so that a gate which asks asks, and one which lets through does not. Nothing becomes less
+/// sensitive by what an AI writes into it.
 fn facets(
     folder: &Folder,
     path: &str,
@@ -173,6 +196,9 @@ fn facets(
     }
     let side = after.as_ref().or(before.as_ref());
     let mut facets = side.map_or_else(BTreeMap::new, |(_, document)| document.facets.clone());
+    if let Some((_, old)) = before {
+        facets.retain(|name, value| old.facet(name) == Some(value));
+    }
     let sides = [before, after].into_iter().flatten();
     let highest = labels.highest(sides.map(|(_, document)| document.label()));
     if let Some(label) = highest.map(str::to_owned) {
@@ -245,11 +271,22 @@ pub(super) async fn apply(
         let told = "it broke while it was being done";
         Failure::new(Status::Unknown, told).with_source(broke)
     })??;
-    Ok(Receipt {
+    Ok(receipt(folder, sentence, applied))
+}
+
+/// The receipt. What was changed is looked at, whether or not the watch tells of it.
+fn receipt(folder: &Arc<Folder>, sentence: String, applied: Vec<Applied>) -> Receipt {
+    let paths = applied.iter().map(|one| one.resource.clone()).collect();
+    let (looking, stop) = (folder.clone(), folder.stop.clone());
+    folder.tasks.spawn(async move {
+        stop.run_until_cancelled(sync::refresh(&looking, paths))
+            .await;
+    });
+    Receipt {
         sentence,
         applied,
         work: serde_json::Value::Null,
-    })
+    }
 }
 
 /// Looks whether a plan that was begun was done. Waits for one that is still being done here.
@@ -261,11 +298,9 @@ pub(super) async fn settle(folder: &Arc<Folder>, plan: &Plan, key: &str) -> Sett
     let (disk, key, sentence) = (folder.disk.clone(), key.to_owned(), plan.sentence.clone());
     let work = tokio::task::spawn_blocking(move || steps::settle(&disk, &items, &key));
     match work.await {
-        Ok(Ok(steps::Found::Applied(applied))) => Settled::Applied(Receipt {
-            sentence,
-            applied,
-            work: serde_json::Value::Null,
-        }),
+        Ok(Ok(steps::Found::Applied(applied))) => {
+            Settled::Applied(receipt(folder, sentence, applied))
+        }
         Ok(Ok(steps::Found::NotApplied)) => Settled::NotApplied,
         Ok(Ok(steps::Found::Unknown(why))) => Settled::Unknown(why),
         Ok(Err(failure)) => Settled::Unknown(failure.message),

@@ -182,10 +182,14 @@ async fn check(firm: &Firm, promised: &Promised) {
             "{name} was answered as done and is not there"
         );
     }
-    for name in &promised.approved {
-        assert!(there.contains_key(name), "{name} was approved and is lost");
-    }
     let plans = plans(firm).await;
+    for name in &promised.approved {
+        let plan = plans.iter().find(|plan| named(plan) == *name);
+        assert!(
+            there.contains_key(name),
+            "{name} was approved and is lost: {plan:#?}"
+        );
+    }
     let intents = intents(firm).await;
     let mut applied = BTreeSet::new();
     for plan in &plans {

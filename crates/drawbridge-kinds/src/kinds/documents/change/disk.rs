@@ -12,13 +12,15 @@ use drawbridge_core::answer::{Failure, Status};
 use rustix::{
     fd::OwnedFd,
     fs::{
-        AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, fstat, fsync,
-        openat, openat2, renameat_with, unlinkat,
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Uid, fchmod,
+        fchown, fstat, fsync, openat, openat2, renameat_with, unlinkat,
     },
     io::Errno,
 };
 
 use super::super::source::MOST_BYTES;
+#[cfg(test)]
+use super::steps::tests::step;
 
 /// How the names of files that are only there while something is being done begin. The sync leaves
 /// them out.
@@ -30,9 +32,27 @@ pub(in super::super) fn is_ours(path: &str) -> bool {
     name.starts_with(OURS)
 }
 
-/// The name of a file that is only there while the step `index` of `key` is being done.
+/// The name beside the document `index` of the plan `key`: of what it shall say until the names are
+/// exchanged, and of what it said from then on.
 pub(super) fn aside(key: &str, index: usize) -> String {
     format!("{OURS}{key}-{index}")
+}
+
+/// The name of a file that is still being written.
+pub(super) fn unfinished(aside: &str) -> String {
+    format!("{aside}.part")
+}
+
+/// The name that says how far the plan `key` is.
+pub(super) fn mark(key: &str, word: &str) -> String {
+    format!("{OURS}{key}-{word}")
+}
+
+/// Where tests end or disturb what is being done.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in tests it fails")]
+fn step() -> Result<(), Failure> {
+    Ok(())
 }
 
 /// The folder's disk. One change at a time: who looks what came of one waits for it.
@@ -72,6 +92,17 @@ impl Disk {
             Err(error) => Err(failed(error, above)),
         }
     }
+}
+
+/// What became of a file that was to have another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// It has it.
+    Yes,
+    /// Something else has that name.
+    Taken,
+    /// It is not there.
+    Gone,
 }
 
 /// What is under a name.
@@ -122,58 +153,88 @@ impl Place {
         Ok(There::Bytes(bytes))
     }
 
-    /// Writes a file aside, durably, with the mode of the one it is to stand for.
+    /// Writes a file aside, durably, with mode and owner of the one it is to stand for. Under this
+    /// name there is all of it or nothing.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let part = unfinished(name);
+        let put = self
+            .write_part(&part, text)
+            .and_then(|()| match self.rename(&part, name)? {
+                Moved::Yes => Ok(()),
+                Moved::Taken | Moved::Gone => Err(failed(Errno::EXIST, name)),
+            });
+        if put.is_err() {
+            // Half a file is of no use to anyone; what cannot be removed is when it is looked up.
+            let _ = self.remove(&part);
+        }
+        put
+    }
+
+    fn write_part(&self, part: &str, text: &str) -> Result<(), Failure> {
+        step()?;
+        let stands = self.stat();
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o644);
-        let made = openat(&self.folder, name, flags, mode).map_err(|error| failed(error, name))?;
+        // Nobody reads what replaces a closed file before it is as closed.
+        let mode = if stands.is_some() { 0o600 } else { 0o666 };
+        let made = openat(&self.folder, part, flags, Mode::from_raw_mode(mode))
+            .map_err(|error| failed(error, part))?;
         let mut file = File::from(made);
+        step()?;
         let written = file.write_all(text.as_bytes()).and_then(|()| {
-            if let Some(mode) = self.mode() {
-                fchmod(&file, mode)?;
+            if let Some(stat) = stands {
+                fchmod(&file, Mode::from_raw_mode(stat.st_mode & 0o777))?;
+                let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+                // Only some accounts may give a file away; its group is what then can be kept.
+                let _ = fchown(&file, Some(owner), Some(group))
+                    .or_else(|_| fchown(&file, None, Some(group)));
             }
             file.sync_all()
         });
-        written.map_err(|error| {
-            // Half a file is of no use to anyone.
-            let _ = unlinkat(&self.folder, name, AtFlags::empty());
-            broken(&error, name)
-        })
+        written.map_err(|error| broken(&error, part))
     }
 
-    fn mode(&self) -> Option<Mode> {
+    /// What is known of the document's file, where there is one.
+    fn stat(&self) -> Option<Stat> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(&self.folder, &*self.name, flags, Mode::empty()).ok()?;
-        let stat = fstat(&opened).ok()?;
-        Some(Mode::from_raw_mode(stat.st_mode & 0o777))
+        fstat(&opened).ok()
     }
 
-    /// Puts `from` under the name `to`, if there is nothing; whether there was not.
-    pub(super) fn rename(&self, from: &str, to: &str) -> Result<bool, Failure> {
+    /// Makes an empty file.
+    pub(super) fn touch(&self, name: &str) -> Result<(), Failure> {
+        step()?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(&self.folder, name, flags, Mode::from_raw_mode(0o600));
+        made.map(drop).map_err(|error| failed(error, name))
+    }
+
+    /// Puts `from` under the name `to`, if there is nothing.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<Moved, Failure> {
+        step()?;
         let folder = &self.folder;
         match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(true),
-            Err(Errno::EXIST) => Ok(false),
-            Err(error) => Err(failed(error, to)),
+            Ok(()) => Ok(Moved::Yes),
+            Err(Errno::EXIST) => Ok(Moved::Taken),
+            Err(Errno::NOENT) => Ok(Moved::Gone),
+            Err(error) => Err(unfit(error, to)),
         }
     }
 
-    /// Exchanges two files in one step.
-    pub(super) fn exchange(&self, one: &str, other: &str) -> Result<(), Failure> {
+    /// Exchanges two files in one step; not where one of them is not there.
+    pub(super) fn exchange(&self, one: &str, other: &str) -> Result<Moved, Failure> {
+        step()?;
         let folder = &self.folder;
         match renameat_with(folder, one, folder, other, RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Failure::new(
-                Status::Unavailable,
-                "the folder's file system cannot exchange two files in one step, and without that \
-                 somebody's change could be lost; keep the folder on another file system",
-            )),
-            outcome => outcome.map_err(|error| failed(error, other)),
+            Ok(()) => Ok(Moved::Yes),
+            Err(Errno::NOENT) => Ok(Moved::Gone),
+            Err(error) => Err(unfit(error, other)),
         }
     }
 
     /// Removes a file; also where there is none.
     pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
+        step()?;
         match unlinkat(&self.folder, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(failed(error, name)),
@@ -182,7 +243,20 @@ impl Place {
 
     /// Makes names durable.
     pub(super) fn sync(&self) -> Result<(), Failure> {
+        step()?;
         fsync(&self.folder).map_err(|error| failed(error, "the folder"))
+    }
+}
+
+/// Not every file system renames so that nothing is lost.
+fn unfit(error: Errno, name: &str) -> Failure {
+    match error {
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => Failure::new(
+            Status::Unavailable,
+            "the folder's file system cannot exchange two files in one step, and without that \
+             somebody's change could be lost; keep the folder on another file system",
+        ),
+        error => failed(error, name),
     }
 }
 

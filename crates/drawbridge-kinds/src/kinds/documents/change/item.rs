@@ -41,15 +41,6 @@ impl Item {
         })
     }
 
-    /// The same, taken back.
-    pub(super) fn inverse(&self) -> Self {
-        Self {
-            before: self.after.clone(),
-            after: self.before.clone(),
-            ..self.clone()
-        }
-    }
-
     /// What the receipt says of it.
     pub(super) fn applied(&self) -> Applied {
         let version = |text: &String| {

@@ -3,8 +3,15 @@
 //! A document is never written over. What it shall say is written aside, durably; then two names are
 //! exchanged in one step, and only if what comes out is what the plan says is it removed. So a change
 //! that somebody makes at the same moment comes out too, and is put back.
+//!
+//! Of one document, what stands beside it tells how far it is. Several have a mark: while it says
+//! `began`, what was done is taken back; from `done` on, it is brought to its end. Without evidence
+//! nothing is taken back: it may be what a person did.
 
-use std::sync::PoisonError;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::{collections::BTreeSet, sync::PoisonError};
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -12,12 +19,10 @@ use drawbridge_core::{
 };
 
 use super::{
-    disk::{Disk, Place, There, aside},
+    disk::{Disk, Moved, Place, There, mark},
     item::Item,
+    swap::{Beside, Swap},
 };
-
-/// Where the names of steps that take back begin, so that they are told apart from those they undo.
-const BACK: usize = 100_000;
 
 /// What came of a plan that was begun.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,281 +32,300 @@ pub(super) enum Found {
     Unknown(String),
 }
 
-/// What became of one document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stands {
-    /// It is as it shall be.
-    Done,
-    /// It is as it was, or as somebody else made it.
-    Not,
-    /// Nobody can tell, for this reason.
-    Unclear(String),
-}
-
 /// Does all changes, or none.
 pub(super) fn apply(disk: &Disk, items: &[Item], key: &str) -> Result<Vec<Applied>, Failure> {
     let _alone = disk.alone.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = Work::open(disk, items, key)?;
     // The same key again, or one that a crash cut short: what is there is brought to an end first.
-    match settled(disk, items, key)? {
-        Found::Applied(applied) => return Ok(applied),
-        Found::NotApplied => {}
-        Found::Unknown(why) => return Err(Failure::new(Status::Conflict, why)),
+    match work.found() {
+        Ok(Found::Applied(applied)) => return Ok(applied),
+        Ok(Found::NotApplied) => {}
+        Ok(Found::Unknown(why)) => return Err(work.refused(Status::Conflict, why)),
+        Err(failure) => return Err(work.refused(failure.status, failure.message)),
     }
-    for item in items {
-        let is = match disk.place(&item.path)? {
-            Some(place) => place.look(place.name())?,
-            None if item.before.is_none() => {
+    work.check()?;
+    work.prepare()?;
+    work.publish()
+}
+
+/// Looks what came of a plan that was begun, and brings what is half done to an end.
+pub(super) fn settle(disk: &Disk, items: &[Item], key: &str) -> Result<Found, Failure> {
+    let _alone = disk.alone.lock().unwrap_or_else(PoisonError::into_inner);
+    Work::open(disk, items, key)?.found()
+}
+
+/// Whether every document is as the plan left it.
+pub(super) fn all_are_after(disk: &Disk, items: &[Item]) -> Result<(), Failure> {
+    for swap in Work::open(disk, items, "")?.swaps {
+        if !swap.there()?.is(swap.item.after.as_ref()) {
+            let told = format!(
+                "`{}` was changed since, so it is not taken back",
+                swap.item.path
+            );
+            return Err(Failure::new(Status::Conflict, told));
+        }
+    }
+    Ok(())
+}
+
+/// The changes of one plan.
+struct Work<'a> {
+    swaps: Vec<Swap<'a>>,
+    began: String,
+    done: String,
+}
+
+impl<'a> Work<'a> {
+    fn open(disk: &Disk, items: &'a [Item], key: &str) -> Result<Self, Failure> {
+        let swaps = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| Swap::open(disk, item, (key, index)));
+        Ok(Self {
+            swaps: swaps.collect::<Result<_, _>>()?,
+            began: mark(key, "began"),
+            done: mark(key, "done"),
+        })
+    }
+
+    /// Where the mark is; none for one document, whose change is one step.
+    fn marked(&self) -> Option<&Place> {
+        match self.swaps.as_slice() {
+            [] | [_] => None,
+            [first, ..] => first.place.as_ref(),
+        }
+    }
+
+    fn is_marked(&self, name: &str) -> Result<bool, Failure> {
+        match self.marked() {
+            Some(place) => Ok(place.look(name)? != There::Nothing),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether every document is as the plan says.
+    fn check(&self) -> Result<(), Failure> {
+        for swap in &self.swaps {
+            let item = swap.item;
+            if swap.place.is_none() && item.before.is_none() {
                 let told = format!(
                     "there is no folder for `{}`; somebody makes it first",
                     item.path
                 );
                 return Err(Failure::invalid(told));
             }
-            None => There::Nothing,
-        };
-        if !is.is(item.before.as_ref()) {
-            return Err(changed(item));
-        }
-    }
-    for (index, item) in items.iter().enumerate() {
-        let Err(failure) = one(disk, item, &aside(key, index)) else {
-            continue;
-        };
-        let done = items.get(..index).unwrap_or_default();
-        return match take_back(disk, done, key) {
-            Ok(()) => Err(failure),
-            Err(why) => Err(Failure::new(
-                Status::Unknown,
-                format!("{}; and {}", failure.message, why.message),
-            )),
-        };
-    }
-    Ok(items.iter().map(Item::applied).collect())
-}
-
-/// Takes back what was done of a batch, the last first.
-fn take_back(disk: &Disk, done: &[Item], key: &str) -> Result<(), Failure> {
-    for (index, item) in done.iter().enumerate().rev() {
-        one(disk, &item.inverse(), &aside(key, BACK + index)).map_err(|failure| {
-            let told = format!(
-                "`{}` could not be taken back: {}",
-                item.path, failure.message
-            );
-            Failure::new(Status::Unknown, told)
-        })?;
-    }
-    Ok(())
-}
-
-fn changed(item: &Item) -> Failure {
-    let told = format!("`{}` is no longer as the plan says", item.path);
-    Failure::new(Status::Conflict, told)
-}
-
-/// One change, whole or not at all.
-fn one(disk: &Disk, item: &Item, aside: &str) -> Result<(), Failure> {
-    let place = disk.place(&item.path)?.ok_or_else(|| changed(item))?;
-    match (&item.before, &item.after) {
-        (None, Some(after)) => create(&place, item, (aside, after)),
-        (Some(_), Some(after)) => update(&place, item, (aside, after)),
-        (Some(_), None) => delete(&place, item, aside),
-        (None, None) => Ok(()),
-    }
-}
-
-fn create(place: &Place, item: &Item, (aside, after): (&str, &str)) -> Result<(), Failure> {
-    place.write(aside, after)?;
-    let put = place.rename(aside, place.name());
-    if !matches!(put, Ok(true)) {
-        place.remove(aside)?;
-        put?;
-        return Err(changed(item));
-    }
-    place.sync()
-}
-
-fn update(place: &Place, item: &Item, (aside, after): (&str, &str)) -> Result<(), Failure> {
-    place.write(aside, after)?;
-    if let Err(failure) = place.exchange(aside, place.name()) {
-        place.remove(aside)?;
-        return Err(failure);
-    }
-    if place.look(aside)?.is(item.before.as_ref()) {
-        place.sync()?;
-        place.remove(aside)?;
-        return place.sync();
-    }
-    // Somebody changed it in between: their change goes back to where it was.
-    put_back(place, (aside, after))?;
-    Err(changed(item))
-}
-
-/// Puts what an exchange brought out back under its name, and removes what was put in its place.
-fn put_back(place: &Place, (aside, after): (&str, &str)) -> Result<(), Failure> {
-    place.exchange(aside, place.name())?;
-    if place.look(aside)?.is(Some(&after.to_owned())) {
-        place.sync()?;
-        place.remove(aside)?;
-        return place.sync();
-    }
-    // Somebody wrote it once more, over what was put there. Theirs is the newest, and stays; what
-    // they wrote over is kept beside it.
-    place.exchange(aside, place.name())?;
-    place.sync()?;
-    let told = format!(
-        "`{}` was changed twice at this moment; the newest stays, and the one before is in `{aside}` beside it",
-        place.name()
-    );
-    Err(Failure::new(Status::Conflict, told))
-}
-
-fn delete(place: &Place, item: &Item, aside: &str) -> Result<(), Failure> {
-    if !place.rename(place.name(), aside)? {
-        return Err(changed(item));
-    }
-    if place.look(aside)?.is(item.before.as_ref()) {
-        place.sync()?;
-        place.remove(aside)?;
-        return place.sync();
-    }
-    let back = place.rename(aside, place.name())?;
-    place.sync()?;
-    if !back {
-        let told = format!(
-            "`{}` was changed and made anew at this moment; what it said before is in `{aside}` beside it",
-            place.name()
-        );
-        return Err(Failure::new(Status::Conflict, told));
-    }
-    Err(changed(item))
-}
-
-/// Looks what came of a plan that was begun, and brings what is half done to an end.
-pub(super) fn settle(disk: &Disk, items: &[Item], key: &str) -> Result<Found, Failure> {
-    let _alone = disk.alone.lock().unwrap_or_else(PoisonError::into_inner);
-    settled(disk, items, key)
-}
-
-fn settled(disk: &Disk, items: &[Item], key: &str) -> Result<Found, Failure> {
-    let mut stands = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        // Taking it back may have been cut short, too.
-        let back = aside(key, BACK + index);
-        let inverse = item.inverse();
-        if let Some(place) = disk.place(&item.path)?
-            && place.look(&back)? != There::Nothing
-        {
-            finish(&place, &inverse, &back)?;
-        }
-        stands.push(match disk.place(&item.path)? {
-            Some(place) => finish(&place, item, &aside(key, index))?,
-            None if item.after.is_none() => Stands::Done,
-            None => Stands::Not,
-        });
-    }
-    let unclear: Vec<&String> = stands
-        .iter()
-        .filter_map(|one| match one {
-            Stands::Unclear(why) => Some(why),
-            Stands::Done | Stands::Not => None,
-        })
-        .collect();
-    if let Some(why) = unclear.first() {
-        return Ok(Found::Unknown((*why).clone()));
-    }
-    if stands.iter().all(|one| *one == Stands::Done) {
-        return Ok(Found::Applied(items.iter().map(Item::applied).collect()));
-    }
-    for (index, item) in items.iter().enumerate().rev() {
-        if stands.get(index) == Some(&Stands::Done) {
-            let back = aside(key, BACK + index);
-            if let Err(failure) = one(disk, &item.inverse(), &back) {
-                let told = format!(
-                    "only a part of it was done, and `{}` could not be taken back: {}",
-                    item.path, failure.message
-                );
-                return Ok(Found::Unknown(told));
+            match swap.there()? {
+                there if there.is(item.before.as_ref()) => {}
+                There::Other => {
+                    let told = format!(
+                        "`{}` is no plain file, or it has a second name (a hard link): such a one \
+                         is not changed",
+                        item.path
+                    );
+                    return Err(Failure::new(Status::Conflict, told));
+                }
+                There::Nothing | There::Bytes(_) => return Err(swap.changed()),
             }
         }
+        Ok(())
     }
-    Ok(Found::NotApplied)
-}
 
-/// Brings one change that was cut short to its end, or takes it back.
-fn finish(place: &Place, item: &Item, aside: &str) -> Result<Stands, Failure> {
-    let (is, beside) = (place.look(place.name())?, place.look(aside)?);
-    let (before, after) = (item.before.as_ref(), item.after.as_ref());
-    let done = is.is(after);
-    if beside == There::Nothing {
-        return Ok(match (done, is.is(before)) {
-            (true, _) => Stands::Done,
-            (false, true) => Stands::Not,
-            // Nothing of ours is left, and it is neither as it was nor as it should be.
-            (false, false) if item.before.is_none() => Stands::Not,
-            (false, false) => Stands::Unclear(format!(
-                "`{}` is neither as it was nor as it should be: somebody else changed it, before or after",
-                item.path
-            )),
-        });
+    /// Writes aside what the documents shall say.
+    fn prepare(&self) -> Result<(), Failure> {
+        let prepared = self.swaps.iter().try_for_each(Swap::prepare);
+        prepared.and_then(|()| self.sync()).map_err(|failure| {
+            // Nothing has its name yet.
+            match self.drop_all(Beside::After) {
+                Ok(()) => failure,
+                Err(left) => both(&failure, &left),
+            }
+        })
     }
-    match (before.is_some(), after) {
-        // Its name was not given to it yet.
-        (false, _) => drop_aside(place, aside, if done { Stands::Done } else { Stands::Not }),
-        // It was taken away, and what it said is still here.
-        (true, None) if beside.is(before) => drop_aside(place, aside, Stands::Done),
-        (true, None) => {
-            let back = place.rename(aside, place.name())?;
-            place.sync()?;
-            Ok(if back {
-                Stands::Not
-            } else {
-                Stands::Unclear(format!(
-                    "`{}` was made anew; what it said is in `{aside}`",
-                    item.path
-                ))
-            })
+
+    /// Changes all documents, and takes back what it changed where one is not as planned.
+    fn publish(&self) -> Result<Vec<Applied>, Failure> {
+        let published = self
+            .begin()
+            .and_then(|()| self.swaps.iter().try_for_each(Swap::publish))
+            .and_then(|()| self.sync())
+            // Who had one open may have written into what came out, up to here.
+            .and_then(|()| self.swaps.iter().try_for_each(Swap::verify))
+            .and_then(|()| self.commit());
+        if let Err(failure) = published {
+            return Err(match self.take_back() {
+                Ok(()) => failure,
+                Err(why) => both(&failure, &why),
+            });
         }
-        // The names were exchanged: what it said is beside it.
-        (true, Some(_)) if beside.is(before) && !is.is(before) => drop_aside(
-            place,
-            aside,
-            if done {
-                Stands::Done
-            } else {
-                Stands::Unclear(format!(
-                    "`{}` was changed by somebody right after",
-                    item.path
-                ))
-            },
-        ),
-        // They were not exchanged yet, whether or not all of it was written.
-        (true, Some(_)) if !done => drop_aside(place, aside, Stands::Not),
-        // They were, and brought out what somebody wrote in between.
-        (true, Some(text)) => {
-            put_back(place, (aside, text))?;
-            Ok(Stands::Not)
-        }
+        // From here on it is done, whatever fails.
+        self.finish()
+            .map_err(|failure| Failure::new(Status::Unknown, failure.message))?;
+        Ok(self.receipt())
     }
-}
 
-fn drop_aside(place: &Place, aside: &str, stands: Stands) -> Result<Stands, Failure> {
-    place.sync()?;
-    place.remove(aside)?;
-    place.sync()?;
-    Ok(stands)
-}
-
-/// Whether every document is as the plan left it.
-pub(super) fn all_are_after(disk: &Disk, items: &[Item]) -> Result<(), Failure> {
-    for item in items {
-        let is = match disk.place(&item.path)? {
-            Some(place) => place.look(place.name())?,
-            None => There::Nothing,
+    fn begin(&self) -> Result<(), Failure> {
+        let Some(place) = self.marked() else {
+            return Ok(());
         };
-        if !is.is(item.after.as_ref()) {
-            let told = format!("`{}` was changed since, so it is not taken back", item.path);
-            return Err(Failure::new(Status::Conflict, told));
+        place.touch(&self.began)?;
+        place.sync()
+    }
+
+    fn commit(&self) -> Result<(), Failure> {
+        let moved = match self.marked() {
+            Some(place) => place.rename(&self.began, &self.done)?,
+            None => Moved::Yes,
+        };
+        match (moved, self.swaps.first()) {
+            (Moved::Taken | Moved::Gone, Some(swap)) => Err(swap.changed()),
+            (Moved::Taken | Moved::Gone, None) | (Moved::Yes, _) => Ok(()),
         }
     }
-    Ok(())
+
+    /// Removes what the documents said, and the mark.
+    fn finish(&self) -> Result<(), Failure> {
+        self.sync_mark()?;
+        self.drop_all(Beside::Before)?;
+        self.unmark(&self.done)
+    }
+
+    /// Takes back what was done, the last first. Then what they should say is beside them again: the
+    /// mark goes before that does, so that one that is not beside its document was published.
+    fn take_back(&self) -> Result<(), Failure> {
+        let mut unclear = Vec::new();
+        for swap in self.swaps.iter().rev() {
+            if let Err(failure) = swap.take_back() {
+                unclear.push(failure.message);
+            }
+        }
+        if !unclear.is_empty() {
+            return Err(Failure::new(Status::Unknown, unclear.join("; ")));
+        }
+        self.sync()?;
+        self.unmark(&self.began)?;
+        self.drop_all(Beside::After)
+    }
+
+    /// What came of it; brings it to an end.
+    fn found(&self) -> Result<Found, Failure> {
+        self.swaps.iter().try_for_each(Swap::drop_unfinished)?;
+        if self.is_marked(&self.done)? {
+            return Ok(self.finished());
+        }
+        if self.is_marked(&self.began)? {
+            return Ok(self.taken_back());
+        }
+        if let [swap] = self.swaps.as_slice() {
+            return match swap.beside()? {
+                Beside::Nothing => self.by_state(),
+                Beside::Before => Ok(self.finished()),
+                Beside::After | Beside::Theirs => Ok(self.taken_back()),
+            };
+        }
+        match self.drop_all(Beside::After) {
+            Ok(()) => self.by_state(),
+            Err(failure) => Ok(Found::Unknown(failure.message)),
+        }
+    }
+
+    fn finished(&self) -> Found {
+        match self.finish() {
+            Ok(()) => Found::Applied(self.receipt()),
+            Err(failure) => Found::Unknown(failure.message),
+        }
+    }
+
+    fn taken_back(&self) -> Found {
+        match self.take_back() {
+            Ok(()) => Found::NotApplied,
+            Err(failure) => Found::Unknown(failure.message),
+        }
+    }
+
+    /// What came of it, where nothing of it is left: it was not begun, or was brought to its end.
+    fn by_state(&self) -> Result<Found, Failure> {
+        let (mut before, mut after, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        for swap in &self.swaps {
+            let there = swap.there()?;
+            let path = swap.item.path.as_str();
+            if there.is(swap.item.after.as_ref()) {
+                after.push(path);
+            } else if there.is(swap.item.before.as_ref()) {
+                before.push(path);
+            } else {
+                other.push(path);
+            }
+        }
+        if after.len() == self.swaps.len() {
+            return Ok(Found::Applied(self.receipt()));
+        }
+        if after.is_empty() && !before.is_empty() {
+            return Ok(Found::NotApplied);
+        }
+        let told = [
+            (after, "as it should be"),
+            (before, "as it was"),
+            (other, "as somebody else made it, before or after"),
+        ];
+        let told = told.iter().filter(|(paths, _)| !paths.is_empty());
+        let told: Vec<String> = told
+            .map(|(paths, how)| format!("`{}` is {how}", paths.join("`, `")))
+            .collect();
+        Ok(Found::Unknown(told.join("; ")))
+    }
+
+    /// A refusal before anything is begun; `unknown` where something of an earlier attempt is left.
+    fn refused(&self, status: Status, why: String) -> Failure {
+        let nothing = |swap: &Swap| matches!(swap.beside(), Ok(Beside::Nothing));
+        let unmarked = [&self.began, &self.done]
+            .into_iter()
+            .all(|name| matches!(self.is_marked(name), Ok(false)));
+        let clean = unmarked && self.swaps.iter().all(nothing);
+        Failure::new(if clean { status } else { Status::Unknown }, why)
+    }
+
+    /// Removes what is beside the documents, if it is this.
+    fn drop_all(&self, ours: Beside) -> Result<(), Failure> {
+        let mut clean = true;
+        for swap in &self.swaps {
+            clean &= swap.beside()? == Beside::Nothing;
+            swap.drop_beside(ours)?;
+        }
+        if clean { Ok(()) } else { self.sync() }
+    }
+
+    fn unmark(&self, name: &str) -> Result<(), Failure> {
+        match self.marked() {
+            Some(place) => place.remove(name).and_then(|()| place.sync()),
+            None => Ok(()),
+        }
+    }
+
+    fn sync_mark(&self) -> Result<(), Failure> {
+        self.marked().map_or(Ok(()), Place::sync)
+    }
+
+    /// Makes the names in all folders durable.
+    fn sync(&self) -> Result<(), Failure> {
+        let mut synced = BTreeSet::new();
+        for swap in &self.swaps {
+            let above = swap.item.path.rsplit_once('/').map(|(above, _)| above);
+            if let Some(place) = &swap.place
+                && synced.insert(above)
+            {
+                place.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receipt(&self) -> Vec<Applied> {
+        self.swaps.iter().map(|swap| swap.item.applied()).collect()
+    }
+}
+
+/// A failure that left something behind: it is looked up what came of it.
+fn both(failure: &Failure, left: &Failure) -> Failure {
+    let told = format!("{}; and {}", failure.message, left.message);
+    Failure::new(Status::Unknown, told)
 }

@@ -18,7 +18,7 @@ use drawbridge_core::{
 use proptest::prelude::*;
 
 use super::{
-    disk::{Disk, aside},
+    disk::{Disk, aside, unfinished},
     item::Item,
     steps::{Found, all_are_after, apply, settle},
 };
@@ -67,6 +67,10 @@ fn item(path: &str, before: Option<&str>, after: Option<&str>) -> Item {
     Item::all(&plan).unwrap().remove(0)
 }
 
+fn inverse(of: &Item) -> Item {
+    item(&of.path, of.after.as_deref(), of.before.as_deref())
+}
+
 fn folder() -> (tempfile::TempDir, Disk) {
     let keep = tempfile::tempdir().unwrap();
     let root = keep.path().join("documents");
@@ -83,7 +87,7 @@ fn text_of(tree: &Tree, name: &str) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is done in whichever order: taken back in reverse, all is byte for byte as before.
     #[test]
@@ -116,7 +120,7 @@ proptest! {
         }
         for (turn, items) in done.iter().enumerate().rev() {
             all_are_after(&disk, items).unwrap();
-            let back: Vec<Item> = items.iter().map(Item::inverse).collect();
+            let back: Vec<Item> = items.iter().map(inverse).collect();
             apply(&disk, &back, &format!("u{turn}")).unwrap();
         }
         prop_assert_eq!(tree(&root), at_first);
@@ -214,18 +218,23 @@ fn what_a_crash_leaves_behind_is_settled() {
         Option<&'static str>,
     );
     // What is under the name, what is beside it; before and after of the plan.
-    let cases: [(Case, &str, Option<&str>); 14] = [
-        ((None, Some("ne"), None, Some("new")), "not", None),
+    let cases: [(Case, &str, Option<&str>); 16] = [
+        ((None, None, None, Some("new")), "not", None),
         ((None, Some("new"), None, Some("new")), "not", None),
+        (
+            (Some("theirs"), Some("new"), None, Some("new")),
+            "not",
+            Some("theirs"),
+        ),
         (
             (Some("new"), None, None, Some("new")),
             "applied",
             Some("new"),
         ),
         (
-            (Some("old"), Some("ne"), Some("old"), Some("new")),
-            "not",
-            Some("old"),
+            (Some("theirs"), None, None, Some("new")),
+            "unknown",
+            Some("theirs"),
         ),
         (
             (Some("old"), Some("new"), Some("old"), Some("new")),
@@ -236,6 +245,11 @@ fn what_a_crash_leaves_behind_is_settled() {
             (Some("new"), Some("old"), Some("old"), Some("new")),
             "applied",
             Some("new"),
+        ),
+        (
+            (Some("theirs"), Some("old"), Some("old"), Some("new")),
+            "applied",
+            Some("theirs"),
         ),
         (
             (Some("new"), None, Some("old"), Some("new")),
@@ -269,7 +283,13 @@ fn what_a_crash_leaves_behind_is_settled() {
     for ((is, beside, before, after), found, left) in cases {
         let (keep, disk) = folder();
         let root = keep.path().join("documents");
-        for (name, text) in [("a.md", is), (name.as_str(), beside)] {
+        let part = unfinished(&name);
+        let files = [
+            ("a.md", is),
+            (name.as_str(), beside),
+            (part.as_str(), Some("ha")),
+        ];
+        for (name, text) in files {
             if let Some(text) = text {
                 fs::write(root.join(name), text).unwrap();
             }
@@ -283,14 +303,18 @@ fn what_a_crash_leaves_behind_is_settled() {
         let case = format!("{is:?} {beside:?} {before:?} {after:?}");
         assert_eq!(word, found, "{case}");
         assert_eq!(text_of(&tree(&root), "a.md").as_deref(), left, "{case}");
-        assert!(!root.join(&name).exists(), "{case}");
-        // Looking again finds the same.
-        let again = settle(&disk, &items, "key").unwrap();
-        assert_eq!(
-            matches!(again, Found::Applied(_)),
-            found == "applied",
+        assert!(
+            !root.join(&name).exists() && !root.join(&part).exists(),
             "{case}"
         );
+        // Looking again finds the same; where somebody changed it right after, the first look took
+        // the evidence away.
+        let again = settle(&disk, &items, "key").unwrap();
+        match again {
+            Found::Applied(_) => assert_eq!(found, "applied", "{case}"),
+            Found::NotApplied => assert_eq!(found, "not", "{case}"),
+            Found::Unknown(_) => assert_eq!(left, Some("theirs"), "{case}"),
+        }
     }
 }
 
@@ -318,8 +342,12 @@ fn an_editor_at_the_same_moment_loses_nothing() {
                 for _ in 0..round % 40 * 20 {
                     std::hint::spin_loop();
                 }
-                fs::write(root.join("mine"), "theirs").unwrap();
-                fs::rename(root.join("mine"), root.join("a.md")).unwrap();
+                if round % 2 == 0 {
+                    fs::write(root.join("mine"), "theirs").unwrap();
+                    fs::rename(root.join("mine"), root.join("a.md")).unwrap();
+                } else {
+                    fs::write(root.join("a.md"), "theirs").unwrap();
+                }
             })
         };
         begin.store(true, Ordering::Release);
@@ -336,4 +364,35 @@ fn an_editor_at_the_same_moment_loses_nothing() {
         assert_eq!(tree(&root).len(), 1, "{round}: {:?}", tree(&root));
     }
     assert!(conflicts > 0, "they never met, so nothing was tested");
+}
+
+/// A gateway that ended before it began a batch takes back nothing that a person did meanwhile.
+#[test]
+fn what_a_person_did_by_hand_is_not_taken_back() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    fs::write(root.join("b.md"), "b").unwrap();
+    // A person deleted a.md by hand; the plan was never begun.
+    let items = [item("a.md", Some("a"), None), item("b.md", Some("b"), None)];
+    let before = tree(&root);
+    let _ = settle(&disk, &items, "key").unwrap();
+    assert_eq!(tree(&root), before, "by settle");
+    assert!(apply(&disk, &items, "key").is_err());
+    assert_eq!(tree(&root), before, "by apply");
+}
+
+/// What two people wrote one after the other while names were exchanged is all kept.
+#[test]
+fn no_text_of_a_person_is_dropped_as_ours() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    fs::write(root.join("a.md"), "theirs, newer").unwrap();
+    fs::write(root.join(aside("key", 0)), "theirs").unwrap();
+    let items = [item("a.md", Some("old"), Some("new"))];
+    let before = tree(&root);
+    assert!(matches!(
+        settle(&disk, &items, "key").unwrap(),
+        Found::Unknown(_)
+    ));
+    assert_eq!(tree(&root), before);
 }

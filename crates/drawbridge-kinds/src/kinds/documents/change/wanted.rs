@@ -10,6 +10,10 @@ use super::super::{extract::format_of, part::Own};
 pub(in super::super) const MOST_TARGETS: usize = 100;
 /// The most bytes that one document can be given.
 pub(in super::super) const MOST_CONTENT: usize = 1 << 20;
+/// The most bytes of a path, and of one name in it: beside a document there are others while it is
+/// being changed, which need room.
+const MOST_PATH: usize = 500;
+const MOST_NAME: usize = 200;
 /// Formats that are plain text, so that what is written is what is read.
 pub(in super::super) const WRITABLE_FORMATS: [&str; 4] = ["csv", "html", "md", "txt"];
 
@@ -159,15 +163,18 @@ impl Own {
     pub(in super::super) fn may_change(&self, path: &str) -> Result<(), Failure> {
         let wrong = |why: &str| Err(Failure::invalid(format!("`{path}`: {why}")));
         let parts = || path.split('/');
-        if path.len() > 500 {
-            return Err(Failure::invalid("`path`: it has more than 500 bytes"));
+        if path.len() > MOST_PATH || parts().any(|part| part.len() > MOST_NAME) {
+            let told = format!(
+                "`path`: it has more than {MOST_PATH} bytes, or a name in it more than {MOST_NAME}"
+            );
+            return Err(Failure::invalid(told));
         }
         if parts().any(|part| part.is_empty() || part.starts_with('.') || part.trim() != part) {
             return wrong(
                 "a path goes from the folder's root down, and no name in it begins with a dot or ends with a space",
             );
         }
-        if path.chars().any(plain::misleads) || !unicode_normalization::is_nfc(path) {
+        if path.chars().any(misleads) || !unicode_normalization::is_nfc(path) {
             return wrong("its name has characters that mislead");
         }
         if path.contains('\\') {
@@ -183,4 +190,24 @@ impl Own {
         }
         Ok(())
     }
+}
+
+/// Characters that a name could hide something with: what is not seen, or looks like a space.
+fn misleads(letter: char) -> bool {
+    plain::misleads(letter)
+        || (letter != ' ' && letter.is_whitespace())
+        || matches!(
+            letter,
+            '\u{34f}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+                | '\u{fffc}'
+                | '\u{fffd}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
