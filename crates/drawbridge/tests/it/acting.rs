@@ -4,7 +4,7 @@ mod cheats;
 mod clients;
 mod crash;
 mod decisions;
-mod firm;
+pub(crate) mod firm;
 mod gates;
 mod notices;
 mod off;

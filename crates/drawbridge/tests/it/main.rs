@@ -36,3 +36,4 @@ mod ranking;
 mod sign_in;
 mod store;
 mod tidy;
+mod writing;

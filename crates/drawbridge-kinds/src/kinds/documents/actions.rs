@@ -193,8 +193,8 @@ fn draft() -> Action {
 }
 
 fn write() -> Action {
-    let description = "Creates a document that is not there yet. A person may have to approve it first: the answer \
-                       says so.";
+    let description = "Creates a document that is not there yet, in a folder that is. A person may have to approve it first: the \
+                       answer says so.";
     let input = with(
         json!({"path": path(), "content": content(), "documents": documents()}),
         &[],

@@ -396,3 +396,140 @@ fn no_text_of_a_person_is_dropped_as_ours() {
     ));
     assert_eq!(tree(&root), before);
 }
+
+/// What the tests of a disk of its own are told where it is.
+const OWN_DISK: &str = "DRAWBRIDGE_TEST_DISK";
+
+/// A disk that is full, or that may only be read, changes nothing and leaves nothing behind; and when
+/// there is room again, the same is done.
+#[test]
+fn a_full_disk_and_one_that_is_only_read_change_nothing() {
+    if let Some(root) = std::env::var_os(OWN_DISK) {
+        return on_a_small_disk(Path::new(&root));
+    }
+    let keep = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=256k,nr_inodes=12 tmpfs \"$1\" && exec \"$0\" --exact \
+                  kinds::documents::change::tests::a_full_disk_and_one_that_is_only_read_change_nothing";
+    let started = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(keep.path())
+        .env(OWN_DISK, keep.path())
+        .output();
+    let told = format!("{started:?}");
+    // A machine on which nobody may mount anything cannot show it.
+    if !told.contains("running 1 test") {
+        eprintln!("not shown here: {told}");
+        return;
+    }
+    assert!(started.unwrap().status.success(), "{told}");
+}
+
+/// The command that a gateway's machine mounts with.
+fn mount(root: &Path, how: &str) {
+    let mut mount = std::process::Command::new("mount");
+    assert!(
+        mount
+            .args(["-o", how])
+            .arg(root)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+fn on_a_small_disk(root: &Path) {
+    let disk = Disk::new(root);
+    fs::write(root.join("a.md"), "old").unwrap();
+    fs::write(root.join("b.md"), "b").unwrap();
+    let before = tree(root);
+    no_room_for_texts(root, &disk);
+    let items = [
+        item("a.md", Some("old"), Some("new")),
+        item("b.md", Some("b"), None),
+    ];
+    no_room_for_names(root, (&disk, &items));
+    mount(root, "remount,ro");
+    for item in &items {
+        let failure = apply(&disk, std::slice::from_ref(item), "read").unwrap_err();
+        assert_eq!(failure.status, Status::Unavailable, "{failure:?}");
+        assert!(
+            failure.message.contains("may not write there"),
+            "{failure:?}"
+        );
+    }
+    mount(root, "remount,rw");
+    assert_eq!(tree(root), before);
+    apply(&disk, &items, "names").unwrap();
+    assert_eq!(text_of(&tree(root), "a.md").as_deref(), Some("new"));
+}
+
+fn no_room_for_texts(root: &Path, disk: &Disk) {
+    let before = tree(root);
+    let large = "x".repeat(300_000);
+    let small = "y".repeat(100_000);
+    let plans = [
+        vec![item("a.md", Some("old"), Some(&large))],
+        vec![item("new.md", None, Some(&large))],
+        // The second one does not fit any more.
+        vec![
+            item("a.md", Some("old"), Some(&small)),
+            item("new.md", None, Some(&large)),
+        ],
+        vec![
+            item("b.md", Some("b"), None),
+            item("m.md", None, Some(&small)),
+            item("n.md", None, Some(&small)),
+            item("o.md", None, Some(&small)),
+        ],
+    ];
+    for (index, items) in plans.iter().enumerate() {
+        let key = format!("full{index}");
+        let failure = apply(disk, items, &key).unwrap_err();
+        assert_eq!(failure.status, Status::Unavailable, "{failure:?}");
+        assert!(failure.message.contains("the disk is full"), "{failure:?}");
+        assert_eq!(tree(root), before);
+        assert_eq!(settle(disk, items, &key).unwrap(), Found::NotApplied);
+    }
+}
+
+/// Room for one more name, where what is written and the mark need two.
+fn no_room_for_names(root: &Path, (disk, items): (&Disk, &[Item])) {
+    let mut fillers = 0;
+    while fs::write(root.join(format!("filler{fillers}")), "").is_ok() {
+        fillers += 1;
+    }
+    fs::remove_file(root.join("filler0")).unwrap();
+    let full = tree(root);
+    let failure = apply(disk, items, "names").unwrap_err();
+    assert!(failure.message.contains("the disk is full"), "{failure:?}");
+    assert_eq!(tree(root), full);
+    for filler in 1..fillers {
+        let _ = fs::remove_file(root.join(format!("filler{filler}")));
+    }
+    // The one that could be opened, but not written.
+    let _ = fs::remove_file(root.join(format!("filler{fillers}")));
+}
+
+/// What replaces a file is as open or as closed as it was, also while it is written.
+#[test]
+fn a_document_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let (keep, disk) = folder();
+    let file = keep.path().join("documents/a.md");
+    for mode in [0o600, 0o640, 0o664, 0o444] {
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        apply(
+            &disk,
+            &[item("a.md", Some("old"), Some("new"))],
+            &format!("k{mode}"),
+        )
+        .unwrap();
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            mode
+        );
+        fs::remove_file(&file).unwrap();
+    }
+}
