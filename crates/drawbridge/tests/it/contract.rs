@@ -51,7 +51,9 @@ const SQL: Stage = Stage {
         let grants = "{who: [\"group:all\"], may: [read, write, update, delete]}, \
                       {who: [everyone], may: [read, write, update, delete], only: {label: public}}";
         let table = |label: &str| {
-            format!("{{key: id, fields: [id, what], writable: {{what: {{}}}}, label: {label}}}")
+            format!(
+                "{{key: id, fields: [id, what], writable: {{id: {{}}, what: {{}}}}, label: {label}}}"
+            )
         };
         let scope = format!(
             "tables: {{seen: {}, hidden: {}}}",

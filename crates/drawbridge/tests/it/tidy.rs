@@ -40,7 +40,8 @@ fn sources() -> Vec<(String, String)> {
 fn production() -> Vec<(String, String)> {
     let mut all = sources();
     all.retain(|(name, _)| {
-        let test = name.ends_with("tests.rs") || name.starts_with("crates/drawbridge-bench");
+        let test = name.ends_with("tests.rs") || name.contains("/tests/");
+        let test = test || name.starts_with("crates/drawbridge-bench");
         name.contains("/src/") && !test
     });
     for (_, text) in &mut all {

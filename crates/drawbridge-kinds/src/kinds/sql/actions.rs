@@ -1,4 +1,5 @@
-//! What AI clients are told of the actions.
+//! What AI clients are told of the actions. They name no table: who may see which is the view's to
+//! say, and `describe` tells it.
 
 use drawbridge_core::{
     call::{Action, Power},
@@ -7,162 +8,195 @@ use drawbridge_core::{
 use serde_json::{Value, json};
 
 use super::{
-    fetch::{MOST_ROWS as MOST_READ, USUAL_ROWS},
-    planned::MOST_ROWS,
+    arguments::MOST_TARGETS,
+    fetch::{MOST_ROWS, USUAL_ROWS},
 };
 
-pub(super) fn all() -> Vec<Action> {
-    vec![
-        describe(),
-        read(),
-        list(),
-        insert(),
-        update(),
-        upsert(),
-        delete(),
-    ]
-}
+/// What an effect returns, in words.
+const PLANNED: &str =
+    "It is planned first: a person may have to approve it, and then the answer says so.";
 
-fn object(properties: &Value, required: &[&str]) -> Value {
-    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+/// The actions; those that change something where the file lets something be changed.
+pub(super) fn all(changeable: bool) -> Vec<Action> {
+    let mut actions = vec![describe(), read(), list()];
+    if changeable {
+        actions.extend([insert(), update(), upsert(), delete()]);
+    }
+    actions
 }
 
 fn table() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 200, "description": "A table that `describe` lists"})
+    json!({"type": "string", "minLength": 1, "maxLength": 200, "description": "The table's name, as `describe` gives it"})
 }
 
-fn key() -> Value {
-    json!({"type": ["string", "integer"], "description": "The row's key"})
+fn key(description: &str) -> Value {
+    json!({
+        "type": ["integer", "number", "string", "object"],
+        "maxLength": 1000,
+        "additionalProperties": {"type": ["integer", "number", "string"]},
+        "maxProperties": 8,
+        "description": description,
+    })
 }
 
-fn values() -> Value {
-    json!({"type": "object", "minProperties": 1, "maxProperties": 200, "description": "Fields and their values"})
+const KEY: &str =
+    "The row's key; an object with one value for each column where the key has several";
+
+fn values(description: &str) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number", "integer", "boolean", "null"]},
+        "maxProperties": 200,
+        "description": description,
+    })
 }
 
-fn action(
-    name: &'static str,
-    power: Power,
-    (title, description): (&str, &str),
-    (input, output): (Value, Value),
+fn many(items: &Value, description: &str) -> Value {
+    json!({"type": "array", "items": items, "minItems": 1, "maxItems": MOST_TARGETS, "description": description})
+}
+
+fn input(properties: &Value, required: &[&str]) -> Value {
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn output(properties: &Value, required: &[&str]) -> Value {
+    json!({"type": "object", "properties": properties, "required": required})
+}
+
+fn describe() -> Action {
+    let field = output(
+        &json!({
+            "name": {"type": "string"}, "type": {"type": ["string", "null"]}, "null": {"type": "boolean"},
+            "writable": {"type": ["object", "null"], "description": "The rule for values; null for a field that cannot be set"},
+        }),
+        &["name", "type", "null", "writable"],
+    );
+    let table = output(
+        &json!({
+            "table": {"type": "string"}, "label": {"type": "string"},
+            "key": {"type": "array", "items": {"type": "string"}},
+            "fields": {"type": "array", "items": field},
+            "changeable": {"type": "boolean"},
+        }),
+        &["table", "label", "key", "fields", "changeable"],
+    );
+    Action {
+        name: "describe",
+        title: "Describe the tables".to_owned(),
+        description:
+            "Lists the tables that you may use, with their key, their fields and the values that \
+                      each field can be given. Ask this first."
+                .to_owned(),
+        power: Power::Read,
+        input: input(&json!({}), &[]),
+        output: output(
+            &json!({"tables": {"type": "array", "items": table}}),
+            &["tables"],
+        ),
+    }
+}
+
+fn read() -> Action {
+    Action {
+        name: "read",
+        title: "Read a row".to_owned(),
+        description: "Returns the fields of the row with this key, and its version.".to_owned(),
+        power: Power::Read,
+        input: input(
+            &json!({"table": table(), "key": key(KEY)}),
+            &["table", "key"],
+        ),
+        output: output(
+            &json!({
+                "table": {"type": "string"}, "key": {}, "row": {"type": "object"},
+                "version": {"type": "string"}, "label": {"type": "string"},
+            }),
+            &["table", "key", "row", "version", "label"],
+        ),
+    }
+}
+
+fn list() -> Action {
+    Action {
+        name: "list",
+        title: "List rows".to_owned(),
+        description: "Lists the rows of a table in the order of their keys; `next` leads on."
+            .to_owned(),
+        power: Power::Read,
+        input: input(
+            &json!({
+                "table": table(),
+                "limit": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "description": format!("How many; {USUAL_ROWS} if left out")},
+                "after": key("Only rows after this key: the `next` of an earlier answer"),
+            }),
+            &["table"],
+        ),
+        output: output(
+            &json!({
+                "table": {"type": "string"}, "rows": {"type": "array", "items": {"type": "object"}},
+                "next": {}, "label": {"type": "string"},
+            }),
+            &["table", "rows", "next", "label"],
+        ),
+    }
+}
+
+fn effect(
+    (name, title, power): (&'static str, &str, Power),
+    description: &str,
+    input: Value,
 ) -> Action {
     Action {
         name,
         title: title.to_owned(),
-        description: description.to_owned(),
+        description: format!("{description} {PLANNED}"),
         power,
         input,
-        output,
+        output: receipt_schema(),
     }
 }
 
-fn describe() -> Action {
-    let tables = json!({"type": "object", "properties": {"tables": {"type": "array", "items": {"type": "object"}}}, "required": ["tables"]});
-    let description = "Lists the tables you may see, with their keys, their fields, and which fields can be written. \
-                       Ask this first.";
-    action(
-        "describe",
-        Power::Read,
-        ("Which tables are there?", description),
-        (object(&json!({}), &[]), tables),
-    )
-}
-
-fn read() -> Action {
-    let output =
-        json!({"type": "object", "properties": {"row": {"type": "object"}}, "required": ["row"]});
-    let input = object(&json!({"table": table(), "key": key()}), &["table", "key"]);
-    let description = "Reads one row by its key. Cite its path.";
-    action(
-        "read",
-        Power::Read,
-        ("Read a row", description),
-        (input, output),
-    )
-}
-
-fn list() -> Action {
-    let output = json!({"type": "object", "properties": {
-        "rows": {"type": "array", "items": {"type": "object"}},
-        "next": {"description": "The key to go on after; null at the end"},
-    }, "required": ["rows", "next"]});
-    let input = object(
-        &json!({
-            "table": table(),
-            "after": {"type": ["string", "integer"], "description": "The `next` of an earlier answer"},
-            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_READ, "description": format!("How many; {USUAL_ROWS} if left out")},
-        }),
-        &["table"],
-    );
-    let description = "Lists rows of a table in the order of their keys.";
-    action(
-        "list",
-        Power::Read,
-        ("List rows", description),
-        (input, output),
-    )
-}
-
 fn insert() -> Action {
-    let rows = json!({"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": values(),
-                      "description": "Several rows at once, instead of `values`: all are added, or none"});
-    let input = object(
-        &json!({"table": table(), "values": values(), "rows": rows}),
-        &["table"],
-    );
-    let description = "Adds a row. The database makes its key where it makes keys. A person may have to approve it \
-                       first: the answer says so.";
-    action(
-        "insert",
-        Power::Write,
-        ("Add a row", description),
-        (input, receipt_schema()),
+    let given = "The fields of the new row, by name";
+    effect(
+        ("insert", "Add rows", Power::Write),
+        "Adds a row (`values`) or several (`rows`). What is left out gets the table's default.",
+        input(
+            &json!({"table": table(), "values": values(given), "rows": many(&values(given), "Several new rows, instead of `values`")}),
+            &["table"],
+        ),
     )
-}
-
-fn keys() -> Value {
-    json!({"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": key(),
-           "description": "Several rows at once, instead of `key`: all are changed, or none"})
 }
 
 fn update() -> Action {
-    let input = object(
-        &json!({"table": table(), "key": key(), "keys": keys(), "set": values()}),
-        &["table", "set"],
-    );
-    let description = "Changes fields of a row. Read it first. A person may have to approve it: the answer says so.";
-    action(
-        "update",
-        Power::Update,
-        ("Change a row", description),
-        (input, receipt_schema()),
+    effect(
+        ("update", "Change rows", Power::Update),
+        "Sets fields of the row with this key, or of several (`keys`). Other fields stay.",
+        input(
+            &json!({"table": table(), "key": key(KEY), "keys": many(&key(KEY), "Several rows, instead of `key`"), "set": values("The fields to set, by name")}),
+            &["table", "set"],
+        ),
     )
 }
 
 fn upsert() -> Action {
-    let input = object(
-        &json!({"table": table(), "key": key(), "values": values()}),
-        &["table", "key", "values"],
-    );
-    let description = "Changes the row with this key, or adds it where there is none. A person may have to approve \
-                       it: the answer says so.";
-    action(
-        "upsert",
-        Power::Write,
-        ("Add or change a row", description),
-        (input, receipt_schema()),
+    effect(
+        ("upsert", "Add or change a row", Power::Write),
+        "Sets fields of the row with this key, and adds it where it is not there.",
+        input(
+            &json!({"table": table(), "key": key(KEY), "values": values("The fields to set, by name, without the key")}),
+            &["table", "key", "values"],
+        ),
     )
 }
 
 fn delete() -> Action {
-    let input = object(
-        &json!({"table": table(), "key": key(), "keys": keys()}),
-        &["table"],
-    );
-    let description = "Deletes a row. A person may have to approve it first: the answer says so.";
-    action(
-        "delete",
-        Power::Delete,
-        ("Delete a row", description),
-        (input, receipt_schema()),
+    effect(
+        ("delete", "Delete rows", Power::Delete),
+        "Deletes the row with this key, or several (`keys`).",
+        input(
+            &json!({"table": table(), "key": key(KEY), "keys": many(&key(KEY), "Several rows, instead of `key`")}),
+            &["table"],
+        ),
     )
 }

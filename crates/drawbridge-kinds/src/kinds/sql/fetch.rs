@@ -1,119 +1,208 @@
-//! Reading: which tables there are, rows by key, and rows in the order of their keys.
+//! Answers: one row, rows by key, and what there is to use.
+
+use std::fmt::Write;
 
 use drawbridge_core::{
     answer::{Failure, Found, Source},
     call::Call,
     decide::View,
 };
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use sqlx::SqliteConnection;
+use serde_json::{Map, Value, json};
 
 use super::{
-    Seen, Tables,
-    change::{named, shown},
-    database::{Cells, row, rows},
+    Database,
+    arguments::{self, shown_key},
+    cell::Cell,
+    part::{Rule, TableScope},
+    plan::none,
+    rows::{self, Table},
+    shape::Shape,
+    words,
 };
 
-/// Rows of an answer to a list without `limit`.
-pub(super) const USUAL_ROWS: usize = 20;
+/// Rows of an answer to a `list` without `limit`.
+pub(super) const USUAL_ROWS: u64 = 50;
 /// The most rows of one answer.
-pub(super) const MOST_ROWS: usize = 200;
+pub(super) const MOST_ROWS: u64 = 200;
+/// A row with more bytes stands in a list with its key only.
+const MOST_LISTED: usize = 64 << 10;
+/// About the most bytes of one list.
+const MOST_PAGE: usize = 512 << 10;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    #[serde(default)]
-    table: String,
-    key: Option<Value>,
-    after: Option<Value>,
-    limit: Option<usize>,
+pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
+    if call.action.name == "describe" {
+        return describe(database, view).await;
+    }
+    let name = call.arguments.get("table").and_then(Value::as_str);
+    let scope = database.own.admitted(name.unwrap_or_default(), view)?;
+    let mut reading = database.base.read().await?;
+    let shape = Shape::load(reading.connection(), scope).await?;
+    let table = Table {
+        scope,
+        shape: &shape,
+    };
+    if call.action.name == "read" {
+        let given = call.arguments.get("key").unwrap_or(&Value::Null);
+        let key = arguments::key(scope, given)?;
+        let row = table.find_visible(reading.connection(), &key).await?;
+        return Ok(one(database, scope, &row.ok_or_else(none)?));
+    }
+    let after = call.arguments.get("after");
+    let after = after
+        .map(|given| arguments::key(scope, given))
+        .transpose()?;
+    let limit = call.arguments.get("limit").and_then(Value::as_u64);
+    let limit = limit.unwrap_or(USUAL_ROWS).clamp(1, MOST_ROWS);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let wanted = (after.as_deref(), limit + 1);
+    let page = table
+        .page(reading.connection(), wanted, (MOST_LISTED, MOST_PAGE))
+        .await?;
+    Ok(many(database, scope, page, limit))
 }
 
-/// Answers a call.
-pub(super) async fn to(
-    tables: &Tables,
-    connection: &mut SqliteConnection,
-    (call, view): (&Call, &View),
-    now: Timestamp,
-) -> Result<Found, Failure> {
-    let given: Given = serde_json::from_value(call.arguments.clone())
-        .map_err(|error| Failure::invalid(error.to_string()))?;
-    if call.action.name == "describe" {
-        return Ok(described(tables, view));
+fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
+    let source = source(database, scope, row);
+    let shown = Value::Object(fields(scope, row));
+    let text = format!("`{}`, version {}\n\n{shown:#}", source.path, source.version);
+    let data = json!({
+        "table": scope.name, "key": shown_key(scope, &key_of(scope, row)), "row": shown,
+        "version": source.version, "label": scope.label,
+    });
+    let mut found = Found::new(data, text, 1);
+    found.sources.push(source);
+    found
+}
+
+fn many(
+    database: &Database,
+    scope: &TableScope,
+    mut page: Vec<(Vec<Cell>, bool)>,
+    limit: usize,
+) -> Found {
+    // The page ends where the rows do, or before one that is over a limit.
+    let cut = page.len() > limit || size(&page) > MOST_PAGE;
+    if cut && page.len() > 1 {
+        page.pop();
     }
-    let seen = tables.seen(&given.table, view)?;
-    let place = (seen.name, seen.table, seen.facts);
-    if call.action.name == "read" {
-        let key = given
-            .key
-            .ok_or_else(|| Failure::invalid("`key`: it is missing"))?;
-        let key = seen.key(&key)?;
-        let cells = row(connection, place, &key).await?;
-        let cells = cells.ok_or_else(|| seen.no_row(&key))?;
-        let fields = shown(seen.table, seen.facts, &cells);
-        let mut found = Found::new(json!({"row": fields}), text(&[Value::Object(fields)]), 1);
-        found.sources.push(seen.source(&cells, now)?);
-        return Ok(found);
+    let mut found = Found::new(Value::Null, String::new(), page.len() as u64);
+    let mut listed = Vec::new();
+    for (row, whole) in &page {
+        let source = source(database, scope, row);
+        let mut shown = fields(scope, row);
+        if !*whole {
+            shown.retain(|name, _| scope.key.contains(name));
+            let missing = format!("`{}` is too large for a list; `read` it", source.path);
+            found.missing.push(missing);
+        }
+        let shown = Value::Object(shown);
+        let _ = writeln!(found.text, "- `{}`: {shown}", source.path);
+        listed.push(shown);
+        if *whole {
+            found.sources.push(source);
+        }
     }
-    let after = given.after.map(|after| seen.key(&after)).transpose()?;
-    let limit = given.limit.unwrap_or(USUAL_ROWS).clamp(1, MOST_ROWS);
-    let mut page = rows(connection, place, (after.as_ref(), limit + 1)).await?;
-    let more = page.len() > limit;
-    page.truncate(limit);
-    let last = page.last().map(|cells| seen.key_of(cells)).transpose()?;
-    let next = last.filter(|_| more).map(|key| key.shown());
-    let list: Vec<Value> = page
-        .iter()
-        .map(|cells| Value::Object(shown(seen.table, seen.facts, cells)))
-        .collect();
-    let count = list.len() as u64;
-    let told = text(&list);
-    let mut found = Found::new(json!({"rows": list, "next": next}), told, count);
-    for cells in &page {
-        found.sources.push(seen.source(cells, now)?);
+    if page.is_empty() {
+        found.text = "There is no row here.".to_owned();
     }
+    let last = page.last().filter(|_| cut);
+    let next = last.map(|(row, _)| shown_key(scope, &key_of(scope, row)));
+    if let Some(next) = &next {
+        let _ = write!(found.text, "\n[more rows: ask again with `after`: {next}]");
+    }
+    found.data = json!({"table": scope.name, "rows": listed, "next": next, "label": scope.label});
+    found
+}
+
+fn size(page: &[(Vec<Cell>, bool)]) -> usize {
+    page.iter().flat_map(|(row, _)| row).map(Cell::size).sum()
+}
+
+/// The tables that the view admits, with what can be done with each of their fields.
+async fn describe(database: &Database, view: &View) -> Result<Found, Failure> {
+    let mut reading = database.base.read().await?;
+    let mut tables = Vec::new();
+    let mut found = Found::new(Value::Null, String::new(), 0);
+    let admitted = database.own.tables.values();
+    for scope in admitted.filter(|scope| view.admits(&scope.resource())) {
+        let Ok(shape) = Shape::examine(reading.connection(), scope).await? else {
+            let missing = format!("`{}` cannot be used at this moment", scope.name);
+            found.missing.push(missing);
+            continue;
+        };
+        let described = described(scope, &shape);
+        let _ = writeln!(found.text, "- `{}`: {described}", scope.name);
+        tables.push(described);
+    }
+    if tables.is_empty() {
+        found.text = "There is no table that you may use.".to_owned();
+    }
+    found.count = tables.len() as u64;
+    found.data = json!({"tables": tables});
     Ok(found)
 }
 
-fn text(rows: &[Value]) -> String {
-    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
-    if lines.is_empty() {
-        return "There are no rows.".to_owned();
-    }
-    lines.join("\n")
+fn described(scope: &TableScope, shape: &Shape) -> Value {
+    let field = |name: &String| {
+        let column = shape.column(name);
+        let declared = column.map(|column| column.declared.to_ascii_lowercase());
+        let rule = scope.writable.get(name);
+        json!({
+            "name": name,
+            "type": declared.filter(|declared| !declared.is_empty()),
+            "null": column.is_none_or(|column| !column.not_null),
+            "writable": rule.map(|rule| rule_told(rule, scope.key.contains(name))),
+        })
+    };
+    let fields: Vec<Value> = scope.fields.iter().map(field).collect();
+    json!({
+        "table": scope.name, "label": scope.label, "key": scope.key, "fields": fields,
+        "changeable": !scope.writable.is_empty(),
+    })
 }
 
-fn described(tables: &Tables, view: &View) -> Found {
-    let list: Vec<Value> = tables
-        .scope
-        .tables
-        .keys()
-        .filter_map(|name| tables.seen(name, view).ok())
-        .map(|seen| {
-            let writable: Vec<&String> = seen.table.writable.keys().collect();
-            json!({"table": seen.name, "key": seen.table.key, "fields": seen.table.fields,
-                   "writable": writable, "label": seen.label})
-        })
-        .collect();
-    let count = list.len() as u64;
-    let told = text(&list);
-    Found::new(json!({"tables": list}), told, count)
+fn rule_told(rule: &Rule, key: bool) -> Value {
+    let pattern = rule.pattern.as_ref().map(|pattern| pattern.as_str());
+    let all = [
+        ("values", json!(rule.values)),
+        ("min", json!(rule.min)),
+        ("max", json!(rule.max)),
+        ("max_length", json!(rule.max_length)),
+        ("pattern", json!(pattern)),
+        ("null", json!(rule.null)),
+        ("once", json!(rule.once || key)),
+    ];
+    let told = all.into_iter().filter(|(_, value)| !value.is_null());
+    let told: Map<String, Value> = told.map(|(name, value)| (name.to_owned(), value)).collect();
+    Value::Object(told)
 }
 
-impl Seen<'_> {
-    fn source(&self, cells: &Cells, now: Timestamp) -> Result<Source, Failure> {
-        let path = named(self.name, &self.key_of(cells)?);
-        Ok(Source {
-            title: path.clone(),
-            path,
-            place: None,
-            modified: None,
-            synced: now,
-            version: self.version(cells),
-            label: self.label.to_owned(),
-            stale: false,
-        })
+fn fields(scope: &TableScope, row: &[Cell]) -> Map<String, Value> {
+    let pairs = scope.fields.iter().zip(row);
+    pairs
+        .map(|(name, cell)| (name.clone(), cell.shown()))
+        .collect()
+}
+
+fn key_of(scope: &TableScope, row: &[Cell]) -> Vec<Cell> {
+    let one = |name: &String| {
+        let mut pairs = scope.fields.iter().zip(row);
+        let found = pairs.find(|(field, _)| *field == name);
+        found.map_or(Cell::Null, |(_, cell)| cell.clone())
+    };
+    scope.key.iter().map(one).collect()
+}
+
+fn source(database: &Database, scope: &TableScope, row: &[Cell]) -> Source {
+    let name = words::resource(&scope.name, &key_of(scope, row));
+    Source {
+        title: name.clone(),
+        path: name,
+        place: None,
+        modified: None,
+        synced: database.context.clock.now(),
+        version: rows::version(scope, row),
+        label: scope.label.clone(),
+        stale: false,
     }
 }

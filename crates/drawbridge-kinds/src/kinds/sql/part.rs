@@ -1,133 +1,105 @@
 //! The kind's part of the connector file.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+mod compare;
+mod own;
+mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::{
     connector::{Part, Schema},
-    file::{Change, Direction, Fault, Labels},
+    file::{Fault, Labels},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+
+pub(super) use compare::compare;
+pub(super) use own::{Own, TableScope};
+pub(super) use rule::Rule;
+use rule::RuleText;
+
+/// The table in which effects leave their key, where the file allows it.
+pub(super) const APPLIED_TABLE: &str = "drawbridge_applied";
+/// What the database's URL begins with.
+const SCHEME: &str = "sqlite:";
 
 /// `system`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct System {
-    /// The database: `sqlite:` and a file that is there, from the folder of `drawbridge.yaml`.
-    #[schemars(regex(pattern = r"^sqlite:[^?]+$"), extend("examples" = ["sqlite:crm.db"]))]
+    /// `sqlite:` and the path of the database's file, from the folder of `drawbridge.yaml`. The
+    /// file must be there.
+    #[schemars(extend("examples" = ["sqlite:crm.db"]))]
     pub(super) url: String,
-    /// Whether the table `drawbridge_applied` may be made and kept in the database: by it, it is
-    /// known for certain after a crash what was done. Default false.
+    /// Whether the database may have a table `drawbridge_applied`, made by the first effect, in
+    /// which every effect leaves its key: then what came of an effect is known after any crash.
+    /// Default `false`: it is told by comparing rows, and of rows with a generated key not at all.
     #[serde(default)]
     pub(super) applied_table: bool,
 }
 
-impl System {
-    /// The database's file.
-    pub(super) fn file(&self, workspace: &Path) -> PathBuf {
-        let path = self.url.strip_prefix("sqlite:").unwrap_or(&self.url);
-        workspace.join(path)
-    }
-}
-
 /// `scope`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scope {
-    /// The tables that are reached, by name. Others are not there.
-    #[schemars(length(min = 1))]
+    /// The tables that can be reached, by their names in the database. No other is visible.
+    #[schemars(extend("minProperties" = 1))]
     pub(super) tables: BTreeMap<String, Table>,
     /// The label of tables that name none.
     #[serde(default)]
     pub(super) label: Option<String>,
 }
 
-/// One table.
+/// How much of a table can be reached.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
-    /// The column by which a row is named. It must be unique.
-    pub(super) key: String,
-    /// The columns that are seen. Others are not there.
+    /// The column, or the columns, that name a row: the primary key, or unique.
+    pub(super) key: Key,
+    /// The columns that can be read, the key among them. No other is visible.
     #[schemars(length(min = 1))]
     pub(super) fields: Vec<String>,
-    /// The columns that can be written, of those that are seen, and with which values.
+    /// The columns that can be written, and which values. A table without any cannot be changed,
+    /// and its rows cannot be deleted.
     #[serde(default)]
-    pub(super) writable: BTreeMap<String, Allowed>,
+    pub(super) writable: BTreeMap<String, RuleText>,
     /// How sensitive its rows are.
     #[serde(default)]
     pub(super) label: Option<String>,
+    /// Whether triggers and foreign keys may change other rows together with an effect. Default
+    /// `refuse`: an effect that would do so is taken back.
+    #[serde(default)]
+    pub(super) triggers: Triggers,
 }
 
-/// Values that may be written.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+/// The columns of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Allowed {
-    /// One of these.
-    Values(Vec<Value>),
-    /// Within bounds; `{}` for any.
-    Bounds(Bounds),
+pub(super) enum Key {
+    /// One column.
+    One(String),
+    /// Several, in this order.
+    Many(#[schemars(length(min = 1, max = 8))] Vec<String>),
 }
 
-/// Bounds of a value.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Bounds {
-    /// A number of at least this.
-    #[serde(default)]
-    min: Option<f64>,
-    /// A number of at most this.
-    #[serde(default)]
-    max: Option<f64>,
-    /// A text of at most so many characters.
-    #[serde(default)]
-    max_length: Option<usize>,
-    /// Whether it may be empty (NULL). Default false.
-    #[serde(default)]
-    null: bool,
-}
-
-impl Allowed {
-    /// Why a value may not be written.
-    pub(super) fn refuses(&self, value: &Value) -> Option<String> {
+impl Key {
+    fn columns(&self) -> &[String] {
         match self {
-            Self::Values(values) if values.contains(value) => None,
-            Self::Values(values) => {
-                let values: Vec<String> = values.iter().map(Value::to_string).collect();
-                Some(format!("it must be one of {}", values.join(", ")))
-            }
-            Self::Bounds(bounds) => bounds.refuses(value),
+            Self::One(column) => std::slice::from_ref(column),
+            Self::Many(columns) => columns,
         }
     }
 }
 
-impl Bounds {
-    fn refuses(&self, value: &Value) -> Option<String> {
-        if value.is_null() {
-            return (!self.null).then(|| "it must not be null".to_owned());
-        }
-        if self.min.is_some() || self.max.is_some() {
-            let Some(number) = value.as_f64() else {
-                return Some("it must be a number".to_owned());
-            };
-            if let Some(min) = self.min.filter(|min| number < *min) {
-                return Some(format!("it must be at least {min}"));
-            }
-            if let Some(max) = self.max.filter(|max| number > *max) {
-                return Some(format!("it must be at most {max}"));
-            }
-        }
-        let most = self.max_length?;
-        match value.as_str() {
-            Some(text) if text.chars().count() <= most => None,
-            Some(_) => Some(format!("it must have at most {most} characters")),
-            None => Some("it must be a text".to_owned()),
-        }
-    }
+/// What the database itself may do together with an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Triggers {
+    /// An effect that changes more than its own rows is taken back.
+    #[default]
+    Refuse,
+    /// Triggers may change more. An undo restores the effect's own rows only.
+    Allow,
 }
 
 pub(super) fn schema() -> Schema {
@@ -138,183 +110,153 @@ pub(super) fn schema() -> Schema {
 }
 
 /// A schema without `$defs`, so that it can stand inside another.
-fn inlined<T: JsonSchema>() -> Value {
+fn inlined<T: JsonSchema>() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
     });
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
-/// The part, understood; none where its schema is broken, which is told by itself.
-pub(super) fn read(part: &Part) -> Option<(System, Scope)> {
-    let system = serde_json::from_value(part.system.clone()).ok()?;
-    Some((system, serde_json::from_value(part.scope.clone()).ok()?))
-}
-
 pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
-    let Some((_, scope)) = read(part) else {
-        return Vec::new();
-    };
     let mut faults = Vec::new();
-    if let Some(label) = &scope.label
-        && labels.rank(label).is_none()
-    {
-        faults.push(labels.unknown("/scope/label", label));
+    if let Ok(system) = serde_json::from_value::<System>(part.system.clone()) {
+        faults.extend(bad_url(&system.url));
     }
+    let Ok(scope) = serde_json::from_value::<Scope>(part.scope.clone()) else {
+        return faults;
+    };
+    faults.extend(bad_label("/scope/label", scope.label.as_ref(), labels));
+    let mut names = BTreeSet::new();
     for (name, table) in &scope.tables {
-        let at = format!(
-            "/scope/tables/{}",
-            name.replace('~', "~0").replace('/', "~1")
-        );
-        match &table.label {
-            Some(label) if labels.rank(label).is_none() => {
-                faults.push(labels.unknown(&format!("{at}/label"), label));
-            }
-            None if scope.label.is_none() => faults.push(Fault::new(
-                &at,
-                "nobody knows how sensitive the table is, so nobody would see it",
-                "add `label`, here or under `scope`",
-            )),
-            _ => {}
-        }
-        if !table.fields.contains(&table.key) {
-            let mend = format!("add `{}` to `fields`", table.key);
+        let at = format!("/scope/tables/{}", escaped(name));
+        faults.extend(bad_table_name(&at, name, &mut names));
+        faults.extend(bad_label(
+            &format!("{at}/label"),
+            table.label.as_ref(),
+            labels,
+        ));
+        if table.label.is_none() && scope.label.is_none() {
             faults.push(Fault::new(
-                format!("{at}/fields"),
-                "the key is not seen",
-                mend,
+                at.as_str(),
+                format!("nothing says how sensitive `{name}` is"),
+                format!("add `label`, one of {}", labels.words().join(", ")),
             ));
         }
-        for field in table.writable.keys() {
-            if !table.fields.contains(field) {
-                let rule = format!("`{field}` can be written and not seen");
-                let mend = format!("add `{field}` to `fields`, or take it out of `writable`");
-                faults.push(Fault::new(format!("{at}/writable/{field}"), rule, mend));
-            }
-        }
+        faults.extend(bad_columns(&at, table));
     }
     faults
 }
 
-/// How `new` differs from `old`. What cannot be told widens.
-pub(super) fn compare(old: &Part, new: &Part, labels: &Labels) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let (Some((old_system, old_scope)), Some((new_system, new_scope))) = (read(old), read(new))
-    else {
-        if old != new {
-            changes.push(Change::new(
-                "/scope",
-                Direction::Widens,
-                "its scope changed",
-            ));
-        }
-        return changes;
-    };
-    if old_system != new_system {
-        let sentence = "it reaches another database, or in another way";
-        changes.push(Change::new("/system/url", Direction::Widens, sentence));
-    }
-    for (name, table) in &new_scope.tables {
-        let label = |scope: &Scope, table: &Table| table.label.clone().or(scope.label.clone());
-        match old_scope.tables.get(name) {
-            None => changes.push(Change::new(
-                format!("/scope/tables/{name}"),
-                Direction::Widens,
-                format!("it reaches the table `{name}`"),
-            )),
-            Some(before) => {
-                let labels_of = (label(&old_scope, before), label(&new_scope, table));
-                changes.extend(table_changes(name, (before, table), labels_of, labels));
-            }
-        }
-    }
-    for name in old_scope.tables.keys() {
-        if !new_scope.tables.contains_key(name) {
-            changes.push(Change::new(
-                "/scope/tables",
-                Direction::Narrows,
-                format!("it no longer reaches the table `{name}`"),
-            ));
-        }
-    }
-    changes
+/// The path in a URL.
+fn file_of(url: &str) -> Option<&str> {
+    let path = url.strip_prefix(SCHEME)?;
+    let wrong = path.is_empty()
+        || path.starts_with("//")
+        || path.starts_with(':')
+        || path.contains(|letter: char| letter == '?' || letter.is_control());
+    (!wrong).then_some(path)
 }
 
-fn table_changes(
-    name: &str,
-    (old, new): (&Table, &Table),
-    (old_label, new_label): (Option<String>, Option<String>),
-    labels: &Labels,
-) -> Vec<Change> {
-    let at = format!("/scope/tables/{name}");
-    let mut changes = Vec::new();
-    let mut change = |place: &str, direction, sentence: String| {
-        changes.push(Change::new(format!("{at}/{place}"), direction, sentence));
+fn bad_url(url: &str) -> Option<Fault> {
+    let at = "/system/url";
+    let Some(path) = file_of(url) else {
+        return Some(Fault::new(
+            at,
+            "only SQLite files can be reached: `sqlite:` and a path, without options",
+            "write it like `sqlite:crm.db`",
+        ));
     };
-    if old.key != new.key {
-        change(
-            "key",
-            Direction::Widens,
-            format!("rows of `{name}` are named by another column"),
-        );
-    }
-    for field in new
-        .fields
-        .iter()
-        .filter(|field| !old.fields.contains(field))
-    {
-        change(
-            "fields",
-            Direction::Widens,
-            format!("`{name}.{field}` is seen"),
-        );
-    }
-    for field in old
-        .fields
-        .iter()
-        .filter(|field| !new.fields.contains(field))
-    {
-        change(
-            "fields",
-            Direction::Narrows,
-            format!("`{name}.{field}` is seen no longer"),
-        );
-    }
-    for (field, allowed) in &new.writable {
-        if old.writable.get(field) != Some(allowed) {
-            change(
-                "writable",
-                Direction::Widens,
-                format!("other values of `{name}.{field}` can be written"),
-            );
-        }
-    }
-    for field in old
-        .writable
-        .keys()
-        .filter(|field| !new.writable.contains_key(*field))
-    {
-        change(
-            "writable",
-            Direction::Narrows,
-            format!("`{name}.{field}` can be written no longer"),
-        );
-    }
-    changes.extend(label_change(name, (&old_label, &new_label), labels));
-    changes
+    let ours = |part: std::path::Component<'_>| part.as_os_str() == ".drawbridge";
+    std::path::Path::new(path).components().any(ours).then(|| {
+        Fault::new(
+            at,
+            "`.drawbridge` holds the gateway's own state, which no connector may reach",
+            "put the database elsewhere",
+        )
+    })
 }
 
-fn label_change(
-    name: &str,
-    (old, new): (&Option<String>, &Option<String>),
-    labels: &Labels,
-) -> Option<Change> {
-    let rank = |label: &Option<String>| label.as_deref().and_then(|label| labels.rank(label));
-    let direction = if rank(new) > rank(old) {
-        Direction::Narrows
-    } else {
-        Direction::Widens
-    };
-    let sentence = format!("`{name}` has another label");
-    (old != new).then(|| Change::new(format!("/scope/tables/{name}/label"), direction, sentence))
+fn bad_label(at: &str, label: Option<&String>, labels: &Labels) -> Option<Fault> {
+    let word = label?;
+    labels
+        .rank(word)
+        .is_none()
+        .then(|| labels.unknown(at, word))
 }
+
+fn bad_table_name(at: &str, name: &str, names: &mut BTreeSet<String>) -> Option<Fault> {
+    let lower = name.to_ascii_lowercase();
+    let own = lower.starts_with("sqlite_") || lower == APPLIED_TABLE;
+    if let Some(fault) = bad_name(at, name) {
+        return Some(fault);
+    }
+    if own {
+        return Some(Fault::new(
+            at,
+            format!("`{name}` is a table of the database or of Drawbridge itself"),
+            "take it out",
+        ));
+    }
+    (!names.insert(lower)).then(|| {
+        Fault::new(
+            at,
+            format!("`{name}` stands there twice, written otherwise"),
+            "write each table once, as the database writes it",
+        )
+    })
+}
+
+fn bad_name(at: &str, name: &str) -> Option<Fault> {
+    (name.is_empty() || name.chars().any(char::is_control)).then(|| {
+        Fault::new(
+            at,
+            "this is no name of a table or column",
+            "write it as the database does",
+        )
+    })
+}
+
+fn bad_columns(at: &str, table: &Table) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, field) in table.fields.iter().enumerate() {
+        let at = format!("{at}/fields/{index}");
+        faults.extend(bad_name(&at, field));
+        if !seen.insert(field.to_ascii_lowercase()) {
+            let rule = format!("`{field}` stands there twice");
+            faults.push(Fault::new(at, rule, "write each column once"));
+        }
+    }
+    let mut own = BTreeSet::new();
+    for column in table.key.columns() {
+        let at = format!("{at}/key");
+        if !table.fields.contains(column) {
+            let rule = format!("the key `{column}` cannot be read");
+            faults.push(Fault::new(at, rule, "add it to `fields`"));
+        } else if !own.insert(column) {
+            let rule = format!("`{column}` stands there twice");
+            faults.push(Fault::new(at, rule, "write each column once"));
+        }
+    }
+    if table.key.columns().is_empty() {
+        let rule = "a row has no name without a key";
+        faults.push(Fault::new(format!("{at}/key"), rule, "name a column"));
+    }
+    for (name, rule) in &table.writable {
+        let at = format!("{at}/writable/{}", escaped(name));
+        if !table.fields.contains(name) {
+            let rule = format!("`{name}` can be written and not read, so no plan could show it");
+            faults.push(Fault::new(at.as_str(), rule, "add it to `fields`"));
+        }
+        faults.extend(rule.faults(&at));
+    }
+    faults
+}
+
+/// A key of an object inside a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What is true of the database: whether it fits the file, and what else could be done to it.
+
+use drawbridge_core::{
+    answer::Failure,
+    connector::{Health, Inspection, Problem},
+};
+
+use super::{
+    Database,
+    part::{TableScope, Triggers},
+    shape::Shape,
+    within,
+};
+
+pub(super) async fn inspect(database: &Database) -> Inspection {
+    match within(looked(database)).await {
+        Ok(inspection) => inspection,
+        Err(failure) => Inspection {
+            health: Health::Down,
+            summary: failure.message,
+            synced: None,
+            progress: None,
+            resources: 0,
+            problems: Vec::new(),
+            problem_count: 0,
+            excess: Vec::new(),
+        },
+    }
+}
+
+async fn looked(database: &Database) -> Result<Inspection, Failure> {
+    let tables = &database.own.tables;
+    let mut problems = Vec::new();
+    let mut usable = 0_u64;
+    let mut reading = database.base.read().await?;
+    for scope in tables.values() {
+        match Shape::examine(reading.connection(), scope).await? {
+            Ok(shape) => {
+                usable += 1;
+                problems.extend(side_effects(scope, &shape));
+            }
+            Err(unfit) => problems.push(Problem {
+                path: scope.name.clone(),
+                reason: unfit.reason,
+                mend: unfit.mend,
+            }),
+        }
+    }
+    let changes = tables.values().any(|scope| !scope.writable.is_empty());
+    let writable = database.base.writable().await?;
+    if changes && !writable {
+        problems.push(Problem {
+            path: database.own.shown.clone(),
+            reason: "the file lets rows be changed, and the gateway cannot write the database".to_owned(),
+            mend: "let the gateway's account write the database and its folder, or take `writable` out".to_owned(),
+        });
+    }
+    let mut excess = Vec::new();
+    if !changes && writable {
+        excess.push("the database can be written, and the file lets nothing be changed".to_owned());
+    }
+    let problem_count = problems.len();
+    problems.truncate(Inspection::MAX_PROBLEMS);
+    let (health, summary) = match problems.first() {
+        None => (Health::Ready, format!("{usable} tables")),
+        Some(problem) => {
+            let told = format!("{usable} tables; `{}`: {}", problem.path, problem.reason);
+            (Health::Degraded, told)
+        }
+    };
+    Ok(Inspection {
+        health,
+        summary,
+        synced: Some(database.context.clock.now()),
+        progress: None,
+        resources: usable,
+        problem_count: problem_count as u64,
+        problems,
+        excess,
+    })
+}
+
+/// What the database would do by itself together with an effect.
+fn side_effects(scope: &TableScope, shape: &Shape) -> Option<Problem> {
+    let refused = scope.triggers == Triggers::Refuse && !scope.writable.is_empty();
+    let mut causes: Vec<String> = shape.triggers.clone();
+    if shape.cascades.on_delete || !shape.cascades.on_update.is_empty() {
+        causes.push("foreign keys of other tables".to_owned());
+    }
+    (refused && !shape.triggers.is_empty()).then(|| Problem {
+        path: scope.name.clone(),
+        reason: format!(
+            "the database changes other things together with it ({}); such effects are refused",
+            causes.join(", ")
+        ),
+        mend: "write `triggers: allow` at the table if that is right".to_owned(),
+    })
+}

@@ -1,0 +1,116 @@
+//! The part, understood: which file, which tables, which rules.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    connector::{Context, LABEL, Part},
+    decide::{Resource, View},
+};
+
+use super::{Rule, Scope, System, Table, Triggers, file_of};
+
+/// The part, understood.
+#[derive(Debug)]
+pub(in super::super) struct Own {
+    pub(in super::super) path: PathBuf,
+    /// The path as the file has it.
+    pub(in super::super) shown: String,
+    pub(in super::super) workspace: PathBuf,
+    pub(in super::super) applied_table: bool,
+    pub(in super::super) tables: BTreeMap<String, TableScope>,
+}
+
+/// How much of one table can be reached.
+#[derive(Debug, Clone)]
+pub(in super::super) struct TableScope {
+    pub(in super::super) name: String,
+    pub(in super::super) key: Vec<String>,
+    pub(in super::super) fields: Vec<String>,
+    pub(in super::super) writable: BTreeMap<String, Rule>,
+    pub(in super::super) label: String,
+    pub(in super::super) triggers: Triggers,
+}
+
+impl Own {
+    pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::new(
+                Status::Unavailable,
+                format!("its file cannot be used: {error}"),
+            )
+        };
+        let system: System =
+            serde_json::from_value(part.system.clone()).map_err(|error| wrong(&error))?;
+        let scope: Scope =
+            serde_json::from_value(part.scope.clone()).map_err(|error| wrong(&error))?;
+        let path = file_of(&system.url).ok_or_else(|| wrong(&"its URL names no file"))?;
+        let mut tables = BTreeMap::new();
+        for (name, table) in &scope.tables {
+            let label = table.label.as_ref().or(scope.label.as_ref());
+            let label = label.ok_or_else(|| wrong(&format!("`{name}` has no label")))?;
+            let understood = TableScope::of(name, table, label).map_err(|error| wrong(&error))?;
+            tables.insert(name.clone(), understood);
+        }
+        Ok(Self {
+            path: context.workspace.join(path),
+            shown: path.to_owned(),
+            workspace: context.workspace.clone(),
+            applied_table: system.applied_table,
+            tables,
+        })
+    }
+
+    /// The table of this name, if the view admits it. One that is not in scope, and one that is not
+    /// even in the database, are answered alike.
+    pub(in super::super) fn admitted(
+        &self,
+        name: &str,
+        view: &View,
+    ) -> Result<&TableScope, Failure> {
+        let table = self.tables.get(name);
+        table
+            .filter(|table| view.admits(&table.resource()))
+            .ok_or_else(|| {
+                Failure::not_found(
+                    "there is no such table that you may use; `describe` lists those that you may",
+                )
+            })
+    }
+
+    /// The table of this name, for a plan that was made while it was in scope.
+    pub(in super::super) fn of_plan(&self, name: &str) -> Result<&TableScope, Failure> {
+        self.tables.get(name).ok_or_else(|| {
+            let told = format!("`{name}` is no longer in the connector's scope");
+            Failure::new(Status::Conflict, told)
+        })
+    }
+}
+
+impl TableScope {
+    pub(super) fn of(name: &str, table: &Table, label: &str) -> Result<Self, regex::Error> {
+        let mut writable = BTreeMap::new();
+        for (column, rule) in &table.writable {
+            writable.insert(column.clone(), rule.understood()?);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            key: table.key.columns().to_vec(),
+            fields: table.fields.clone(),
+            writable,
+            label: label.to_owned(),
+            triggers: table.triggers,
+        })
+    }
+
+    pub(in super::super) fn facets(&self) -> BTreeMap<String, String> {
+        let facets = [(LABEL, &self.label), ("table", &self.name)];
+        facets
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .into()
+    }
+
+    pub(in super::super) fn resource(&self) -> Resource {
+        Resource([(LABEL, self.label.clone()), ("table", self.name.clone())].into())
+    }
+}

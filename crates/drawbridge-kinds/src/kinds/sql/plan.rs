@@ -1,0 +1,395 @@
+//! What a call would change, worked out without changing anything.
+
+mod undo;
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    call::{Call, Power},
+    decide::View,
+    plan::{Image, Plan, Reversal, Target},
+};
+use serde_json::{Map, Value};
+use sqlx::SqliteConnection;
+
+use super::{
+    Database,
+    arguments::{self, Edit},
+    cell::Cell,
+    part::Triggers,
+    rows::Table,
+    shape::{Column, Row, Shape},
+    values, words,
+    work::{Step, Work},
+};
+pub(super) use undo::undo;
+
+/// The most bytes of a plan's before-images together.
+const MOST_WORK: usize = 6 << 20;
+
+/// The visible fields of a row before or after; none when it is not there.
+type Side = Option<Map<String, Value>>;
+
+/// What a plan is made of, while it is made.
+pub(super) struct Draft<'a> {
+    pub(super) table: Table<'a>,
+    pub(super) targets: Vec<Target>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What a call would change.
+pub(super) async fn plan(database: &Database, call: &Call, view: &View) -> Result<Plan, Failure> {
+    let name = call.arguments.get("table").and_then(Value::as_str);
+    let scope = database.own.admitted(name.unwrap_or_default(), view)?;
+    planned(database, call.action.name, (scope, &call.arguments)).await
+}
+
+/// The plan of an action on a table that its caller may use.
+pub(super) async fn planned(
+    database: &Database,
+    action: &str,
+    (scope, arguments): (&super::part::TableScope, &Value),
+) -> Result<Plan, Failure> {
+    if scope.writable.is_empty() {
+        let told = format!("nothing of `{}` can be changed here", scope.name);
+        return Err(Failure::invalid(told));
+    }
+    let edits = arguments::edits(action, scope, arguments)?;
+    let mut reading = database.base.read().await?;
+    let connection = reading.connection();
+    let shape = Shape::load(connection, scope).await?;
+    let table = Table {
+        scope,
+        shape: &shape,
+    };
+    let mut draft = Draft {
+        table,
+        targets: Vec::new(),
+        steps: Vec::new(),
+    };
+    let several = edits.len() > 1;
+    for (index, edit) in edits.into_iter().enumerate() {
+        let number = several.then_some(index + 1);
+        draft.edit(connection, edit, number).await?;
+    }
+    let power = match (action, draft.steps.first()) {
+        ("upsert", Some(Step::Update { .. })) | ("update", _) => Power::Update,
+        ("delete", _) => Power::Delete,
+        _ => Power::Write,
+    };
+    let sentence = draft.sentence();
+    draft.finish(action, power, sentence)
+}
+
+impl Draft<'_> {
+    async fn edit(
+        &mut self,
+        connection: &mut SqliteConnection,
+        edit: Edit<'_>,
+        number: Option<usize>,
+    ) -> Result<(), Failure> {
+        match edit {
+            Edit::Insert(values) => {
+                let set = self.given(("values", values), Moment::New)?;
+                self.insert(connection, set, number).await
+            }
+            Edit::Update(key, values) => self.update(connection, &key, ("set", values)).await,
+            Edit::Delete(key) => self.delete(connection, &key).await,
+            Edit::Upsert(key, values) => {
+                if self.table.find(connection, &key).await?.is_some() {
+                    return self.update(connection, &key, ("values", values)).await;
+                }
+                let mut set = self.given(("values", values), Moment::New)?;
+                let named = arguments::shown_key(self.table.scope, &key);
+                let named = match named {
+                    Value::Object(fields) => fields,
+                    one => self
+                        .table
+                        .scope
+                        .key
+                        .iter()
+                        .cloned()
+                        .map(|name| (name, one.clone()))
+                        .collect(),
+                };
+                for pair in self.given(("key", &named), Moment::New)? {
+                    if set.iter().any(|(name, _)| *name == pair.0) {
+                        let told =
+                            format!("`values.{}`: it is of the key; give it there only", pair.0);
+                        return Err(Failure::invalid(told));
+                    }
+                    set.push(pair);
+                }
+                self.insert(connection, set, number).await
+            }
+        }
+    }
+
+    /// The values that are given, as their columns keep them. One that may not be set and one that
+    /// is not there are answered alike.
+    fn given(
+        &self,
+        (place, values): (&str, &Map<String, Value>),
+        moment: Moment,
+    ) -> Result<Vec<(String, Cell)>, Failure> {
+        let scope = self.table.scope;
+        let mut set = Vec::new();
+        for (name, value) in values {
+            let at = format!("`{place}.{name}`");
+            let rule = scope.writable.get(name).zip(self.table.shape.column(name));
+            let (rule, column) = rule.ok_or_else(|| {
+                let told =
+                    format!("{at}: there is no such field that can be set; `describe` lists them");
+                Failure::invalid(told)
+            })?;
+            if moment == Moment::There && (rule.once || scope.key.contains(name)) {
+                let told = format!("{at}: it is given with a new row only");
+                return Err(Failure::invalid(told));
+            }
+            let cell = values::checked(column, rule, value)
+                .map_err(|told| Failure::invalid(format!("{at}: {told}")))?;
+            set.push((name.clone(), cell));
+        }
+        Ok(set)
+    }
+
+    async fn insert(
+        &mut self,
+        connection: &mut SqliteConnection,
+        set: Vec<(String, Cell)>,
+        number: Option<usize>,
+    ) -> Result<(), Failure> {
+        let Table { scope, shape } = self.table;
+        let given = |name: &str| {
+            set.iter()
+                .find(|(given, _)| given == name)
+                .map(|(_, cell)| cell)
+        };
+        for column in shape.stored().filter(|column| needs_value(shape, column)) {
+            if given(&column.name).is_none() {
+                return Err(missing(
+                    scope.writable.contains_key(&column.name),
+                    &column.name,
+                ));
+            }
+        }
+        let key: Option<Vec<Cell>> = scope.key.iter().map(|name| given(name).cloned()).collect();
+        if let Some(key) = &key
+            && self.table.find(connection, key).await?.is_some()
+        {
+            let name = words::resource(&scope.name, key);
+            let told = format!("`{name}` is there already; use `update` to change it");
+            return Err(Failure::invalid(told));
+        }
+        let mut after = Map::new();
+        for name in &scope.fields {
+            let default = || shape.column(name).and_then(values::default_of);
+            if let Some(cell) = given(name).cloned().or_else(default) {
+                after.insert(name.clone(), cell.shown());
+            }
+        }
+        let resource = match &key {
+            Some(key) => words::resource(&scope.name, key),
+            None => words::new_resource(&scope.name, number),
+        };
+        let step = Step::Insert {
+            set,
+            key,
+            rowid: None,
+            becomes: None,
+        };
+        self.add(resource, (None, Some(after)), step)
+    }
+
+    async fn update(
+        &mut self,
+        connection: &mut SqliteConnection,
+        key: &[Cell],
+        values: (&str, &Map<String, Value>),
+    ) -> Result<(), Failure> {
+        let mut set = self.given(values, Moment::There)?;
+        if set.is_empty() {
+            let told = format!("`{}`: name at least one field", values.0);
+            return Err(Failure::invalid(told));
+        }
+        let Table { scope, shape } = self.table;
+        let row = self.table.find(connection, key).await?.ok_or_else(none)?;
+        set.retain(|(name, cell)| row.cell(shape, name) != *cell);
+        let carried = |name: &String| shape.cascades.on_update.contains(name);
+        if scope.triggers == Triggers::Allow && set.iter().any(|(name, _)| carried(name)) {
+            return Err(carries("changed"));
+        }
+        let was = set
+            .iter()
+            .map(|(name, _)| (name.clone(), row.cell(shape, name)))
+            .collect();
+        let new = row.with(shape, &set);
+        let key = row.key(shape, scope);
+        let step = Step::Update {
+            whole: row.whole(shape),
+            becomes: new.whole(shape),
+            key: key.clone(),
+            was,
+            set,
+        };
+        if row.whole(shape) == new.whole(shape) {
+            // It says that already: it is no target.
+            return Ok(());
+        }
+        let images = (Some(self.stored_image(&row)), Some(self.stored_image(&new)));
+        self.add(words::resource(&scope.name, &key), images, step)
+    }
+
+    async fn delete(
+        &mut self,
+        connection: &mut SqliteConnection,
+        key: &[Cell],
+    ) -> Result<(), Failure> {
+        let Table { scope, shape } = self.table;
+        let row = self.table.find(connection, key).await?.ok_or_else(none)?;
+        if scope.triggers == Triggers::Allow && shape.cascades.on_delete {
+            return Err(carries("removed"));
+        }
+        let key = row.key(shape, scope);
+        let step = Step::Delete {
+            whole: row.whole(shape),
+            row: undo::named(&row, shape),
+            rowid: row.rowid,
+            key: key.clone(),
+        };
+        let images = (Some(self.stored_image(&row)), None);
+        self.add(words::resource(&scope.name, &key), images, step)
+    }
+
+    /// What people see of a row, without what the database works out of it: of a row that will be,
+    /// nobody knows that.
+    pub(super) fn stored_image(&self, row: &Row) -> Map<String, Value> {
+        let shape = self.table.shape;
+        let mut image = self.table.image(row);
+        image.retain(|name, _| shape.column(name).is_some_and(|column| !column.generated));
+        image
+    }
+
+    /// Adds a target, each row once.
+    pub(super) fn add(
+        &mut self,
+        resource: String,
+        (before, after): (Side, Side),
+        step: Step,
+    ) -> Result<(), Failure> {
+        if self
+            .targets
+            .iter()
+            .any(|target| target.resource == resource)
+        {
+            return Err(Failure::invalid(format!("`{resource}` stands there twice")));
+        }
+        self.targets.push(Target {
+            resource,
+            facets: self.table.scope.facets(),
+            before: before.map(Image::Fields),
+            after: after.map(Image::Fields),
+        });
+        self.steps.push(step);
+        Ok(())
+    }
+
+    fn sentence(&self) -> String {
+        let name = &self.table.scope.name;
+        let resources = self.targets.iter().map(|target| target.resource.clone());
+        let fields = |target: &Target| {
+            (
+                words::fields(target.before.as_ref()),
+                words::fields(target.after.as_ref()),
+            )
+        };
+        match (self.targets.as_slice(), self.steps.first()) {
+            ([target], Some(Step::Insert { .. })) => {
+                format!("Add a row to {name}: {}", words::given(&fields(target).1))
+            }
+            ([target], Some(Step::Update { .. })) => {
+                let (before, after) = fields(target);
+                format!(
+                    "Set {}: {}",
+                    target.resource,
+                    words::changed(&before, &after)
+                )
+            }
+            ([target], Some(Step::Delete { .. })) => format!("Delete {}", target.resource),
+            (all, Some(Step::Insert { .. })) => format!("Add {} rows to {name}", all.len()),
+            (all, Some(Step::Update { set, .. })) => {
+                let set = set
+                    .iter()
+                    .map(|(name, cell)| (name.clone(), cell.shown()))
+                    .collect();
+                let (count, rows) = (all.len(), words::listed(resources));
+                format!("Set {} in {count} rows: {rows}", words::given(&set))
+            }
+            (all, Some(Step::Delete { .. })) => {
+                format!("Delete {} rows: {}", all.len(), words::listed(resources))
+            }
+            (_, None) => format!("Change nothing in {name}"),
+        }
+    }
+
+    pub(super) fn finish(
+        self,
+        action: &str,
+        power: Power,
+        sentence: String,
+    ) -> Result<Plan, Failure> {
+        if self.targets.is_empty() {
+            return Err(Failure::invalid(
+                "this would change nothing: it says that already",
+            ));
+        }
+        let work = Work {
+            table: self.table.scope.name.clone(),
+            steps: self.steps,
+        };
+        let work = work.kept()?;
+        if work.to_string().len() > MOST_WORK {
+            let most = MOST_WORK >> 20;
+            let told =
+                format!("the rows have more than {most} MiB together; change fewer at a time");
+            return Err(Failure::new(Status::Limited, told));
+        }
+        Ok(Plan {
+            action: action.to_owned(),
+            power,
+            sentence,
+            targets: self.targets,
+            reversal: Reversal::Reversible,
+            work,
+        })
+    }
+}
+
+/// Whether a row is there already when values are given to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    New,
+    There,
+}
+
+/// Whether a new row must be given a value for this column.
+fn needs_value(shape: &Shape, column: &Column) -> bool {
+    column.not_null && column.default.is_none() && shape.numbered.as_ref() != Some(&column.name)
+}
+
+fn missing(nameable: bool, name: &str) -> Failure {
+    if nameable {
+        return Failure::invalid(format!("`values.{name}`: it must be given"));
+    }
+    let told = "the table needs a value that cannot be given here, so no row can be added; tell \
+                whoever keeps the connector";
+    Failure::invalid(told)
+}
+
+pub(super) fn none() -> Failure {
+    Failure::not_found("there is no row with this key; `list` shows those that are there")
+}
+
+fn carries(done: &str) -> Failure {
+    let told = format!("other rows of the database would be {done} with it, so it is refused");
+    Failure::invalid(told)
+}
