@@ -4,7 +4,7 @@ use super::{Moment, Passage, told::told};
 use crate::{
     answer::{Failure, Found, Status},
     call::Power,
-    decide::{Clearance, Gate, Judged, Question, View},
+    decide::{Clearance, Decision, Gate, Judged, Question, View},
     log::{LogDown, Recorded, Unwritten, plain},
     plan::{Asking, Bound, Cap, KeptPlan, Origin, Plan, Reversal, Stage, Step},
 };
@@ -104,7 +104,7 @@ impl Passage<'_> {
             let kept = self.kept(plan, Stage::Draft, None);
             return self.keep(kept, Vec::new()).await.map_err(down);
         }
-        if let Err(failure) = self.grants(plan.power) {
+        if let Err(failure) = self.grants(&plan).await {
             return self.answer(Err(failure)).await;
         }
         let mut passage = self;
@@ -146,24 +146,32 @@ impl Passage<'_> {
         bounded(plan)
     }
 
-    /// Whether the caller may use the power of the plan, where that is another than the action's:
-    /// adding a row where there is none may turn out to be a change of one that is there.
-    fn grants(&self, power: Power) -> Result<(), Failure> {
-        let call = self.call;
-        let mut actions = self
-            .bridge
-            .actions
-            .iter()
-            .filter(|action| action.power == power);
-        let offered = |action| {
-            self.bridge
-                .rules
-                .offers(&call.caller, &call.connector, action)
-        };
-        if power == call.action.power || actions.any(|action| offered(action)) {
+    /// Whether the caller may use the power of the plan on just these targets, where it is another
+    /// than the action's: adding a row where there is none may turn out to be a change of one.
+    async fn grants(&self, plan: &Plan) -> Result<(), Failure> {
+        if plan.power == self.call.action.power {
             return Ok(());
         }
-        let told = format!("this would `{power}`, and no rule allows you that");
+        let connector = self.connector()?;
+        let others = self.bridge.actions.iter();
+        for action in others.filter(|action| action.power == plan.power) {
+            let mut call = self.call.clone();
+            call.action = action.clone();
+            let Decision::Allow { view, .. } = self.bridge.rules.decide(&call) else {
+                continue;
+            };
+            // What that view does not admit, it does not plan.
+            let again = self.until(Moment::Asking, connector.plan(self.call, &view));
+            if again
+                .await
+                .flat()
+                .and_then(bounded)
+                .is_ok_and(|again| again.digest() == plan.digest())
+            {
+                return Ok(());
+            }
+        }
+        let told = format!("this would `{}`, and no rule allows you that", plan.power);
         Err(Failure::new(Status::Denied, told))
     }
 
