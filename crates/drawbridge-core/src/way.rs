@@ -4,6 +4,7 @@
 mod bridge;
 mod effect;
 mod person;
+mod recorded;
 mod told;
 mod watch;
 mod work;
