@@ -101,7 +101,7 @@ fn check(told: &Value, era: &str, case: &str) {
     }
     let purpose = "Let everyone's assistant search the documents";
     assert!(
-        tools[2]["description"].as_str().unwrap().contains(purpose),
+        tools[3]["description"].as_str().unwrap().contains(purpose),
         "{case}"
     );
     let [search, read, connectors, denied, wrong, outside] =
