@@ -180,27 +180,30 @@ impl Log {
         })
     }
 
-    /// Puts the intent of an effect on the log, together with the step to [`Stage::Applying`], and
-    /// gives the key to it once both are durable. Uses up the clearance.
+    /// Puts the intent of an effect on the log, together with the step to [`Stage::Applying`] and
+    /// what else becomes of plans by it, and gives the key to it once all is durable. Uses up the
+    /// clearance.
     ///
     /// # Errors
     /// As [`Log::step`]; also when the clearance is for another plan.
     pub async fn intend(
         &self,
         record: Record,
-        step: Step,
+        steps: Vec<Step>,
         clearance: Clearance,
     ) -> Result<(Key, Appended), Unwritten> {
-        let plan = step.plan();
-        if plan.stage != Stage::Applying || !clearance.is_for(&plan.bound.digest) {
-            let why = "nothing clears this plan".to_owned();
-            return Err(Unwritten::Overtaken(why));
-        }
-        let key = Key {
-            id: plan.id.as_str().into(),
+        let plans = steps.iter().map(Step::plan);
+        let mut begun = plans.filter(|plan| plan.stage == Stage::Applying);
+        let id = match (begun.next(), begun.next()) {
+            (Some(plan), None) if clearance.is_for(&plan.bound.digest) => plan.id.as_str().into(),
+            _ => {
+                let why = "nothing clears this plan".to_owned();
+                return Err(Unwritten::Overtaken(why));
+            }
         };
+        let key = Key { id };
         let mut entry = Entry::new(record)?;
-        entry.steps = vec![step];
+        entry.steps = steps;
         let appended = self.journal.append(entry).await?;
         Ok((key, appended))
     }

@@ -4,6 +4,7 @@
 mod bridge;
 mod effect;
 mod person;
+mod planned;
 mod recorded;
 mod told;
 mod watch;
@@ -20,7 +21,7 @@ use crate::{
         shape::{Shaped, failed, shape},
     },
     call::{Call, Caller, Power},
-    connector::{Clock, Connector},
+    connector::Clock,
     decide::{Decision, Turn, View},
     file::{Content, Labels},
     log::{Kept, Log, LogDown, Record, Recorded, Seal, Unwritten},
@@ -64,6 +65,8 @@ struct Passage<'a> {
     began: Began,
     watch: &'a dyn Watch,
     record: Record,
+    /// The draft that is sent on by it.
+    draft: Option<&'a KeptPlan>,
 }
 
 /// When a request came in, by both clocks.
@@ -135,6 +138,21 @@ impl Way {
         began: Began,
         watch: &dyn Watch,
     ) -> Result<Recorded, LogDown> {
+        self.send_on(bridge, (call, None), began, watch).await
+    }
+
+    /// The same for a call that sends a draft on: the draft and what stands in its place change
+    /// together, so that it is sent on once.
+    ///
+    /// # Errors
+    /// As [`Self::pass`].
+    pub async fn send_on(
+        &self,
+        bridge: &Bridge,
+        (call, draft): (&Call, Option<&KeptPlan>),
+        began: Began,
+        watch: &dyn Watch,
+    ) -> Result<Recorded, LogDown> {
         let target = (&*call.connector, call.action.name);
         let mut record = Record::begin(&call.id, began.time, &call.caller, target);
         record.revision = Some(call.revision.to_string());
@@ -147,6 +165,7 @@ impl Way {
             began,
             watch,
             record,
+            draft,
         };
         let (view, _turn) = match passage.enter() {
             Ok(entered) => entered,
@@ -218,7 +237,8 @@ impl Way {
         record.decided.reasons = vec![act.reason];
         record.power = act.power;
         let first = steps.first();
-        record.plan = first.map(|step| self.planned(step.plan(), Content::Summary));
+        // What it is about is named by the call's own records, as far as the file lets them.
+        record.plan = first.map(|step| self.planned(step.plan(), Content::Digest));
         let content = if act.in_full {
             Content::Full
         } else {
@@ -301,12 +321,6 @@ impl Passage<'_> {
         })?;
         let turn = self.bridge.limiter.enter(&self.call.caller)?;
         Ok((view, turn))
-    }
-
-    fn connector(&self) -> Result<&dyn Connector, Failure> {
-        let connector = self.bridge.connector.as_ref();
-        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
-        connector.map(|connector| &**connector).map_err(down)
     }
 
     async fn until<T>(

@@ -16,7 +16,6 @@ use drawbridge_core::{
     way::{self, Act, Began, Refused, Way},
 };
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -61,8 +60,6 @@ pub struct App {
     pub(crate) alive: Alive,
     /// Plans that are worked on.
     pub(crate) in_work: InWork,
-    /// Wakes the keeper of plans.
-    pub(crate) wake: Notify,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -175,7 +172,6 @@ impl App {
             lookup,
             alive,
             in_work: InWork::default(),
-            wake: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -227,12 +223,26 @@ impl App {
     /// # Errors
     /// [`LogDown`] when the call cannot be recorded: then there is no answer.
     pub async fn call(self: &Arc<Self>, request: ToolRequest) -> Result<Recorded, LogDown> {
+        self.send_on(request, None).await
+    }
+
+    /// The same for a call that sends a draft on.
+    pub(crate) async fn send_on(
+        self: &Arc<Self>,
+        request: ToolRequest,
+        draft: Option<KeptPlan>,
+    ) -> Result<Recorded, LogDown> {
         let app = self.clone();
-        let task = self.tasks.spawn(async move { app.pass(request).await });
+        let pass = async move { app.pass(request, draft.as_ref()).await };
+        let task = self.tasks.spawn(pass);
         task.await.map_err(LogDown::because)?
     }
 
-    async fn pass(&self, request: ToolRequest) -> Result<Recorded, LogDown> {
+    async fn pass(
+        &self,
+        request: ToolRequest,
+        draft: Option<&KeptPlan>,
+    ) -> Result<Recorded, LogDown> {
         let began = self.way.begin();
         let snapshot = self.snapshot();
         let id = new_id();
@@ -240,7 +250,11 @@ impl App {
             Resolved::Call(mounted, call) => {
                 let watch = self.watch((&snapshot, &mounted), &call.caller, Some(&call));
                 let watch = watch.with_client(request.cancel);
-                let recorded = self.way.pass(&mounted.bridge, &call, began, &watch).await?;
+                let calls = (&*call, draft);
+                let recorded = self
+                    .way
+                    .send_on(&mounted.bridge, calls, began, &watch)
+                    .await?;
                 // An effect's answer tells what happened: it was looked at before that did.
                 if recorded.answer().plan.is_some() {
                     return Ok(recorded);
@@ -305,7 +319,7 @@ impl App {
                 arguments: plan.arguments.clone(),
                 cancel: request.cancel.clone(),
             };
-            return Box::pin(self.pass(again)).await;
+            return Box::pin(self.pass(again, None)).await;
         }
         let address = self.gateway().own_address();
         self.way.result(&act, (&plan, &address), began).await

@@ -27,7 +27,7 @@ use crate::{
     app::{App, new_id},
     connectors::{GATEWAY, Snapshot},
     identify::COMMAND_LINE,
-    store::StoreError,
+    store::{Seen, StoreError},
 };
 
 pub(crate) use crate::operate::asked_for;
@@ -65,19 +65,19 @@ impl InWork {
 
 /// Runs until `stop`.
 pub(crate) async fn keep(app: Arc<App>, stop: CancellationToken) {
+    let mut seen = Seen::default();
     loop {
-        if let Err(cause) = round(&app).await {
+        if let Err(cause) = round(&app, &mut seen).await {
             warn!("plans cannot be looked after at the moment: {cause:#}");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = app.wake.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }
 
-async fn round(app: &Arc<App>) -> anyhow::Result<()> {
+async fn round(app: &Arc<App>, seen: &mut Seen) -> anyhow::Result<()> {
     let now = app.clock.now();
     let snapshot = app.snapshot();
     for plan in app.store.applying_plans().await? {
@@ -89,7 +89,7 @@ async fn round(app: &Arc<App>) -> anyhow::Result<()> {
         }
     }
     let stopped = stopped(&snapshot);
-    let due = app.store.due_plans(now, &stopped).await?;
+    let due = app.store.due_plans(now, &stopped, seen).await?;
     let quick = due.into_iter().filter_map(|plan| match plan.stage {
         Stage::Approved | Stage::Applying if !plan.is_over(now) => {
             app.work_on(plan);
@@ -228,7 +228,7 @@ impl App {
             | Stage::Expired
             | Stage::Withdrawn
             | Stage::Cancelled
-            | Stage::Replaced => self.by_itself("drop_images", &plan.without_images()).await,
+            | Stage::Replaced => self.by_itself("drop_images", &plan.aged(now)).await,
         }
     }
 

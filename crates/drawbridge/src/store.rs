@@ -29,7 +29,7 @@ pub use lifecycle::{Review, Revision, Standing};
 pub use notices::Notice;
 pub use place::Place;
 use place::Use;
-pub use plans::PlanFilter;
+pub use plans::{PlanFilter, Seen};
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
 pub use tokens::{NewToken, Token};

@@ -4,7 +4,11 @@
 //! A change makes another value with the next turn; the store takes it only if it still holds the
 //! turn before. So of two who decide at once, one finds that the other was first.
 
+#[cfg(test)]
+mod tests;
 mod turn;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +22,9 @@ use crate::{
 };
 
 /// How long people can look at what a plan that was not applied would have changed.
-const LOOKED_AT: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+const LOOKED_AT: Duration = Duration::from_secs(24 * 3_600);
+/// How long the same call is answered by a plan that ended, where who asked did not hear of it.
+const ANSWERS: Duration = Duration::from_secs(24 * 3_600);
 
 /// Who is asked, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,31 +207,44 @@ impl KeptPlan {
     pub fn escalate_at(&self) -> Option<Timestamp> {
         let (after, _) = self.asking.as_ref()?.escalate.as_ref()?;
         let waits = self.stage == Stage::Waiting && !self.escalated;
-        let after = std::time::Duration::from_secs(after.saturating_add(self.frozen_s));
+        let after = Duration::from_secs(after.saturating_add(self.frozen_s));
         self.created.checked_add(after).ok().filter(|_| waits)
     }
 
     /// When something must be done about it, whoever asks or does not.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        let at_end = || self.ended.as_ref().map(|ended| ended.at);
-        let looked_at = || at_end()?.checked_add(LOOKED_AT).ok();
         match self.stage {
             Stage::Draft | Stage::Unknown => None,
             Stage::Waiting => self.expires.into_iter().chain(self.escalate_at()).min(),
             Stage::Approved if self.power.is_effect() => Some(Timestamp::UNIX_EPOCH),
             Stage::Approved => self.expires,
             Stage::Applying => self.runner.as_ref().map(|runner| runner.until),
-            _ if self.dropped => None,
-            Stage::Applied => self.undo_until.or_else(at_end),
-            Stage::Failed
+            Stage::Applied
+            | Stage::Failed
             | Stage::Conflict
             | Stage::Rejected
             | Stage::Expired
             | Stage::Withdrawn
             | Stage::Cancelled
-            | Stage::Replaced => looked_at(),
+            | Stage::Replaced => self.images_end().into_iter().chain(self.answer_end()).min(),
         }
+    }
+
+    /// Until when what was in the targets of an ended plan is kept.
+    fn images_end(&self) -> Option<Timestamp> {
+        let end = self.ended.as_ref()?.at;
+        let until = match self.stage {
+            Stage::Applied => Some(self.undo_until.unwrap_or(end)),
+            _ => end.checked_add(LOOKED_AT).ok(),
+        };
+        until.filter(|_| !self.dropped)
+    }
+
+    /// Until when an ended plan answers the same call.
+    fn answer_end(&self) -> Option<Timestamp> {
+        let end = self.ended.as_ref()?.at;
+        end.checked_add(ANSWERS).ok().filter(|_| !self.told)
     }
 
     /// Whether it counts where effects are limited.

@@ -85,6 +85,7 @@ pub fn answers_again(plan: &KeptPlan) -> bool {
     match plan.stage {
         Stage::Draft | Stage::Replaced => false,
         Stage::Waiting | Stage::Approved | Stage::Applying | Stage::Unknown => true,
+        // Until it is told, or old: `KeptPlan::aged`.
         _ => !plan.told,
     }
 }

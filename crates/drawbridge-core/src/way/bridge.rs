@@ -40,6 +40,17 @@ pub struct Bridge {
 }
 
 impl Bridge {
+    /// The way to the system.
+    ///
+    /// # Errors
+    /// [`Status::Unavailable`] with the reason why it could not be opened.
+    pub fn reach(&self) -> Result<&dyn Connector, Failure> {
+        match &self.connector {
+            Ok(connector) => Ok(&**connector),
+            Err(reason) => Err(Failure::new(Status::Unavailable, reason.clone())),
+        }
+    }
+
     /// Whether calls may go through; `effect`: calls that change something.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
 //! Effects: planned, put before a gate, kept or applied; and calls that wait for a person.
 
-use super::{Moment, Passage, told::told};
+use super::{Moment, Passage, planned, told::told};
 use crate::{
     answer::{Failure, Found, Status},
     call::Power,
-    decide::{Clearance, Decision, Gate, Judged, Question, View},
+    decide::{Clearance, Gate, Judged, Question, View},
     log::{LogDown, Recorded, Unwritten, plain},
     plan::{Asking, Bound, Cap, KeptPlan, Origin, Plan, Reversal, Stage, Step},
 };
@@ -65,8 +65,10 @@ impl Passage<'_> {
     async fn read_approved(self, view: &View, known: KeptPlan) -> Result<Recorded, LogDown> {
         let plan = known.plan.digest();
         if let Err(failure) = known.clear(&self.bound(plan)) {
-            let next = known.failed(&failure, self.way.clock.now());
-            return self.tell(next).await;
+            let mut next = known.failed(&failure, self.way.clock.now());
+            next.told = !self.watch.is_gone();
+            let steps = vec![Step::Turn(Box::new(next.clone()))];
+            return self.tell(&next, steps).await;
         }
         let found = self.until(Moment::Asking, self.fetch(view)).await.flat();
         if found.is_err() {
@@ -95,17 +97,14 @@ impl Passage<'_> {
         if !draft && let Some(known) = self.known().await? {
             return self.again(known).await;
         }
-        let planned = self.until(Moment::Asking, self.plan(&view)).await.flat();
-        let plan = match planned {
+        let planned = planned::plan(self.bridge, self.call, &view);
+        let plan = match self.until(Moment::Asking, planned).await.flat() {
             Ok(plan) => plan,
             Err(failure) => return self.answer(Err(failure)).await,
         };
         if draft {
             let kept = self.kept(plan, Stage::Draft, None);
             return self.keep(kept, Vec::new()).await.map_err(down);
-        }
-        if let Err(failure) = self.grants(&plan).await {
-            return self.answer(Err(failure)).await;
         }
         let mut passage = self;
         for _ in 0..TRIES {
@@ -133,46 +132,16 @@ impl Passage<'_> {
                     if let Some(known) = passage.known().await? {
                         return passage.again(known).await;
                     }
+                    if passage.draft_changed().await? {
+                        let told = "the draft was sent on or changed meanwhile; look at it again";
+                        let failure = Failure::new(Status::Conflict, told);
+                        return passage.answer(Err(failure)).await;
+                    }
                 }
                 done => return done.map_err(down),
             }
         }
         passage.busy().await
-    }
-
-    /// What the connector would do, within bounds.
-    async fn plan(&self, view: &View) -> Result<Plan, Failure> {
-        let plan = self.connector()?.plan(self.call, view).await?;
-        bounded(plan)
-    }
-
-    /// Whether the caller may use the power of the plan on just these targets, where it is another
-    /// than the action's: adding a row where there is none may turn out to be a change of one.
-    async fn grants(&self, plan: &Plan) -> Result<(), Failure> {
-        if plan.power == self.call.action.power {
-            return Ok(());
-        }
-        let connector = self.connector()?;
-        let others = self.bridge.actions.iter();
-        for action in others.filter(|action| action.power == plan.power) {
-            let mut call = self.call.clone();
-            call.action = action.clone();
-            let Decision::Allow { view, .. } = self.bridge.rules.decide(&call) else {
-                continue;
-            };
-            // What that view does not admit, it does not plan.
-            let again = self.until(Moment::Asking, connector.plan(self.call, &view));
-            if again
-                .await
-                .flat()
-                .and_then(bounded)
-                .is_ok_and(|again| again.digest() == plan.digest())
-            {
-                return Ok(());
-            }
-        }
-        let told = format!("this would `{}`, and no rule allows you that", plan.power);
-        Err(Failure::new(Status::Denied, told))
     }
 
     /// A gate let it through: intent, effect, outcome.
@@ -189,8 +158,8 @@ impl Passage<'_> {
         let intent = self
             .way
             .intent(&begun, self.bridge, &self.record.decided.reasons);
-        let step = Step::Keep(Box::new(begun.clone()), caps);
-        let (key, appended) = self.way.log.intend(intent, step, clearance).await?;
+        let steps = self.together(Step::Keep(Box::new(begun.clone()), caps), &begun);
+        let (key, appended) = self.way.log.intend(intent, steps, clearance).await?;
         let mut next = match self.watch.overtaken(appended.version).await {
             Some(failure) => begun.failed(&failure, self.way.clock.now()),
             None => {
@@ -198,55 +167,68 @@ impl Passage<'_> {
                 self.way.carry_out(work, &begun, &key).await
             }
         };
-        next.told = true;
-        match self.step_told(&next).await {
+        // Who went away did not hear of it, and is answered from the receipt when they ask again.
+        next.told = !self.watch.is_gone();
+        let steps = vec![Step::Turn(Box::new(next.clone()))];
+        match self.say(&next, steps).await {
             // Somebody settled it meanwhile: what they found counts.
-            Err(Unwritten::Overtaken(why)) => Err(Unwritten::Down(LogDown::because(why))),
+            Err(Unwritten::Overtaken(_)) => {
+                let found = self.way.plans.plan(&next.id).await;
+                let found = found.map_err(LogDown::because)?.unwrap_or(next);
+                self.say(&found, Vec::new()).await
+            }
             done => done,
         }
     }
 
     /// The same call asked again: how the first one stands, and nothing runs twice.
     async fn again(self, known: KeptPlan) -> Result<Recorded, LogDown> {
-        let next = if known.stage.is_open() {
-            None
-        } else {
-            let mut next = known.turned(known.stage);
-            next.told = true;
-            Some(next)
-        };
-        match next {
-            Some(next) => self.tell(next).await,
-            None => self.as_it_stands(&known).await,
+        let mut steps: Vec<Step> = self.sent_on(&known).into_iter().collect();
+        if !known.stage.is_open() && !self.watch.is_gone() {
+            steps.push(Step::Turn(Box::new(known.heard())));
         }
+        self.tell(&known, steps).await
     }
 
-    /// The answer that a plan is, told for good together with its turn.
-    async fn tell(self, mut next: KeptPlan) -> Result<Recorded, LogDown> {
-        next.told = true;
-        match self.step_told(&next).await {
-            Err(Unwritten::Overtaken(_)) => self.as_it_stands(&next).await,
+    /// The answer that a plan is, with what becomes of plans by it; as it stood when it was read,
+    /// where somebody was first.
+    async fn tell(&self, plan: &KeptPlan, steps: Vec<Step>) -> Result<Recorded, LogDown> {
+        match self.say(plan, steps).await {
+            Err(Unwritten::Overtaken(_)) => self.say(plan, Vec::new()).await.map_err(down),
             done => done.map_err(down),
         }
     }
 
-    async fn as_it_stands(&self, plan: &KeptPlan) -> Result<Recorded, LogDown> {
+    async fn say(&self, plan: &KeptPlan, steps: Vec<Step>) -> Result<Recorded, Unwritten> {
         let answer = told(plan, &self.bridge.address);
-        self.finish(answer, Some(plan), Vec::new())
-            .await
-            .map_err(down)
+        self.finish(answer, Some(plan), steps).await
     }
 
-    async fn step_told(&self, next: &KeptPlan) -> Result<Recorded, Unwritten> {
-        let answer = told(next, &self.bridge.address);
-        let steps = vec![Step::Turn(Box::new(next.clone()))];
-        self.finish(answer, Some(next), steps).await
+    /// A step to a plan of this call, with that of the draft in whose place it stands.
+    fn together(&self, step: Step, plan: &KeptPlan) -> Vec<Step> {
+        std::iter::once(step).chain(self.sent_on(plan)).collect()
+    }
+
+    fn sent_on(&self, plan: &KeptPlan) -> Option<Step> {
+        let why = format!("{} sent it on", self.call.caller.person.id);
+        let now = self.way.clock.now();
+        let next = self.draft?.replaced(plan, Stage::Replaced, &why, now);
+        Some(Step::Turn(Box::new(next)))
+    }
+
+    /// Whether the draft that is sent on is no longer what it was.
+    async fn draft_changed(&self) -> Result<bool, LogDown> {
+        let Some(draft) = self.draft else {
+            return Ok(false);
+        };
+        let now = self.way.plans.plan(&draft.id).await;
+        let now = now.map_err(LogDown::because)?;
+        Ok(now.is_none_or(|now| now.turn != draft.turn))
     }
 
     async fn keep(&self, kept: KeptPlan, caps: Vec<Cap>) -> Result<Recorded, Unwritten> {
-        let answer = told(&kept, &self.bridge.address);
-        let steps = vec![Step::Keep(Box::new(kept.clone()), caps)];
-        self.finish(answer, Some(&kept), steps).await
+        let steps = self.together(Step::Keep(Box::new(kept.clone()), caps), &kept);
+        self.say(&kept, steps).await
     }
 
     async fn refused(
@@ -329,7 +311,7 @@ impl Passage<'_> {
     }
 
     async fn fetch(&self, view: &View) -> Result<Found, Failure> {
-        self.connector()?.fetch(self.call, view).await
+        self.bridge.reach()?.fetch(self.call, view).await
     }
 }
 
@@ -342,25 +324,6 @@ pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
         .collect();
     let rule = plan.asking.as_ref().map_or("", |asking| &asking.rule);
     (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
-}
-
-/// The most characters of a plan's sentence.
-const SENTENCE: usize = 300;
-
-/// A plan that can be kept and shown: in one sentence on one line, whatever the values in it say.
-pub(super) fn bounded(mut plan: Plan) -> Result<Plan, Failure> {
-    let sentence: String = plan.sentence.chars().take(SENTENCE).collect();
-    plan.sentence = plain::visible(&sentence);
-    let size = serde_json::to_vec(&plan).map_or(usize::MAX, |bytes| bytes.len());
-    if size > Plan::MOST_BYTES {
-        let most = Plan::MOST_BYTES >> 20;
-        let told = format!("the plan would have more than {most} MiB; change less at a time");
-        return Err(Failure::new(Status::Limited, told));
-    }
-    if plan.targets.is_empty() {
-        return Err(Failure::invalid("this would change nothing"));
-    }
-    Ok(plan)
 }
 
 pub(super) fn down(unwritten: Unwritten) -> LogDown {

@@ -1,10 +1,15 @@
 //! What people do with kept plans: look at how one ended, edit it, take an effect back.
 
-use super::{Act, Began, Bridge, Moment, Watch, Way, effect::bounded, told::told, watch::until};
+use super::{
+    Act, Began, Bridge, Moment, Watch, Way,
+    planned::{self, bounded},
+    told::told,
+    watch::until,
+};
 use crate::{
     answer::{Failure, Status},
     call::{Call, Caller},
-    decide::{Decision, Gate, GateView, Judged, Question},
+    decide::{Gate, GateView, Judged, Question},
     log::{LogDown, Record, Recorded, Unwritten},
     plan::{Asking, KeptPlan, Origin, Plan, PlansDown, Stage, Step},
 };
@@ -21,11 +26,7 @@ impl Way {
         began: Began,
     ) -> Result<Recorded, LogDown> {
         let ended = !plan.stage.is_open() && plan.stage != Stage::Draft && !plan.told;
-        let steps = ended.then(|| {
-            let mut next = plan.turned(plan.stage);
-            next.told = true;
-            Step::Turn(Box::new(next))
-        });
+        let steps = ended.then(|| Step::Turn(Box::new(plan.heard())));
         let steps: Vec<Step> = steps.into_iter().collect();
         let recorded = self.result_step(act, (plan, address), (began, steps)).await;
         match recorded {
@@ -77,23 +78,19 @@ impl Way {
         watch: &dyn Watch,
     ) -> Result<KeptPlan, Failure> {
         bridge.admits(false)?;
-        let view = match bridge.rules.decide(call) {
-            Decision::Allow { view, .. } => view,
-            Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
-        };
-        let connector = bridge.connector.as_ref();
-        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
-        let work = connector.map_err(down)?.plan(call, &view);
-        let plan = bounded(until(watch.ended(Moment::Asking), work).await.flat()?)?;
+        let planned = planned::plan_anew(bridge, call);
+        let plan = until(watch.ended(Moment::Asking), planned).await.flat()?;
+        if editor != kept.caller.person.id {
+            reaches_no_further(&plan, &kept.plan)?;
+        }
         let bound = self.bound(bridge, Some(call), plan.digest());
         let now = self.clock.now();
         let id = self.plan_id(&format!("{} {} {}", kept.id, kept.turn, call.arguments));
         let mut next = if kept.stage == Stage::Draft {
             kept.drafted_anew(id, (plan, bound), now)
         } else {
-            let judged = self
-                .judged(bridge, (&kept.caller, &kept.action), &plan)
-                .await?;
+            let judged = self.judged(bridge, (&kept.caller, &kept.action), &plan);
+            let judged = judged.await.map_err(unread)?;
             let asking = match judged.gate {
                 Gate::Ask(asking) => asking,
                 // Who edits must still confirm what comes of it.
@@ -103,13 +100,12 @@ impl Way {
                 }
             };
             let mut next = kept.asked_anew(id, (plan, bound), asking, now);
-            // Those who were asked later can confirm what they edited, too.
-            if let (true, Some(asking)) = (kept.escalated, &mut next.asking) {
-                next.escalated = true;
-                asking.escalate = kept
-                    .asking
-                    .as_ref()
-                    .and_then(|asking| asking.escalate.clone());
+            // Those who were asked later can confirm what they edited, too; not past another gate.
+            if let (Some(before), Some(asking)) = (&kept.asking, &mut next.asking)
+                && before.rule == asking.rule
+            {
+                next.escalated = kept.escalated;
+                asking.escalate.clone_from(&before.escalate);
             }
             next
         };
@@ -134,11 +130,10 @@ impl Way {
         let Some(receipt) = applied.undoable(now)? else {
             return Err(Failure::new(Status::Conflict, "it was never applied"));
         };
-        let connector = bridge.connector.as_ref();
-        let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
-        let work = connector.map_err(down)?.undo(&applied.plan, receipt);
+        let work = bridge.reach()?.undo(&applied.plan, receipt);
         let plan = bounded(until(watch.ended(Moment::Asking), work).await.flat()?)?;
-        let judged = self.judged(bridge, (caller, &plan.action), &plan).await?;
+        let judged = self.judged(bridge, (caller, &plan.action), &plan);
+        let judged = judged.await.map_err(unread)?;
         let asking = match judged.gate {
             Gate::Open => None,
             Gate::Ask(asking) => Some(asking),
@@ -152,8 +147,9 @@ impl Way {
         if asking.is_none() {
             next.stage = Stage::Approved;
             next.news = false;
-            next.expires = None;
         }
+        // What it takes is kept no longer than that.
+        next.expires = next.expires.into_iter().chain(applied.undo_until).min();
         next.asking = asking;
         next.caller = caller.clone();
         next.action = action;
@@ -179,16 +175,8 @@ impl Way {
     ) -> Result<(Judged, Vec<GateView>), Failure> {
         let power = call.action.power;
         let plan = if power.is_effect() {
-            let view = match bridge.rules.decide(call) {
-                Decision::Allow { view, .. } => view,
-                Decision::Deny { told, .. } => return Err(Failure::new(Status::Denied, &*told)),
-            };
-            let connector = bridge.connector.as_ref();
-            let down = |reason: &String| Failure::new(Status::Unavailable, reason.clone());
-            let work = connector.map_err(down)?.plan(call, &view);
-            Some(bounded(
-                until(watch.ended(Moment::Asking), work).await.flat()?,
-            )?)
+            let planned = planned::plan_anew(bridge, call);
+            Some(until(watch.ended(Moment::Asking), planned).await.flat()?)
         } else {
             None
         };
@@ -204,17 +192,16 @@ impl Way {
             let views = gates.views(question).await?;
             Ok::<_, PlansDown>((gates.judge(question).await?, views))
         };
-        judged.await.map_err(|error| {
-            Failure::new(Status::Unavailable, error.to_string()).with_source(error)
-        })
+        judged.await.map_err(unread)
     }
 
-    async fn judged(
+    /// The gate before what stands in the place of a plan, or takes it back.
+    pub(super) async fn judged(
         &self,
         bridge: &Bridge,
         (caller, action): (&Caller, &str),
         plan: &Plan,
-    ) -> Result<Judged, Failure> {
+    ) -> Result<Judged, PlansDown> {
         let question = Question {
             caller,
             action,
@@ -225,10 +212,31 @@ impl Way {
         let mut gates = self.gates(bridge);
         // What is edited was counted when it was asked for, and what is taken back restores.
         gates.limits.0 = crate::file::EffectLimits::default();
-        gates.judge(question).await.map_err(|error| {
-            Failure::new(Status::Unavailable, error.to_string()).with_source(error)
-        })
+        gates.judge(question).await
     }
+}
+
+/// Who decides does not thereby look into what they may not see themselves: an edited plan shows
+/// what was before only of targets that the plan before it was about.
+fn reaches_no_further(edited: &Plan, before: &Plan) -> Result<(), Failure> {
+    let known = |resource: &String| {
+        let mut targets = before.targets.iter();
+        targets.any(|target| target.resource == *resource)
+    };
+    let shown = edited
+        .targets
+        .iter()
+        .filter(|target| target.before.is_some());
+    if shown.map(|target| &target.resource).all(known) {
+        return Ok(());
+    }
+    let told = "an edit may change what is done, and not to what else it is done; reject it, and say \
+                what should be asked for instead";
+    Err(Failure::new(Status::Denied, told))
+}
+
+pub(super) fn unread(error: PlansDown) -> Failure {
+    Failure::new(Status::Unavailable, error.to_string()).with_source(error)
 }
 
 fn owner(bridge: &Bridge) -> Asking {

@@ -3,19 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{Answer, Handle},
-    call::Power,
+    answer::{Answer, Handle, Status},
     plan::{KeptPlan, Stage},
 };
 
 /// The answer that a kept plan is.
 pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
+    let status = if read_already(plan) {
+        Status::Conflict
+    } else {
+        plan.status()
+    };
     let link = link(address, &plan.id);
     let notice = notice(plan);
-    let text = format!("{}: {}", plan.status(), text(plan, &notice, &link));
+    let text = format!("{status}: {}", text(plan, &notice, &link));
     let applied = plan.stage == Stage::Applied;
     Answer {
-        status: plan.status(),
+        status,
         data: data(plan),
         sources: Vec::new(),
         label: None,
@@ -38,6 +42,11 @@ pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
     }
 }
 
+/// Whether it was a read, of which the one answer was given.
+fn read_already(plan: &KeptPlan) -> bool {
+    plan.stage == Stage::Applied && !plan.power.is_effect()
+}
+
 /// Where a person can look at a plan.
 pub(super) fn link(address: &str, id: &str) -> String {
     format!("{address}/approvals/{id}")
@@ -45,7 +54,7 @@ pub(super) fn link(address: &str, id: &str) -> String {
 
 /// The receipt, or what is proposed.
 fn data(plan: &KeptPlan) -> Value {
-    let receipt = match (plan.stage, &plan.receipt) {
+    match (plan.stage, &plan.receipt) {
         (Stage::Applied, Some(receipt)) => {
             json!({"sentence": receipt.sentence, "targets": receipt.applied})
         }
@@ -57,12 +66,7 @@ fn data(plan: &KeptPlan) -> Value {
             json!({"sentence": plan.plan.sentence, "targets": targets})
         }
         _ => Value::Null,
-    };
-    // A read that was approved is answered by the read itself.
-    if matches!(plan.power, Power::Read | Power::Search) {
-        return Value::Null;
     }
-    receipt
 }
 
 /// What did not happen, or is still to come.
@@ -74,6 +78,10 @@ fn notice(plan: &KeptPlan) -> Option<String> {
     let by = plan.ended.as_ref().and_then(|ended| ended.by.as_deref());
     let by = by.unwrap_or("a person");
     Some(match plan.stage {
+        Stage::Applied if read_already(plan) => {
+            "it was approved for one read, and that was answered; call the tool again to ask anew"
+                .to_owned()
+        }
         Stage::Applied => return None,
         Stage::Draft => {
             "a draft was kept and nothing was changed; a person can open, edit and send it on"
@@ -106,6 +114,7 @@ fn text(plan: &KeptPlan, notice: &Option<String>, link: &str) -> String {
     let id = &plan.id;
     let ask = format!("ask `drawbridge_result` with {{\"id\": \"{id}\"}}");
     match plan.stage {
+        Stage::Applied if read_already(plan) => format!("{sentence}.\n\n{notice}."),
         Stage::Applied => {
             let receipt = plan.receipt.as_ref();
             let done = receipt.map_or(sentence, |receipt| &receipt.sentence);

@@ -31,6 +31,9 @@ pub trait Watch: Send + Sync {
     /// version ([`crate::log::Appended::version`]).
     async fn overtaken(&self, version: u64) -> Option<Failure>;
 
+    /// Whether nobody is there any more to take the answer.
+    fn is_gone(&self) -> bool;
+
     /// The longest that applying and settling may take together.
     fn longest(&self) -> Duration;
 }
@@ -63,15 +66,38 @@ pub(super) fn broke() -> Failure {
     )
 }
 
-/// What comes of the work, unless it is stopped before; also of work that breaks.
+/// What comes of the work, unless it is stopped before; also of work that breaks. What must end
+/// already is not begun.
 pub(super) async fn until<T>(
     stop: impl Future<Output = Failure> + Send,
     work: impl Future<Output = Result<T, Failure>> + Send,
 ) -> Work<T> {
     let work = AssertUnwindSafe(work).catch_unwind();
-    match select(pin!(work), pin!(stop)).await {
-        Either::Left((Ok(outcome), _)) => Work::Done(outcome),
-        Either::Left((Err(_), _)) => Work::Broke,
-        Either::Right((failure, _)) => Work::Stopped(failure),
+    match select(pin!(stop), pin!(work)).await {
+        Either::Left((failure, _)) => Work::Stopped(failure),
+        Either::Right((Ok(outcome), _)) => Work::Done(outcome),
+        Either::Right((Err(_), _)) => Work::Broke,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    /// An effect whose time ran out while its intent was written must not be begun: others may
+    /// have settled it.
+    #[test]
+    fn what_must_end_already_is_not_begun() {
+        let mut begun = false;
+        let work = async {
+            begun = true;
+            Ok(())
+        };
+        let stop = ready(Failure::new(Status::Timeout, "it took too long"));
+        let came = until(stop, work).now_or_never();
+        assert!(matches!(came, Some(Work::Stopped(_))));
+        assert!(!begun);
     }
 }

@@ -5,14 +5,16 @@ use serde_json::json;
 
 use super::{
     Bridge, Moment, Watch, Way,
-    effect::{approved_by, bounded},
+    effect::approved_by,
+    person::unread,
+    planned::{self, bounded},
     watch::{Work, broke, until},
 };
 use crate::{
     answer::{Failure, Status},
     call::Call,
-    decide::{Clearance, Decision, Gate, Gates, Question},
-    log::{Key, LogDown, Unwritten},
+    decide::{Clearance, Gate, Gates},
+    log::{Key, LogDown, Recorded, Unwritten},
     plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
 };
 
@@ -46,7 +48,7 @@ impl Way {
         .await
         {
             Work::Done(Ok(plan)) => plan,
-            Work::Done(Err(failure)) if !may_pass(&failure) => {
+            Work::Done(Err(failure)) if !passes(failure.status) => {
                 return self.conflict(bridge, kept, (None, failure)).await;
             }
             Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => return Ok(None),
@@ -72,8 +74,8 @@ impl Way {
         let begun = kept.begun(self.runner(watch));
         let reasons: Vec<String> = approved_by(kept).into_iter().collect();
         let intent = self.intent(&begun, bridge, &reasons);
-        let step = Step::Turn(Box::new(begun.clone()));
-        let (key, appended) = match self.log.intend(intent, step, clearance).await {
+        let steps = vec![Step::Turn(Box::new(begun.clone()))];
+        let (key, appended) = match self.log.intend(intent, steps, clearance).await {
             Ok(intended) => intended,
             Err(Unwritten::Overtaken(_)) => return Ok(None),
             Err(Unwritten::Down(down)) => return Err(down),
@@ -96,12 +98,9 @@ impl Way {
         begun: &KeptPlan,
         key: &Key,
     ) -> KeptPlan {
-        let connector = match &bridge.connector {
+        let connector = match bridge.reach() {
             Ok(connector) => connector,
-            Err(reason) => {
-                let failure = Failure::new(Status::Unavailable, reason.clone());
-                return begun.failed(&failure, self.clock.now());
-            }
+            Err(failure) => return begun.failed(&failure, self.clock.now()),
         };
         let work = connector.apply(&begun.plan, key);
         let failure = match until(watch.ended(Moment::Applying), work).await {
@@ -196,28 +195,24 @@ impl Way {
         call: Option<&Call>,
         kept: &KeptPlan,
     ) -> Result<Plan, Failure> {
-        let connector = bridge
-            .connector
-            .as_ref()
-            .map_err(|reason| Failure::new(Status::Unavailable, reason.clone()))?;
         match (&kept.origin, call) {
             (Origin::Undo(of), _) => {
-                let original = self.plans.plan(of).await.map_err(|error| {
-                    Failure::new(Status::Unavailable, error.to_string()).with_source(error)
-                })?;
+                let original = self.plans.plan(of).await.map_err(unread)?;
                 let gone =
                     || Failure::new(Status::Conflict, "what it takes back is kept no longer");
                 let original = original.ok_or_else(gone)?;
                 let receipt = original.receipt.as_ref().ok_or_else(gone)?;
-                bounded(connector.undo(&original.plan, receipt).await?)
+                bounded(bridge.reach()?.undo(&original.plan, receipt).await?)
             }
-            (Origin::Call, Some(call)) => match bridge.rules.decide(call) {
-                Decision::Allow { view, .. } => bounded(connector.plan(call, &view).await?),
-                Decision::Deny { told, .. } => Err(Failure::new(
-                    Status::Denied,
-                    format!("not any more: {told}"),
-                )),
-            },
+            (Origin::Call, Some(call)) => {
+                let planned = planned::plan_anew(bridge, call).await;
+                planned.map_err(|mut failure| {
+                    if failure.status == Status::Denied {
+                        failure.message = format!("not any more: {}", failure.message);
+                    }
+                    failure
+                })
+            }
             (Origin::Call, None) => Err(Failure::new(
                 Status::Conflict,
                 "its action or its arguments are none of this connector any more",
@@ -233,15 +228,8 @@ impl Way {
         (plan, bound): (Plan, Bound),
     ) -> Result<Option<KeptPlan>, LogDown> {
         let now = self.clock.now();
-        let question = Question {
-            caller: &kept.caller,
-            action: &kept.action,
-            power: plan.power,
-            plan: Some(&plan),
-            now,
-        };
-        let judged = self.gates(bridge).judge(question).await;
-        let Gate::Ask(asking) = judged.map_err(LogDown::because)?.gate else {
+        let judged = self.judged(bridge, (&kept.caller, &kept.action), &plan);
+        let Gate::Ask(asking) = judged.await.map_err(LogDown::because)?.gate else {
             return Ok(None);
         };
         Ok(Some(kept.asked_anew(
@@ -350,10 +338,6 @@ fn again_later(begun: &KeptPlan, next: KeptPlan) -> KeptPlan {
 }
 
 /// Whether it may be otherwise in a while, so that an approval is not ended by it.
-fn may_pass(failure: &Failure) -> bool {
-    passes(failure.status)
-}
-
 fn passes(status: Status) -> bool {
     matches!(
         status,
@@ -361,7 +345,7 @@ fn passes(status: Status) -> bool {
     )
 }
 
-fn written<T>(done: Result<T, Unwritten>, next: KeptPlan) -> Result<Option<KeptPlan>, LogDown> {
+fn written(done: Result<Recorded, Unwritten>, next: KeptPlan) -> Result<Option<KeptPlan>, LogDown> {
     match done {
         Ok(_) => Ok(Some(next)),
         Err(Unwritten::Overtaken(_)) => Ok(None),

@@ -117,6 +117,10 @@ impl Watch for Running<'_> {
         Some(Failure::new(Status::Unavailable, why))
     }
 
+    fn is_gone(&self) -> bool {
+        self.client.is_cancelled()
+    }
+
     fn longest(&self) -> Duration {
         self.mounted.timeout.min(FOREVER) + SETTLING
     }

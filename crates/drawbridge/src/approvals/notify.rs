@@ -176,13 +176,17 @@ struct Told {
 
 impl Told {
     fn of(gateway: &GatewayFile, plan: &KeptPlan) -> Self {
+        // A label that is none of the gateway's, or no target at all (a read, with what it asks for in
+        // its sentence), counts as the most sensitive.
         let labels = gateway.labels();
-        let most = labels.words().last();
-        let sensitive = plan
-            .plan
-            .targets
-            .iter()
-            .any(|target| target.facets.get(drawbridge_core::connector::LABEL) == most);
+        let most = labels.words().len().saturating_sub(1);
+        let rank = |label: &String| labels.rank(label).unwrap_or(most);
+        let targets = &plan.plan.targets;
+        let sensitive = targets.is_empty()
+            || targets.iter().any(|target| {
+                let label = target.facets.get(drawbridge_core::connector::LABEL);
+                label.is_some_and(|label| rank(label) >= most)
+            });
         let sentence = if sensitive {
             format!("{} by {}", plan.plan.power, plan.connector)
         } else {

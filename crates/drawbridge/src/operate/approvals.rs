@@ -214,38 +214,45 @@ impl App {
         self.way.edited(&mounted.bridge, by, plan, &watch).await
     }
 
-    /// A plan that this person may see, by its id or the beginning of it. One they may not see and
-    /// none are answered alike.
+    /// A plan that this person may see.
     async fn visible_plan(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
         id: &str,
     ) -> Result<KeptPlan, Failure> {
-        let none = || Failure::not_found("there is no such plan that you may see");
-        let plain = id.len() >= 6 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if !plain {
-            return Err(none());
-        }
-        let found = self.store.plans_like(id).await.map_err(store_down)?;
-        let mut seen = found
-            .into_iter()
-            .filter(|plan| sees(snapshot, caller, plan));
-        match (seen.next(), seen.next()) {
-            (Some(plan), None) => Ok(plan),
-            (Some(_), Some(_)) => Err(Failure::invalid(
-                "`id`: several plans begin so; write more of it",
-            )),
-            (None, _) => Err(none()),
-        }
+        let none = "there is no such plan that you may see";
+        self.one_plan(id, none, |plan| sees(snapshot, caller, plan))
+            .await
     }
 
     /// A plan that this caller asked for.
     async fn own_plan(&self, caller: &Caller, id: &str) -> Result<KeptPlan, Failure> {
+        let none = "you asked for no such plan";
+        self.one_plan(id, none, |plan| asked_for(caller, plan))
+            .await
+    }
+
+    /// A plan by its id or the beginning of it. One that is not meant and none are answered alike.
+    async fn one_plan(
+        &self,
+        id: &str,
+        none: &str,
+        meant: impl Fn(&KeptPlan) -> bool,
+    ) -> Result<KeptPlan, Failure> {
+        let plain = id.len() >= 6 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !plain {
+            return Err(Failure::not_found(none));
+        }
         let found = self.store.plans_like(id).await.map_err(store_down)?;
-        let mut own = found.into_iter().filter(|plan| asked_for(caller, plan));
-        own.next()
-            .ok_or_else(|| Failure::not_found("you asked for no such plan"))
+        let mut meant = found.into_iter().filter(meant);
+        match (meant.next(), meant.next()) {
+            (Some(plan), None) => Ok(plan),
+            (Some(_), Some(_)) => Err(Failure::invalid(
+                "`id`: several plans begin so; write more of it",
+            )),
+            (None, _) => Err(Failure::not_found(none)),
+        }
     }
 }
 

@@ -28,6 +28,22 @@ pub struct PlanFilter {
     pub limit: u32,
 }
 
+/// Up to which plan those that are due were looked at; from the first on by default.
+#[derive(Debug)]
+pub struct Seen {
+    due: i64,
+    id: String,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            due: i64::MIN,
+            id: String::new(),
+        }
+    }
+}
+
 /// A plan as the store keeps it.
 pub(super) fn encode(plan: &KeptPlan) -> Result<String, StoreError> {
     serde_json::to_string(plan).map_err(|error| StoreError::Corrupt(error.to_string()))
@@ -36,6 +52,17 @@ pub(super) fn encode(plan: &KeptPlan) -> Result<String, StoreError> {
 pub(super) fn decode(row: &AnyRow) -> Result<KeptPlan, StoreError> {
     let body: String = row.try_get("body")?;
     serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("a plan: {error}")))
+}
+
+/// What can be read of some plans: one that cannot is no reason to let the others wait.
+fn readable(rows: &[AnyRow]) -> Vec<KeptPlan> {
+    let plans = rows.iter().map(decode);
+    plans
+        .filter_map(|plan| {
+            plan.inspect_err(|cause| tracing::error!("left alone: {cause}"))
+                .ok()
+        })
+        .collect()
 }
 
 /// How many effects there are, on a connection that may hold others out.
@@ -182,7 +209,8 @@ impl Store {
     }
 
     /// Plans about which something must be done by now, of connectors that are not stopped; those
-    /// that wait the longest first.
+    /// that wait the longest first, and those after `seen`, which goes on: so many that cannot be
+    /// done at the moment do not keep others waiting.
     ///
     /// # Errors
     /// When the store fails.
@@ -190,23 +218,36 @@ impl Store {
         &self,
         now: Timestamp,
         stopped: &[String],
+        seen: &mut Seen,
     ) -> Result<Vec<KeptPlan>, StoreError> {
         let marks: Vec<String> = (0..stopped.len())
-            .map(|at| format!("${}", at + 2))
+            .map(|at| format!("${}", at + 4))
             .collect();
         let others = if marks.is_empty() {
             String::new()
         } else {
             format!(" AND connector NOT IN ({})", marks.join(", "))
         };
-        let statement =
-            format!("SELECT body FROM plans WHERE due <= $1{others} ORDER BY due LIMIT {PAGE}");
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(now.as_microsecond());
+        let statement = format!(
+            "SELECT id, due, body FROM plans WHERE due <= $1 AND (due > $2 OR (due = $2 AND id > $3))\
+             {others} ORDER BY due, id LIMIT {PAGE}"
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(now.as_microsecond())
+            .bind(seen.due)
+            .bind(&seen.id);
         for name in stopped {
             query = query.bind(name);
         }
         let rows = query.fetch_all(&self.inner.pool).await?;
-        rows.iter().map(decode).collect()
+        *seen = match rows.last() {
+            Some(last) if rows.len() == PAGE as usize => Seen {
+                due: last.try_get("due")?,
+                id: last.try_get("id")?,
+            },
+            _ => Seen::default(),
+        };
+        Ok(readable(&rows))
     }
 
     /// Plans that some gateway is applying.
@@ -219,7 +260,7 @@ impl Store {
         )
         .fetch_all(&self.inner.pool)
         .await?;
-        rows.iter().map(decode).collect()
+        Ok(readable(&rows))
     }
 
     /// How many plans wait for people.

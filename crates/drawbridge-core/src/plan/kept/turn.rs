@@ -28,8 +28,9 @@ impl KeptPlan {
         (digest, reason): (&str, &str),
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        self.open_question(now)?;
+        // How it ended is not for everybody to know.
         self.may_decide(person)?;
+        self.open_question(now)?;
         if digest != self.bound.digest {
             let told = "the plan is another one by now; look at it again";
             return Err(Failure::new(Status::Conflict, told));
@@ -60,8 +61,8 @@ impl KeptPlan {
     /// # Errors
     /// As [`Self::approve`].
     pub fn reject(&self, person: &Person, reason: &str, now: Timestamp) -> Result<Self, Failure> {
-        self.open_question(now)?;
         self.may_decide(person)?;
+        self.open_question(now)?;
         if reason.trim().is_empty() {
             let told = "`reason`: say why; the AI is told, and can do better";
             return Err(Failure::invalid(told));
@@ -95,6 +96,28 @@ impl KeptPlan {
         let mut next = self.turned(self.stage);
         next.frozen_s = next.frozen_s.saturating_add(frozen.as_secs());
         next.expires = next.expires.and_then(|end| end.checked_add(frozen).ok());
+        next
+    }
+
+    /// The same plan, of which who asked was told how it ended.
+    #[must_use]
+    pub fn heard(&self) -> Self {
+        let mut next = self.turned(self.stage);
+        next.told = true;
+        next
+    }
+
+    /// The same plan, some time after its end ([`Self::due`]): without what was in its targets, and
+    /// no longer the answer to the same call.
+    #[must_use]
+    pub fn aged(&self, now: Timestamp) -> Self {
+        let over = |end: Option<Timestamp>| end.is_some_and(|end| now >= end);
+        let mut next = if over(self.images_end()) {
+            self.without_images()
+        } else {
+            self.turned(self.stage)
+        };
+        next.told |= over(self.answer_end());
         next
     }
 

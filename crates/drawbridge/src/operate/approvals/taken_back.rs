@@ -5,7 +5,7 @@ use std::sync::Arc;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
-    log::{LogDown, Recorded, Unwritten},
+    log::{LogDown, Recorded},
     plan::{KeptPlan, Stage, Step},
     way::Act,
 };
@@ -46,7 +46,7 @@ impl App {
             return Err(Failure::new(Status::Denied, told));
         }
         if let Some(before) = &plan.undone_by {
-            let before = self.store.kept_plan(before).await.map_err(store_down)?;
+            let before = self.newest(before).await.map_err(store_down)?;
             let over = |stage: Stage| !stage.is_open() && stage != Stage::Applied;
             if before.as_ref().is_some_and(|before| !over(before.stage)) {
                 let how = before.map_or("", |before| before.stage.word());
@@ -100,15 +100,7 @@ impl App {
             arguments: draft.arguments.clone(),
             cancel: CancellationToken::new(),
         };
-        let recorded = self.call(request).await?;
-        if let Some(plan) = &recorded.answer().plan {
-            let reason = format!("{} sent it on", caller.person.id);
-            let by = Some(caller.person.id.as_str());
-            let mut next = draft.ended(Stage::Replaced, (by, &reason), self.clock.now());
-            next.next = Some(plan.id.clone());
-            self.sent(caller, &next).await?;
-        }
-        Ok(recorded)
+        self.send_on(request, Some(draft)).await
     }
 
     async fn draft(
@@ -127,30 +119,6 @@ impl App {
             return Err(Failure::new(Status::Denied, "the draft is not yours"));
         }
         Ok(plan)
-    }
-
-    async fn sent(&self, caller: &Caller, next: &KeptPlan) -> Result<(), LogDown> {
-        let arguments = json!({"plan": next.id});
-        let act = Act {
-            id: &new_id(),
-            caller,
-            connector: &next.connector,
-            action: "send_on",
-            power: None,
-            arguments: &arguments,
-            reason: "the draft is theirs".to_owned(),
-            in_full: false,
-        };
-        let found = Found::new(json!({"id": next.id, "next": next.next}), String::new(), 1);
-        let steps = vec![Step::Turn(Box::new(next.clone()))];
-        let noted = self
-            .way
-            .note_turn(act, Ok(found), (self.way.begin(), steps));
-        match noted.await {
-            // Somebody did something else with the draft; what was sent on stands by itself.
-            Ok(_) | Err(Unwritten::Overtaken(_)) => Ok(()),
-            Err(Unwritten::Down(down)) => Err(down),
-        }
     }
 
     async fn not_sent(

@@ -362,21 +362,7 @@ async fn what_was_approved_is_done_once_over_a_kill_at_each_step_of_a_write() {
     ] {
         for when in (first..).step_by(step).take(last) {
             tried += 1;
-            let inject = format!("inject={call}:signal=KILL:when={when}");
-            let trace = format!("trace={call}");
-            let wrapper = [
-                "strace",
-                "-D",
-                "-f",
-                "-qqq",
-                "-o",
-                "/dev/null",
-                "-e",
-                &trace,
-                "-e",
-                &inject,
-            ];
-            let Some(served) = firm.house.serve_by(&wrapper) else {
+            let Some(served) = firm.house.serve_until(call, when) else {
                 killed += 1;
                 continue;
             };

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sha2::Digest;
 use sqlx::{Connection, Executor, Row, SqliteConnection};
 
 use crate::log::served::{House, Served};
@@ -139,7 +140,7 @@ impl Firm {
         std::fs::read_to_string(self.notes().join(name)).ok()
     }
 
-    async fn database(&self) -> SqliteConnection {
+    pub(crate) async fn database(&self) -> SqliteConnection {
         let file = self.house.folder.join("crm.db");
         if !file.exists() {
             std::fs::write(&file, "").unwrap();
@@ -192,6 +193,28 @@ impl Firm {
             "{}",
             String::from_utf8_lossy(&out.stderr)
         );
+    }
+
+    /// Puts something else into a connector's file, and has it reviewed.
+    pub(crate) async fn revise(&self, name: &str, (from, to): (&str, &str)) {
+        let file = self.house.folder.join(format!("connectors/{name}.yaml"));
+        let before = std::fs::read_to_string(&file).unwrap();
+        let text = before.replace(from, to);
+        assert_ne!(text, before);
+        std::fs::write(&file, &text).unwrap();
+        let hash = json!(hex::encode(sha2::Sha256::digest(text.as_bytes())));
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.line(&["diff", name]);
+            if shown["data"]["waiting"].is_object() {
+                self.review(name);
+            }
+            if shown["data"]["in_force"] == hash {
+                return;
+            }
+            assert!(Instant::now() < end, "{shown:#}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) fn open_again(&self) -> Open {
@@ -320,6 +343,12 @@ impl Person {
             json!({"digest": digest}),
         )
         .await
+    }
+
+    /// Gives a plan other arguments.
+    pub(crate) async fn edit(&self, id: &str, arguments: Value) -> Value {
+        let body = json!({"arguments": arguments});
+        self.post(&format!("/approvals/{id}/edit"), body).await
     }
 
     /// Waits until a plan has come to an end, or is at a stage.

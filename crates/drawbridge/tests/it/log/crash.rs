@@ -65,21 +65,7 @@ async fn every_answered_call_survives_a_kill_at_each_write_and_sync() {
         ("rename", 3, 2),
     ] {
         for when in (first..).step_by(step).take(last) {
-            let inject = format!("inject={call}:signal=KILL:when={when}");
-            let trace = format!("trace={call}");
-            let wrapper = [
-                "strace",
-                "-D",
-                "-f",
-                "-qqq",
-                "-o",
-                "/dev/null",
-                "-e",
-                &trace,
-                "-e",
-                &inject,
-            ];
-            let Some(mut served) = house.serve_by(&wrapper) else {
+            let Some(mut served) = house.serve_until(call, when) else {
                 killed += 1;
                 house.verify();
                 continue;

@@ -174,6 +174,15 @@ impl House {
         self.serve_by(&[]).expect("the gateway starts")
     }
 
+    /// Serves until the kernel kills it, just as a thread enters the Nth system call of these; none
+    /// where that was before it was ready.
+    pub(crate) fn serve_until(&self, calls: &str, nth: usize) -> Option<Served> {
+        let inject = format!("inject={calls}:signal=KILL:when={nth}");
+        let trace = format!("trace={calls}");
+        let quiet = ["strace", "-D", "-f", "-qqq", "-o", "/dev/null"];
+        self.serve_by(&[&quiet[..], &["-e", &trace, "-e", &inject]].concat())
+    }
+
     /// Serves; none when it ended before it served.
     pub(crate) fn serve_by(&self, wrapper: &[&str]) -> Option<Served> {
         let mut child = self

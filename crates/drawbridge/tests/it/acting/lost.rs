@@ -1,0 +1,109 @@
+//! Clients that go away before they are answered, and do it again.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::firm::{ANN, AUTO, BOB, Firm, PATIENCE};
+
+/// The answer was lost, so the same call is answered by what was done, and nothing is done twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_went_away_during_an_effect_is_answered_from_its_receipt() {
+    let firm = Firm::on("sqlite", AUTO).await;
+    let open = firm.open().await;
+    let (ann, bob) = (open.client(&firm, ANN, "claude"), open.person(&firm, BOB));
+    let insert = json!({"table": "tickets", "values": {"subject": "once", "status": "open"}});
+    let mut busy = firm.database().await;
+    busy.execute("BEGIN IMMEDIATE").await.unwrap();
+    let (client, arguments) = (ann.clone(), insert.clone());
+    let mut call = JoinSet::new();
+    call.spawn(async move { client.call("crm_insert", arguments).await });
+    let end = Instant::now() + PATIENCE;
+    let id = loop {
+        let found = bob.get("/approvals?stage=applying").await;
+        if let Some(id) = found["data"]["approvals"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(Instant::now() < end, "{found:#}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    call.shutdown().await;
+    // The gateway must see that the client is gone, while the database still is busy.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    busy.execute("COMMIT").await.unwrap();
+    busy.close().await.unwrap();
+    bob.until(&id, &["applied"]).await;
+    let again = ann.call("crm_insert", insert.clone()).await;
+    assert_eq!(
+        (&again["status"], &again["plan"]["id"]),
+        (&json!("ok"), &json!(id)),
+        "{again:#}"
+    );
+    let rows = "SELECT COUNT(*) FROM tickets WHERE subject = 'once'";
+    assert_eq!(firm.number(rows).await, 1);
+    // From here on it was heard of, and the same call is another one.
+    let other = ann.call("crm_insert", insert).await;
+    assert_ne!(other["plan"]["id"], json!(id), "{other:#}");
+    assert_eq!(firm.number(rows).await, 2);
+}
+
+/// A draft is sent on together with what it becomes: whoever hangs up in between finds it either
+/// as it was or as sent on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_sent_on_once_whenever_who_sends_it_hangs_up() {
+    let firm = Firm::on("sqlite", AUTO).await;
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    // So much that it takes a while to write it.
+    let content = "Once upon a time. ".repeat(20_000);
+    for round in 0..12_u64 {
+        let name = format!("{round}.md");
+        let draft = json!({"path": name, "content": content});
+        let draft = ai.call("notes_draft", draft).await;
+        let id = draft["plan"]["id"].as_str().unwrap().to_owned();
+        let path = format!("/approvals/{id}/send");
+        let patience = Duration::from_millis(round * 25);
+        let _ = timeout(patience, ann.post(&path, json!({}))).await;
+        let again = ann.post(&path, json!({})).await;
+        assert!(
+            again["status"] != "invalid",
+            "{round}: it was done, and the draft still was one: {again:#}"
+        );
+        let end = Instant::now() + PATIENCE;
+        while firm.says(&name).is_none() {
+            assert!(Instant::now() < end, "{again:#}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let sent = ann.until(&id, &["replaced"]).await;
+        assert!(sent["next"].is_string(), "{sent:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_that_is_sent_on_twice_at_once_is_sent_on_once() {
+    let firm = Firm::on("sqlite", AUTO).await;
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    for round in 0..10 {
+        let draft = json!({"path": format!("{round}.md"), "content": "# Once\n"});
+        let draft = ai.call("notes_draft", draft).await;
+        let path = format!("/approvals/{}/send", draft["plan"]["id"].as_str().unwrap());
+        let (one, two) = tokio::join!(ann.post(&path, json!({})), ann.post(&path, json!({})));
+        let done: Vec<&Value> = [&one, &two]
+            .into_iter()
+            .filter(|answer| answer["plan"]["stage"] == "applied")
+            .collect();
+        assert!(!done.is_empty(), "{one:#} {two:#}");
+        let plans: Vec<&Value> = [&one, &two]
+            .into_iter()
+            .map(|answer| &answer["plan"]["id"])
+            .filter(|id| id.is_string())
+            .collect();
+        assert!(plans.iter().all(|id| *id == plans[0]), "{one:#} {two:#}");
+        for answer in [&one, &two] {
+            assert_ne!(answer["status"], "invalid", "{answer:#}");
+        }
+    }
+}
