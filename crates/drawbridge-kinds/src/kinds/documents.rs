@@ -131,7 +131,7 @@ impl Kind for Documents {
     }
 
     fn schema(&self) -> Schema {
-        part::schema()
+        crate::part::schema::<part::System, part::Scope>()
     }
 
     fn facets(&self) -> &'static [Facet] {

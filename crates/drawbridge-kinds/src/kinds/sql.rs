@@ -74,7 +74,7 @@ impl Kind for Sql {
     }
 
     fn schema(&self) -> Schema {
-        part::schema()
+        crate::part::schema::<part::System, part::Scope>()
     }
 
     fn facets(&self) -> &'static [Facet] {

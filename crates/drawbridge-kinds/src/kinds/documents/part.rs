@@ -6,7 +6,7 @@ mod rules;
 use std::time::Duration;
 
 use drawbridge_core::{
-    connector::{LABEL, Part, Schema},
+    connector::{LABEL, Part},
     file::{Fault, Labels, Span},
 };
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -120,21 +120,6 @@ impl Rule {
             ("project", &self.project),
         ]
     }
-}
-
-pub(super) fn schema() -> Schema {
-    Schema {
-        system: inlined::<System>(),
-        scope: inlined::<Scope>(),
-    }
-}
-
-/// A schema without `$defs`, so that it can stand inside another.
-fn inlined<T: JsonSchema>() -> serde_json::Value {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-    });
-    settings.into_generator().into_root_schema_for::<T>().into()
 }
 
 pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {

@@ -7,7 +7,7 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::{
-    connector::{Part, Schema},
+    connector::Part,
     file::{Fault, Labels},
 };
 use schemars::JsonSchema;
@@ -100,21 +100,6 @@ pub(super) enum Triggers {
     Refuse,
     /// Triggers may change more. An undo restores the effect's own rows only.
     Allow,
-}
-
-pub(super) fn schema() -> Schema {
-    Schema {
-        system: inlined::<System>(),
-        scope: inlined::<Scope>(),
-    }
-}
-
-/// A schema without `$defs`, so that it can stand inside another.
-fn inlined<T: JsonSchema>() -> serde_json::Value {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-    });
-    settings.into_generator().into_root_schema_for::<T>().into()
 }
 
 pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {

@@ -8,26 +8,14 @@ use drawbridge_core::{
 };
 
 use super::{HardLinks, Rule, Scope, Shown, System};
+use crate::part;
 use Direction::{Narrows, Neutral, Widens};
 
 /// How `new` differs from `old`.
 pub(in super::super) fn compare(old: &Part, new: &Part, labels: &Labels) -> Vec<Change> {
-    let mut changes = Vec::new();
-    match (parsed(&old.system), parsed(&new.system)) {
-        (Some(old), Some(new)) => system(&old, &new, &mut changes),
-        _ if old.system == new.system => {}
-        _ => changes.push(Change::new("/system", Widens, "it reaches something else")),
-    }
-    match (parsed(&old.scope), parsed(&new.scope)) {
-        (Some(old), Some(new)) => scope(&old, &new, labels, &mut changes),
-        _ if old.scope == new.scope => {}
-        _ => changes.push(Change::new("/scope", Widens, "its scope changed")),
-    }
-    changes
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Option<T> {
-    serde_json::from_value(value.clone()).ok()
+    part::compare((old, new), system, |old, new, changes| {
+        scope(old, new, labels, changes);
+    })
 }
 
 fn system(old: &System, new: &System, changes: &mut Vec<Change>) {

@@ -14,6 +14,8 @@ use super::{
     HardLinks, Scope, System, globs,
 };
 
+use crate::part::{self, unusable};
+
 /// The part, understood.
 pub(in super::super) struct Own {
     pub(in super::super) root: PathBuf,
@@ -28,16 +30,7 @@ pub(in super::super) struct Own {
 
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                Status::Unavailable,
-                format!("its file cannot be used: {error}"),
-            )
-        };
-        let system: System =
-            serde_json::from_value(part.system.clone()).map_err(|error| wrong(&error))?;
-        let scope: Scope =
-            serde_json::from_value(part.scope.clone()).map_err(|error| wrong(&error))?;
+        let (system, scope): (System, Scope) = part::read(part)?;
         let root = context
             .workspace
             .join(&system.folder)
@@ -58,10 +51,10 @@ impl Own {
             root,
             rescan_every: system.rescan_every.duration(),
             hard_links: system.hard_links,
-            include: globs(&scope.include).map_err(|error| wrong(&error))?,
-            exclude: globs(&scope.exclude).map_err(|error| wrong(&error))?,
-            writable: globs(&scope.writable).map_err(|error| wrong(&error))?,
-            rules: rules.map_err(|error| wrong(&error))?,
+            include: globs(&scope.include).map_err(unusable)?,
+            exclude: globs(&scope.exclude).map_err(unusable)?,
+            writable: globs(&scope.writable).map_err(unusable)?,
+            rules: rules.map_err(unusable)?,
             scope,
         })
     }

@@ -10,6 +10,8 @@ use drawbridge_core::{
 
 use super::{Rule, Scope, System, Table, Triggers, file_of};
 
+use crate::part::{self, unusable};
+
 /// The part, understood.
 #[derive(Debug)]
 pub(in super::super) struct Own {
@@ -34,22 +36,13 @@ pub(in super::super) struct TableScope {
 
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                Status::Unavailable,
-                format!("its file cannot be used: {error}"),
-            )
-        };
-        let system: System =
-            serde_json::from_value(part.system.clone()).map_err(|error| wrong(&error))?;
-        let scope: Scope =
-            serde_json::from_value(part.scope.clone()).map_err(|error| wrong(&error))?;
-        let path = file_of(&system.url).ok_or_else(|| wrong(&"its URL names no file"))?;
+        let (system, scope): (System, Scope) = part::read(part)?;
+        let path = file_of(&system.url).ok_or_else(|| unusable("its URL names no file"))?;
         let mut tables = BTreeMap::new();
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
-            let label = label.ok_or_else(|| wrong(&format!("`{name}` has no label")))?;
-            let understood = TableScope::of(name, table, label).map_err(|error| wrong(&error))?;
+            let label = label.ok_or_else(|| unusable(format!("`{name}` has no label")))?;
+            let understood = TableScope::of(name, table, label).map_err(unusable)?;
             tables.insert(name.clone(), understood);
         }
         Ok(Self {
