@@ -88,6 +88,7 @@ impl Bare {
         let actions: Vec<Arc<Action>> = kind
             .actions(&file.part())
             .into_iter()
+            .filter(|action| file.access.contains(&action.power))
             .map(Arc::new)
             .collect();
         let ruled = Ruled {

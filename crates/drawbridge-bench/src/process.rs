@@ -23,19 +23,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a program whose first line of output says where it listens; that line.
     pub(crate) fn start(mut command: Command, trace: &Path) -> anyhow::Result<(Self, String)> {
-        let trace = fs::File::create(trace)?;
+        let file = fs::File::create(trace)?;
         let began = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(trace)
+            .stderr(file)
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
         let out = child.stdout.take().context("no output")?;
         let server = Self { child, began };
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
-        anyhow::ensure!(!line.is_empty(), "{command:?} ended at once");
+        if line.is_empty() {
+            let said = fs::read_to_string(trace).unwrap_or_default();
+            let first = said.lines().next().unwrap_or_default();
+            anyhow::bail!("{command:?} ended at once: {first}");
+        }
         Ok((server, line.trim().to_owned()))
     }
 
