@@ -63,6 +63,15 @@ impl Status {
         Self::Failed,
     ];
 
+    /// Whether it may be otherwise in a while, so that the same is tried again.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable | Self::Timeout | Self::Limited | Self::Stale
+        )
+    }
+
     /// The word used in answers and records.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -83,7 +83,7 @@ pub trait Connector: Send + Sync {
 
     /// Looks in the target whether a plan that was begun was applied. What was left half done is
     /// taken back or brought to its end, so that the answer stays true; an `apply` of it that was cut
-    /// off and still works here is waited for.
+    /// off and still works here is waited for, or kept from beginning.
     async fn settle(&self, plan: &Plan, key: &Key) -> Settled {
         let _ = (plan, key);
         Settled::NotApplied

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 pub use diff::{Difference, FieldChange};
-pub use kept::{Asking, Bound, Ended, KeptPlan, Origin, Runner, Voice};
+pub use kept::{Again, Asking, Bound, Ended, KeptPlan, Origin, Runner, Voice};
 pub use stage::Stage;
-pub use step::{Cap, Count, Plans, PlansDown, Step, answers_again};
+pub use step::{Cap, Count, Counted, Plans, PlansDown, Step, answers_again};
 
-use crate::call::Power;
+use crate::{answer::Failure, call::Power};
 
 /// What an effect would do: worked out by a connector, which changes nothing for it.
 ///
@@ -138,8 +138,21 @@ pub enum Settled {
     Applied(Receipt),
     /// It did not happen, and will not by itself.
     NotApplied,
+    /// The target cannot be asked at the moment, for this reason: it is asked again.
+    Later(String),
     /// Nobody can tell, for this reason: a person must look.
     Unknown(String),
+}
+
+impl From<Failure> for Settled {
+    /// What a failure to look says of the effect: nothing yet, or nothing ever.
+    fn from(failure: Failure) -> Self {
+        if failure.status.passes() {
+            Self::Later(failure.message)
+        } else {
+            Self::Unknown(failure.message)
+        }
+    }
 }
 
 /// JSON Schema of the data with which an effect answers.

@@ -64,17 +64,22 @@ impl App {
         caller: &Caller,
         operation: Operation,
     ) -> Result<Recorded, LogDown> {
-        // Somebody else's change may be first, and then it is looked at again.
-        for _ in 0..TRIES {
-            match self.operated(caller, &operation).await {
-                Err(Unwritten::Overtaken(_)) => {}
-                Err(Unwritten::Down(down)) => return Err(down),
-                Ok(recorded) => return Ok(recorded),
+        // A task of its own: what is on the log as done is done, also when who asked hangs up.
+        let (app, caller) = (self.clone(), caller.clone());
+        let task = self.tasks.spawn(async move {
+            // Somebody else's change may be first, and then it is looked at again.
+            for _ in 0..TRIES {
+                match app.operated(&caller, &operation).await {
+                    Err(Unwritten::Overtaken(_)) => {}
+                    Err(Unwritten::Down(down)) => return Err(down),
+                    Ok(recorded) => return Ok(recorded),
+                }
             }
-        }
-        Err(LogDown::because(
-            "others change the same thing all the time",
-        ))
+            Err(LogDown::because(
+                "others change the same thing all the time",
+            ))
+        });
+        task.await.map_err(LogDown::because)?
     }
 
     async fn operated(

@@ -268,6 +268,11 @@ fn migrations() -> Migrator {
             "notices",
             include_str!("store/migrations/0004_notices.sql"),
         ),
+        migration(
+            5,
+            "counted",
+            include_str!("store/migrations/0005_counted.sql"),
+        ),
     ])
 }
 

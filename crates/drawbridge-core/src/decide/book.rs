@@ -166,6 +166,18 @@ impl RuleBook {
         }
     }
 
+    /// Why an action is forbidden to a caller, by rules that look neither at arguments nor at what it
+    /// is done to; none where none is. Nobody is asked whether it is permitted.
+    #[must_use]
+    pub fn forbids(&self, caller: &Caller, connector: &str, action: &Action) -> Option<Decision> {
+        let slice = self.slice(connector, action)?;
+        let question = slice.question(caller, &serde_json::Value::Null);
+        match self.standing(slice, caller, &question) {
+            Some(standing) => standing.forbids(caller),
+            None => Some(not_put()),
+        }
+    }
+
     /// Why a call would be allowed or denied.
     #[must_use]
     pub fn explain(&self, call: &Call, file: &ConnectorFile) -> Explanation {

@@ -14,7 +14,7 @@ use matching::{target_matches, within};
 use crate::{
     call::{Caller, Power},
     file::{Approval, ConnectorFile, EffectLimits, Labels, Rate, Span, When, Who},
-    plan::{Asking, Cap, Count, Plan, Plans, PlansDown},
+    plan::{Asking, Cap, Count, Counted, Plan, Plans, PlansDown},
 };
 
 /// How long a question stands where the gate does not say.
@@ -234,7 +234,7 @@ impl Gates<'_> {
             let count = Count {
                 action: Some(question.action.to_owned()),
                 // One that only waits is no use of it yet.
-                applied: true,
+                counted: Counted::Applied,
                 ..self.count(question, Timestamp::UNIX_EPOCH)
             };
             if (self.plans.count(&count).await? == 0) != first {
@@ -253,12 +253,12 @@ impl Gates<'_> {
     /// Effects of the person who asks.
     fn count(&self, question: &Question<'_>, since: Timestamp) -> Count {
         Count {
+            counted: Counted::Effects,
             connector: self.file.connector.clone(),
             person: Some(question.caller.person.id.clone()),
             client: None,
             task: None,
             action: None,
-            applied: false,
             let_through: None,
             since,
         }

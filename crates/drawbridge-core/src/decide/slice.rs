@@ -272,6 +272,17 @@ impl Standing {
         (!forbids.is_empty() || !permitted).then(|| self.slice.refusal(caller, forbids.clone()))
     }
 
+    /// Why the action is forbidden, whatever it is done to; none where no rule forbids it so.
+    pub(super) fn forbids(&self, caller: &Caller) -> Option<Decision> {
+        let Outcome {
+            errors, forbids, ..
+        } = &self.settled;
+        if !errors.is_empty() {
+            return Some(Decision::deny(errors.clone(), None));
+        }
+        (!forbids.is_empty()).then(|| self.slice.refusal(caller, forbids.clone()))
+    }
+
     /// What some rules say of the connector as a whole.
     fn ask(&self, context: Context, rules: &PolicySet) -> Option<Outcome> {
         let slice = &self.slice;

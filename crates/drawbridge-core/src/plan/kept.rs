@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Plan, Receipt, Reversal, Stage};
+use super::{Counted, Plan, Receipt, Reversal, Stage};
 use crate::{
     answer::{Failure, Status},
     call::{Caller, Person, Power},
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long people can look at what a plan that was not applied would have changed.
 const LOOKED_AT: Duration = Duration::from_secs(24 * 3_600);
+/// How long a draft is kept that nobody sends on.
+const DRAFTED: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// How long the same call is answered by a plan that ended, where who asked did not hear of it.
 const ANSWERS: Duration = Duration::from_secs(24 * 3_600);
 
@@ -93,6 +95,15 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// When an approved plan is tried again that its target could not take at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Not before this.
+    pub at: Timestamp,
+    /// How long that is after the time before, in seconds.
+    pub after_s: u64,
+}
+
 /// Which gateway applies it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runner {
@@ -149,8 +160,11 @@ pub struct KeptPlan {
     pub expires: Option<Timestamp>,
     /// Which gateway applies it.
     pub runner: Option<Runner>,
-    /// How often it was begun.
+    /// How often it was begun and not ended, because a gateway died.
     pub attempts: u32,
+    /// When it is tried again, if its target could not take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
     /// Proof that it was applied.
     pub receipt: Option<Receipt>,
     /// How it ended.
@@ -215,9 +229,13 @@ impl KeptPlan {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.stage {
-            Stage::Draft | Stage::Unknown => None,
+            Stage::Unknown => None,
+            Stage::Draft => self.created.checked_add(DRAFTED).ok(),
             Stage::Waiting => self.expires.into_iter().chain(self.escalate_at()).min(),
-            Stage::Approved if self.power.is_effect() => Some(Timestamp::UNIX_EPOCH),
+            Stage::Approved if self.power.is_effect() => {
+                let again = self.again.map_or(Timestamp::UNIX_EPOCH, |again| again.at);
+                self.expires.into_iter().chain([again]).min()
+            }
             Stage::Approved => self.expires,
             Stage::Applying => self.runner.as_ref().map(|runner| runner.until),
             Stage::Applied
@@ -247,10 +265,16 @@ impl KeptPlan {
         end.checked_add(ANSWERS).ok().filter(|_| !self.told)
     }
 
-    /// Whether it counts where effects are limited.
+    /// As what it counts, if at all. What takes an effect back is no further one.
     #[must_use]
-    pub fn counts(&self) -> bool {
-        self.stage.counts() && self.power.is_effect() && self.origin == Origin::Call
+    pub fn counts(&self) -> Option<Counted> {
+        match self.stage {
+            Stage::Draft => Some(Counted::Drafts),
+            _ if self.origin != Origin::Call => None,
+            stage if self.power.is_effect() => stage.counts().then_some(Counted::Effects),
+            Stage::Applied => Some(Counted::Applied),
+            _ => None,
+        }
     }
 
     /// What the caller is told of it.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{KeptPlan, Stage};
+use crate::call::Power;
 
 /// A change of a kept plan. It and its record are made durable together, or neither is.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ impl Step {
     }
 }
 
-/// How many effects there may be.
+/// How many there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cap {
     /// Which are counted.
@@ -36,9 +37,22 @@ pub struct Cap {
     pub told: String,
 }
 
-/// Which effects are counted: those for which [`Stage::counts`].
+/// Of what there may be only so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Effects that calls asked for, from the first question on: those for which [`Stage::counts`].
+    Effects,
+    /// Of those the ones that were applied, and reads that were approved and read.
+    Applied,
+    /// Drafts that are kept.
+    Drafts,
+}
+
+/// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
+    /// Which sort.
+    pub counted: Counted,
     /// Of this connector.
     pub connector: String,
     /// Asked for by this person.
@@ -49,8 +63,6 @@ pub struct Count {
     pub task: Option<String>,
     /// With this action.
     pub action: Option<String>,
-    /// Only those that were applied.
-    pub applied: bool,
     /// Let through by this gate.
     pub let_through: Option<String>,
     /// Made since.
@@ -66,7 +78,7 @@ pub trait Plans: Send + Sync {
     /// The plan of the same call that is open, or whose end was not told yet.
     async fn same(&self, same: &str) -> Result<Option<KeptPlan>, PlansDown>;
 
-    /// How many effects there are.
+    /// How many there are.
     async fn count(&self, count: &Count) -> Result<u64, PlansDown>;
 }
 
@@ -83,7 +95,9 @@ pub struct PlansDown {
 #[must_use]
 pub fn answers_again(plan: &KeptPlan) -> bool {
     match plan.stage {
-        Stage::Draft | Stage::Replaced => false,
+        // Each draft is one of its own: a call that makes one again makes another.
+        _ if plan.power == Power::Draft => false,
+        Stage::Replaced => false,
         Stage::Waiting | Stage::Approved | Stage::Applying | Stage::Unknown => true,
         // Until it is told, or old: `KeptPlan::aged`.
         _ => !plan.told,

@@ -51,6 +51,15 @@ impl Bridge {
         }
     }
 
+    /// The action of this name, if the file grants it.
+    #[must_use]
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        let mut actions = self.actions.iter();
+        actions
+            .find(|action| action.name == name)
+            .map(|action| &**action)
+    }
+
     /// Whether calls may go through; `effect`: calls that change something.
     ///
     /// # Errors

@@ -1,16 +1,20 @@
 //! Effects: planned, put before a gate, kept or applied; and calls that wait for a person.
 
+use jiff::Timestamp;
+
 use super::{Moment, Passage, planned, told::told};
 use crate::{
     answer::{Failure, Found, Status},
     call::Power,
     decide::{Clearance, Gate, Judged, Question, View},
-    log::{LogDown, Recorded, Unwritten, plain},
-    plan::{Asking, Bound, Cap, KeptPlan, Origin, Plan, Reversal, Stage, Step},
+    log::{LogDown, Recorded, Unwritten},
+    plan::{Asking, Bound, Cap, Count, Counted, KeptPlan, Origin, Plan, Stage, Step},
 };
 
 /// How often a plan is judged again because another call was first.
 const TRIES: usize = 5;
+/// Drafts of one person that one connector keeps.
+const DRAFTS: u64 = 100;
 
 impl Passage<'_> {
     /// Answers a read or a search, unless a gate holds it.
@@ -21,21 +25,11 @@ impl Passage<'_> {
             let outcome = self.until(Moment::Asking, self.fetch(&view)).await;
             return self.answer(outcome.flat()).await;
         }
-        let plan = Plan {
-            action: self.call.action.name.to_owned(),
-            power,
-            sentence: plain::visible(&format!(
-                "{} of {} with {}",
-                self.call.action.name, self.call.connector, self.call.arguments
-            )),
-            targets: Vec::new(),
-            reversal: Reversal::Irreversible("what was read cannot be unread".to_owned()),
-            work: serde_json::Value::Null,
-        };
+        let plan = planned::of_read(self.call);
         for _ in 0..TRIES {
             match self.known().await? {
                 Some(known) if known.stage == Stage::Approved => {
-                    return self.read_approved(&view, known).await;
+                    return self.read_approved(known).await;
                 }
                 Some(known) => return self.again(known).await,
                 None => {}
@@ -53,8 +47,11 @@ impl Passage<'_> {
                         done => return done.map_err(down),
                     }
                 }
-                Gate::Deny(why) | Gate::Limited(why) => {
+                Gate::Deny(why) => {
                     return self.refused(&judged.rule, Status::Denied, why).await;
+                }
+                Gate::Limited(why) => {
+                    return self.refused(&judged.rule, Status::Limited, why).await;
                 }
             }
         }
@@ -62,7 +59,7 @@ impl Passage<'_> {
     }
 
     /// A read that was approved is read once, by whoever asked for it, as the rules are by now.
-    async fn read_approved(self, view: &View, known: KeptPlan) -> Result<Recorded, LogDown> {
+    async fn read_approved(self, known: KeptPlan) -> Result<Recorded, LogDown> {
         let plan = known.plan.digest();
         if let Err(failure) = known.clear(&self.bound(plan)) {
             let mut next = known.failed(&failure, self.way.clock.now());
@@ -70,7 +67,19 @@ impl Passage<'_> {
             let steps = vec![Step::Turn(Box::new(next.clone()))];
             return self.tell(&next, steps).await;
         }
-        let found = self.until(Moment::Asking, self.fetch(view)).await.flat();
+        // What was approved is what is read, also where it was edited.
+        let mut call = self.call.clone();
+        call.arguments = known.arguments.clone();
+        let fetched = async {
+            let view = planned::admitted(self.bridge, &call)?;
+            let mut found = self.bridge.reach()?.fetch(&call, &view).await?;
+            if let Some(editor) = &known.edited_by {
+                let told = format!("{editor} edited what was asked for: {}", call.arguments);
+                found.notices.push(told);
+            }
+            Ok(found)
+        };
+        let found = self.until(Moment::Asking, fetched).await.flat();
         if found.is_err() {
             return self.answer(found).await;
         }
@@ -103,8 +112,10 @@ impl Passage<'_> {
             Err(failure) => return self.answer(Err(failure)).await,
         };
         if draft {
-            let kept = self.kept(plan, Stage::Draft, None);
-            return self.keep(kept, Vec::new()).await.map_err(down);
+            return self.draft(plan).await;
+        }
+        if let Some(failure) = self.draft.and_then(|draft| not_as_drafted(draft, &plan)) {
+            return self.answer(Err(failure)).await;
         }
         let mut passage = self;
         for _ in 0..TRIES {
@@ -144,6 +155,36 @@ impl Passage<'_> {
         passage.busy().await
     }
 
+    /// Keeps a draft, as long as there are not too many.
+    async fn draft(mut self, plan: Plan) -> Result<Recorded, LogDown> {
+        let caller = &self.call.caller;
+        let cap = Cap {
+            count: Count {
+                counted: Counted::Drafts,
+                connector: self.call.connector.to_string(),
+                person: Some(caller.person.id.clone()),
+                client: None,
+                task: None,
+                action: None,
+                let_through: None,
+                since: Timestamp::UNIX_EPOCH,
+            },
+            most: DRAFTS,
+            told: format!(
+                "{} drafts are kept; send some on, or throw them away",
+                DRAFTS
+            ),
+        };
+        let kept = self.kept(plan, Stage::Draft, None);
+        match self.keep(kept, vec![cap]).await {
+            Err(Unwritten::Overtaken(why)) => {
+                self.record.decided.allowed = false;
+                self.answer(Err(Failure::new(Status::Limited, why))).await
+            }
+            done => done.map_err(down),
+        }
+    }
+
     /// A gate let it through: intent, effect, outcome.
     async fn apply(
         &self,
@@ -167,8 +208,9 @@ impl Passage<'_> {
                 self.way.carry_out(work, &begun, &key).await
             }
         };
-        // Who went away did not hear of it, and is answered from the receipt when they ask again.
-        next.told = !self.watch.is_gone();
+        // Who went away did not hear of it, and is answered from the receipt when they ask again; so
+        // is everybody of what is to be found out yet.
+        next.told = !self.watch.is_gone() && !next.stage.is_open();
         let steps = vec![Step::Turn(Box::new(next.clone()))];
         match self.say(&next, steps).await {
             // Somebody settled it meanwhile: what they found counts.
@@ -265,7 +307,7 @@ impl Passage<'_> {
     }
 
     fn bound(&self, digest: String) -> Bound {
-        self.way.bound(self.bridge, Some(self.call), digest)
+        self.way.bound(self.bridge, Some(&self.call.action), digest)
     }
 
     fn kept(&self, plan: Plan, stage: Stage, asking: Option<Asking>) -> KeptPlan {
@@ -298,6 +340,7 @@ impl Passage<'_> {
             expires,
             runner: None,
             attempts: 0,
+            again: None,
             receipt: None,
             ended: None,
             next: None,
@@ -313,6 +356,14 @@ impl Passage<'_> {
     async fn fetch(&self, view: &View) -> Result<Found, Failure> {
         self.bridge.reach()?.fetch(self.call, view).await
     }
+}
+
+/// Who sends a draft on has looked at what it would do. If it would do something else by now, they
+/// look again first.
+fn not_as_drafted(draft: &KeptPlan, plan: &Plan) -> Option<Failure> {
+    let told = "what the draft is about was changed since, so it was not sent on; edit the draft, \
+                with the same arguments if they are right, and look at what it would do by now";
+    (plan.digest() != draft.bound.digest).then(|| Failure::new(Status::Conflict, told))
 }
 
 /// Who said yes, for a record.

@@ -1,11 +1,6 @@
 //! What people do with kept plans: look at how one ended, edit it, take an effect back.
 
-use super::{
-    Act, Began, Bridge, Moment, Watch, Way,
-    planned::{self, bounded},
-    told::told,
-    watch::until,
-};
+use super::{Act, Began, Bridge, Moment, Watch, Way, planned, told::told, watch::until};
 use crate::{
     answer::{Failure, Status},
     call::{Call, Caller},
@@ -83,7 +78,7 @@ impl Way {
         if editor != kept.caller.person.id {
             reaches_no_further(&plan, &kept.plan)?;
         }
-        let bound = self.bound(bridge, Some(call), plan.digest());
+        let bound = self.bound(bridge, Some(&call.action), plan.digest());
         let now = self.clock.now();
         let id = self.plan_id(&format!("{} {} {}", kept.id, kept.turn, call.arguments));
         let mut next = if kept.stage == Stage::Draft {
@@ -130,8 +125,8 @@ impl Way {
         let Some(receipt) = applied.undoable(now)? else {
             return Err(Failure::new(Status::Conflict, "it was never applied"));
         };
-        let work = bridge.reach()?.undo(&applied.plan, receipt);
-        let plan = bounded(until(watch.ended(Moment::Asking), work).await.flat()?)?;
+        let work = planned::inverse(bridge, caller, (&applied.plan, receipt));
+        let plan = until(watch.ended(Moment::Asking), work).await.flat()?;
         let judged = self.judged(bridge, (caller, &plan.action), &plan);
         let judged = judged.await.map_err(unread)?;
         let asking = match judged.gate {
@@ -139,7 +134,7 @@ impl Way {
             Gate::Ask(asking) => Some(asking),
             Gate::Deny(why) | Gate::Limited(why) => return Err(Failure::new(Status::Denied, why)),
         };
-        let bound = self.bound(bridge, None, plan.digest());
+        let bound = self.bound(bridge, bridge.action(&plan.action), plan.digest());
         let (action, power) = (plan.action.clone(), plan.power);
         let asks = asking.clone().unwrap_or_else(|| owner(bridge));
         let id = self.plan_id(act);
@@ -174,6 +169,7 @@ impl Way {
         watch: &dyn Watch,
     ) -> Result<(Judged, Vec<GateView>), Failure> {
         let power = call.action.power;
+        bridge.admits(power.is_effect())?;
         let plan = if power.is_effect() {
             let planned = planned::plan_anew(bridge, call);
             Some(until(watch.ended(Moment::Asking), planned).await.flat()?)
@@ -206,7 +202,8 @@ impl Way {
             caller,
             action,
             power: plan.power,
-            plan: Some(plan),
+            // Of a read nothing is known but the call itself.
+            plan: (!plan.targets.is_empty()).then_some(plan),
             now: self.clock.now(),
         };
         let mut gates = self.gates(bridge);

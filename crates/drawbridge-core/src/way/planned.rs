@@ -3,10 +3,10 @@
 use super::Bridge;
 use crate::{
     answer::{Failure, Status},
-    call::{Call, Power},
+    call::{Call, Caller, Power},
     decide::{Decision, View},
     log::plain,
-    plan::Plan,
+    plan::{Plan, Receipt, Reversal},
 };
 
 /// The most characters of a plan's sentence.
@@ -21,9 +21,54 @@ pub(super) async fn plan(bridge: &Bridge, call: &Call, view: &View) -> Result<Pl
 
 /// What a call would do as the rules are by now.
 pub(super) async fn plan_anew(bridge: &Bridge, call: &Call) -> Result<Plan, Failure> {
+    let view = admitted(bridge, call)?;
+    let power = call.action.power;
+    if power.is_effect() || power == Power::Draft {
+        plan(bridge, call, &view).await
+    } else {
+        Ok(of_read(call))
+    }
+}
+
+/// What a call may see as the rules are by now.
+pub(super) fn admitted(bridge: &Bridge, call: &Call) -> Result<View, Failure> {
     match bridge.rules.decide(call) {
-        Decision::Allow { view, .. } => plan(bridge, call, &view).await,
+        Decision::Allow { view, .. } => Ok(view),
         Decision::Deny { told, .. } => Err(Failure::new(Status::Denied, &*told)),
+    }
+}
+
+/// What is asked of people about a read or a search: the call itself. What it finds is not known.
+pub(super) fn of_read(call: &Call) -> Plan {
+    Plan {
+        action: call.action.name.to_owned(),
+        power: call.action.power,
+        sentence: sentence(&format!(
+            "{} of {} with {}",
+            call.action.name, call.connector, call.arguments
+        )),
+        targets: Vec::new(),
+        reversal: Reversal::Irreversible("what was read cannot be unread".to_owned()),
+        work: serde_json::Value::Null,
+    }
+}
+
+/// What takes an applied plan back. Whoever may see it may have it taken back, through its gates; but
+/// not where a rule forbids them just that.
+pub(super) async fn inverse(
+    bridge: &Bridge,
+    caller: &Caller,
+    (plan, receipt): (&Plan, &Receipt),
+) -> Result<Plan, Failure> {
+    let inverse = bounded(bridge.reach()?.undo(plan, receipt).await?)?;
+    let action = bridge.action(&inverse.action);
+    let forbids = |action| {
+        let connector = &bridge.file.connector;
+        bridge.rules.forbids(caller, connector, action)
+    };
+    match action.and_then(forbids) {
+        Some(Decision::Deny { told, .. }) => Err(Failure::new(Status::Denied, &*told)),
+        Some(Decision::Allow { .. }) | None => Ok(inverse),
     }
 }
 
@@ -54,8 +99,7 @@ async fn granted(bridge: &Bridge, call: &Call, plan: &Plan) -> Result<(), Failur
 
 /// A plan that can be kept and shown: in one sentence on one line, whatever the values in it say.
 pub(super) fn bounded(mut plan: Plan) -> Result<Plan, Failure> {
-    let sentence: String = plan.sentence.chars().take(SENTENCE).collect();
-    plan.sentence = plain::visible(&sentence);
+    plan.sentence = sentence(&plan.sentence);
     let size = serde_json::to_vec(&plan).map_or(usize::MAX, |bytes| bytes.len());
     if size > Plan::MOST_BYTES {
         let most = Plan::MOST_BYTES >> 20;
@@ -66,4 +110,9 @@ pub(super) fn bounded(mut plan: Plan) -> Result<Plan, Failure> {
         return Err(Failure::invalid("this would change nothing"));
     }
     Ok(plan)
+}
+
+fn sentence(text: &str) -> String {
+    let short: String = text.chars().take(SENTENCE).collect();
+    plain::visible(&short)
 }

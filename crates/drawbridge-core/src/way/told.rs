@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Handle, Status},
+    call::Power,
     plan::{KeptPlan, Stage},
 };
 
@@ -94,10 +95,19 @@ fn notice(plan: &KeptPlan) -> Option<String> {
                 asked.join(", ")
             )
         }
+        Stage::Approved if plan.again.is_some() => {
+            "it was approved, and its system could not take it yet; it is tried again by itself"
+                .to_owned()
+        }
         Stage::Approved => "it was approved and is about to be done".to_owned(),
-        Stage::Applying => "it was approved and is being done at this moment".to_owned(),
+        Stage::Applying => {
+            "it is being done at this moment, or found out whether it was".to_owned()
+        }
         Stage::Failed | Stage::Conflict => reason.to_owned(),
         Stage::Rejected => format!("{by} rejected it: {reason}"),
+        Stage::Expired if plan.power == Power::Draft => {
+            format!("nobody sent the draft on in time: {reason}")
+        }
         Stage::Expired => format!("nobody decided in time: {reason}"),
         Stage::Withdrawn => format!("it was withdrawn by {by}: {reason}"),
         Stage::Cancelled => format!("it was cancelled: {reason}"),

@@ -1,25 +1,34 @@
 //! From an approval to its outcome: made again, compared, intended, applied; and settled after a
 //! crash.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     Bridge, Moment, Watch, Way,
     effect::approved_by,
     person::unread,
-    planned::{self, bounded},
+    planned,
     watch::{Work, broke, until},
 };
 use crate::{
     answer::{Failure, Status},
-    call::Call,
+    call::{Action, Call},
     decide::{Clearance, Gate, Gates},
     log::{Key, LogDown, Recorded, Unwritten},
-    plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
+    plan::{Again, Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
 };
 
-/// How often an approved plan is begun that a crash, or a target that is busy, kept from being applied.
+/// How often an approved plan is begun that a crash kept from being applied.
 const ATTEMPTS: u32 = 5;
+/// After how long an approved plan is tried again that its target could not take; twice as long each
+/// time, up to the last.
+const PAUSE_S: u64 = 1;
+const LONGEST_PAUSE_S: u64 = 120;
+/// How long a target that cannot be asked what came of an effect is asked again. Then a person looks.
+const ASKED_FOR: Duration = Duration::from_secs(3_600);
 
 impl Way {
     /// Applies an approved plan, once. `call` is the call that asked for it, as it would be made by
@@ -34,7 +43,7 @@ impl Way {
         kept: &KeptPlan,
         watch: &dyn Watch,
     ) -> Result<Option<KeptPlan>, LogDown> {
-        if !kept.power.is_effect() && kept.plan.targets.is_empty() {
+        if !kept.power.is_effect() {
             // A read is answered when who asked for it comes back.
             return Ok(None);
         }
@@ -48,12 +57,16 @@ impl Way {
         .await
         {
             Work::Done(Ok(plan)) => plan,
-            Work::Done(Err(failure)) if !passes(failure.status) => {
+            Work::Done(Err(failure)) if !failure.status.passes() => {
                 return self.conflict(bridge, kept, (None, failure)).await;
             }
             Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => return Ok(None),
         };
-        let bound = self.bound(bridge, call, plan.digest());
+        let action = match call {
+            Some(call) => Some(&*call.action),
+            None => bridge.action(&plan.action),
+        };
+        let bound = self.bound(bridge, action, plan.digest());
         let clearance = match kept.clear(&bound) {
             Ok(clearance) => clearance,
             Err(failure) => {
@@ -85,7 +98,7 @@ impl Way {
             Some(_) => begun.turned(Stage::Approved),
             None => {
                 let next = self.carry_out((bridge, watch), &begun, &key).await;
-                again_later(&begun, next)
+                again_later(&begun, next, self.clock.now())
             }
         };
         self.outcome(bridge, &next, &reasons).await
@@ -127,10 +140,7 @@ impl Way {
             Ok(Settled::Unknown(why)) => {
                 begun.failed(&Failure::new(Status::Unknown, why), self.clock.now())
             }
-            Err(_) => begun.failed(
-                &Failure::new(Status::Unknown, failure.message),
-                self.clock.now(),
-            ),
+            Ok(Settled::Later(_)) | Err(_) => left_to_settle(begun, self.clock.now()),
         }
     }
 
@@ -144,17 +154,18 @@ impl Way {
         kept: &KeptPlan,
         watch: &dyn Watch,
     ) -> Result<Option<KeptPlan>, LogDown> {
-        let (Ok(connector), Some(key)) = (&bridge.connector, self.log.key(kept)) else {
+        let Some(key) = self.log.key(kept) else {
             return Ok(None);
         };
-        let work = async { Ok(connector.settle(&kept.plan, &key).await) };
-        let settled = match until(watch.ended(Moment::Settling), work).await {
-            Work::Done(Ok(settled)) => settled,
-            Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => {
-                Settled::Unknown("the target did not say what came of it".to_owned())
-            }
-        };
+        let work = async { Ok(bridge.reach()?.settle(&kept.plan, &key).await) };
+        let settled = until(watch.ended(Moment::Settling), work).await.flat();
+        let settled = settled.unwrap_or_else(|failure| Settled::Later(failure.message));
         let now = self.clock.now();
+        let until = kept
+            .runner
+            .as_ref()
+            .map_or(kept.created, |runner| runner.until);
+        let given_up = until.checked_add(ASKED_FOR).is_ok_and(|end| now >= end);
         let next = match settled {
             Settled::Applied(receipt) => self.applied(bridge, kept, receipt),
             Settled::NotApplied if kept.asking.is_some() && kept.attempts < ATTEMPTS => {
@@ -167,7 +178,10 @@ impl Way {
                 let told = "the gateway stopped before it was done, and nothing was changed";
                 kept.failed(&Failure::new(Status::Failed, told), now)
             }
-            Settled::Unknown(why) => kept.failed(&Failure::new(Status::Unknown, why), now),
+            Settled::Later(_) if !given_up => return Ok(None),
+            Settled::Unknown(why) | Settled::Later(why) => {
+                kept.failed(&Failure::new(Status::Unknown, why), now)
+            }
         };
         let reasons = ["looked up in the target after an interruption".to_owned()];
         self.outcome(bridge, &next, &reasons).await
@@ -202,7 +216,7 @@ impl Way {
                     || Failure::new(Status::Conflict, "what it takes back is kept no longer");
                 let original = original.ok_or_else(gone)?;
                 let receipt = original.receipt.as_ref().ok_or_else(gone)?;
-                bounded(bridge.reach()?.undo(&original.plan, receipt).await?)
+                planned::inverse(bridge, &kept.caller, (&original.plan, receipt)).await
             }
             (Origin::Call, Some(call)) => {
                 let planned = planned::plan_anew(bridge, call).await;
@@ -275,8 +289,8 @@ impl Way {
     }
 
     /// What an approval of this plan is bound to.
-    pub(super) fn bound(&self, bridge: &Bridge, call: Option<&Call>, digest: String) -> Bound {
-        let rules = call.map(|call| bridge.rules.revision(&call.connector, &call.action));
+    pub(super) fn bound(&self, bridge: &Bridge, action: Option<&Action>, digest: String) -> Bound {
+        let rules = action.map(|action| bridge.rules.revision(&bridge.file.connector, action));
         Bound {
             revision: bridge.revision.to_string(),
             rules: rules.unwrap_or_default(),
@@ -325,24 +339,35 @@ impl Way {
     }
 }
 
-/// What was approved and not done, for a reason that passes, is as approved as it was.
-fn again_later(begun: &KeptPlan, next: KeptPlan) -> KeptPlan {
+/// What was approved and not done, for a reason that passes, is as approved as it was, until its
+/// approval ends.
+fn again_later(begun: &KeptPlan, next: KeptPlan, now: Timestamp) -> KeptPlan {
     let status = next.ended.as_ref().map(|ended| ended.status);
-    let passes = status.is_some_and(passes);
-    if next.stage != Stage::Failed || !passes || begun.attempts >= ATTEMPTS {
+    let passes = next.stage == Stage::Failed && status.is_some_and(Status::passes);
+    if !passes || begun.expires.is_none() {
         return next;
     }
+    let after_s = begun
+        .again
+        .map_or(PAUSE_S, |before| (before.after_s * 2).min(LONGEST_PAUSE_S));
     let mut later = begun.turned(Stage::Approved);
     later.runner = None;
+    // It was ended, so no crash counts.
+    later.attempts = begun.attempts.saturating_sub(1);
+    later.again = now
+        .checked_add(Duration::from_secs(after_s))
+        .ok()
+        .map(|at| Again { at, after_s });
     later
 }
 
-/// Whether it may be otherwise in a while, so that an approval is not ended by it.
-fn passes(status: Status) -> bool {
-    matches!(
-        status,
-        Status::Unavailable | Status::Timeout | Status::Limited | Status::Stale
-    )
+/// What is begun and of which nobody could say at once what came: from now on, whoever gets to it asks.
+fn left_to_settle(begun: &KeptPlan, now: Timestamp) -> KeptPlan {
+    let mut left = begun.turned(Stage::Applying);
+    if let Some(runner) = &mut left.runner {
+        runner.until = now;
+    }
+    left
 }
 
 fn written(done: Result<Recorded, Unwritten>, next: KeptPlan) -> Result<Option<KeptPlan>, LogDown> {

@@ -15,6 +15,7 @@ use drawbridge_core::{
     way::Act,
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -30,6 +31,10 @@ pub type Lookup = fn(&str) -> Option<Secret<String>>;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long one delivery may take.
 const DELIVERY: Duration = Duration::from_secs(20);
+/// Deliveries at the same time.
+const AT_ONCE: usize = 50;
+/// How long deliveries may take that run when the gateway stops. What is cut off is told again.
+const LAST: Duration = Duration::from_secs(2);
 /// How long a gateway keeps a notice to itself while it delivers it.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long after each attempt that failed the next one is made; after the last it is given up.
@@ -37,18 +42,27 @@ const PAUSES: [u64; 8] = [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200];
 
 /// Runs until `stop`.
 pub(crate) async fn tell(app: Arc<App>, stop: CancellationToken) {
+    // A server that hangs keeps no other waiting.
+    let mut deliveries = JoinSet::new();
     loop {
-        if let Err(cause) = round(&app).await {
+        if let Err(cause) = round(&app, &mut deliveries).await {
             warn!("people cannot be told at the moment: {cause:#}");
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+        while let Some(done) = deliveries.try_join_next() {
+            if let Ok(Err(cause)) = done {
+                warn!("that people were told cannot be kept at the moment: {cause:#}");
+            }
+        }
     }
+    let ended = async { while deliveries.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST, ended).await;
 }
 
-async fn round(app: &App) -> anyhow::Result<()> {
+async fn round(app: &Arc<App>, deliveries: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     let gateway = app.gateway();
     let now = app.clock.now();
     for plan in app.store.plans_with_news().await? {
@@ -60,8 +74,10 @@ async fn round(app: &App) -> anyhow::Result<()> {
         let notices = notices(&gateway, &plan, owner.as_deref());
         app.store.keep_notices(&plan, &notices, now).await?;
     }
-    for notice in app.store.take_notices(now, LEASE).await? {
-        deliver(app, &gateway, &notice).await?;
+    let room = AT_ONCE.saturating_sub(deliveries.len());
+    for notice in app.store.take_notices(now, LEASE, room).await? {
+        let app = app.clone();
+        deliveries.spawn(async move { deliver(&app, &app.gateway(), &notice).await });
     }
     Ok(())
 }
@@ -70,6 +86,10 @@ async fn deliver(app: &App, gateway: &GatewayFile, notice: &Notice) -> anyhow::R
     let Some(plan) = app.store.kept_plan(&notice.plan).await? else {
         return Ok(app.store.next_attempt(&notice.id, None).await?);
     };
+    // What was decided meanwhile waits for nobody.
+    if !matches!(plan.stage, Stage::Waiting | Stage::Unknown) {
+        return Ok(app.store.next_attempt(&notice.id, None).await?);
+    }
     let sent = match notice.channel.as_str() {
         EMAIL => tokio::time::timeout(DELIVERY, email::send(app, gateway, (notice, &plan))).await,
         _ => tokio::time::timeout(DELIVERY, webhook::send(app, gateway, (notice, &plan))).await,

@@ -135,6 +135,9 @@ impl App {
         let now = self.clock.now();
         if let Decision::Withdraw { reason } = decision {
             let plan = self.own_plan(caller, id).await?;
+            // What stands in its place by now is what is not wanted any more.
+            let newest = self.newest(&plan.id).await.map_err(store_down)?;
+            let plan = newest.unwrap_or(plan);
             let next = withdrawn(&plan, caller, (reason, now))?;
             return Ok(turned(vec![next]));
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{at_command_line, looks_after},
+    roles::{holds_workspace, in_person, is_owner, looks_after},
 };
 use crate::{
     app::App,
@@ -31,7 +31,13 @@ impl App {
         let asked = (person, client);
         let (mut data, explained) = explain(snapshot, caller, asked, (tool, arguments))?;
         if let Some((mounted, call)) = explained {
-            let gates = self.gates(snapshot, &mounted, &call).await;
+            // What a call would do, and why it cannot be done, tells what its person may see.
+            let own = call.caller.person.id == caller.person.id;
+            let gates = if own || owns(snapshot, caller) {
+                self.gates(snapshot, &mounted, &call).await
+            } else {
+                json!({"says": "not shown: only an owner may have a call of somebody else worked out"})
+            };
             if let Some(data) = data.as_object_mut() {
                 data.insert("gates".to_owned(), gates);
             }
@@ -77,12 +83,11 @@ fn explain(
     (person, client): (Option<&str>, Option<&str>),
     (tool, arguments): (&str, &Value),
 ) -> Result<(Value, Explained), Failure> {
-    // Who holds the workspace may ask for anyone; an owner's AI client may not.
     let auditors = &snapshot.gateway.roles.auditor;
-    let knows_all = at_command_line(caller) || auditors.iter().any(|who| who.is(caller));
-    let other = person.is_some_and(|person| person != caller.person.id)
-        || client.is_some_and(|client| *client != *caller.client);
-    if other && !knows_all {
+    let knows_all = owns(snapshot, caller) || auditors.iter().any(|who| who.is(caller));
+    let other = person.is_some_and(|person| person != caller.person.id);
+    let another = client.is_some_and(|client| *client != *caller.client);
+    if (other || another && !in_person(caller)) && !knows_all {
         return Err(Failure::new(
             Status::Denied,
             "only an owner or auditor may ask for others, or for other clients",
@@ -139,6 +144,11 @@ fn explain(
         "unavailable": standing,
     });
     Ok((data, Some((mounted.clone(), call))))
+}
+
+/// Who holds the workspace, and an owner in person, may ask for anyone; an owner's AI client may not.
+fn owns(snapshot: &Snapshot, caller: &Caller) -> bool {
+    holds_workspace(caller) || (in_person(caller) && is_owner(snapshot, caller))
 }
 
 /// The caller that is asked about.

@@ -8,9 +8,7 @@ use drawbridge_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Effect, Prepared, RecordQuery, has_role, is_owner, roles::at_command_line, store_down,
-};
+use super::{Effect, Prepared, RecordQuery, has_role, is_owner, roles::in_person, store_down};
 use crate::{
     app::App,
     audit,
@@ -196,7 +194,7 @@ fn filter(snapshot: &Snapshot, caller: &Caller, query: &RecordQuery) -> RecordFi
     let (mut person, mut client) = (query.person.clone(), query.client.clone());
     if !sees_all(snapshot, caller) {
         person = Some(caller.person.id.clone());
-        if !at_command_line(caller) {
+        if !in_person(caller) {
             client = Some(caller.client.to_string());
         }
     }
@@ -256,7 +254,7 @@ fn says(stored: &StoredRecord, needle: &str) -> bool {
 /// records of many systems, auditors that the file names. An owner's AI client is no auditor.
 fn sees_all(snapshot: &Snapshot, caller: &Caller) -> bool {
     let auditors = &snapshot.gateway.roles.auditor;
-    if at_command_line(caller) {
+    if in_person(caller) {
         return is_owner(snapshot, caller) || has_role(snapshot, caller, auditors);
     }
     auditors.iter().any(|who| who.is(caller))
@@ -265,13 +263,12 @@ fn sees_all(snapshot: &Snapshot, caller: &Caller) -> bool {
 /// A person's own records; to an AI client only those of its own calls: rules may let one client of
 /// a person see what another may not.
 fn is_own(caller: &Caller, record: &Record) -> bool {
-    record.person == caller.person.id
-        && (at_command_line(caller) || record.client == *caller.client)
+    record.person == caller.person.id && (in_person(caller) || record.client == *caller.client)
 }
 
 /// An auditor sees what happened, not what was in it.
 fn without_content(snapshot: &Snapshot, caller: &Caller, stored: &mut StoredRecord) {
-    let content = is_owner(snapshot, caller) && at_command_line(caller);
+    let content = is_owner(snapshot, caller) && in_person(caller);
     if stored.record.kept.is_some() && !content {
         stored.record.kept = None;
         stored.body = plain::json(&stored.record).unwrap_or_default();

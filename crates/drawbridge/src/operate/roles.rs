@@ -12,29 +12,48 @@ use crate::{
     identify::COMMAND_LINE,
 };
 
-/// Whether it is the person at the keyboard, and not an AI client or program of theirs.
-pub(super) fn at_command_line(caller: &Caller) -> bool {
+/// Whether it is the person themselves, at the command line or with a token of their own, and not an
+/// AI client or program of theirs.
+pub(super) fn in_person(caller: &Caller) -> bool {
     *caller.client == *COMMAND_LINE
 }
 
-/// What changes the gateway is done by a person at the command line, never through the channel of an AI client.
+/// Whether it is whoever holds the workspace: at the command line of the gateway's own machine.
+pub(super) fn holds_workspace(caller: &Caller) -> bool {
+    in_person(caller) && caller.token.is_none()
+}
+
+/// What concerns people is done by people, never through the channel of an AI client.
 pub(super) fn own_client(caller: &Caller) -> Result<(), Failure> {
-    if at_command_line(caller) {
+    if in_person(caller) {
         return Ok(());
     }
     Err(Failure::new(
         Status::Denied,
-        "the gateway is changed by people at the command line, not through an AI client",
+        "people do this themselves, at the command line or with a token of their own, not through an \
+         AI client",
+    ))
+}
+
+/// What loosens or changes the gateway is done at the command line of its own machine.
+pub(super) fn own_machine(caller: &Caller) -> Result<(), Failure> {
+    if holds_workspace(caller) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Status::Denied,
+        "the gateway is changed at the command line of its own machine, not from elsewhere and not \
+         through an AI client",
     ))
 }
 
 /// Stopping a connector only takes away, so that a person may do it with a token of their own, from
 /// any machine; but not an AI, through the door where it calls tools.
-pub(super) fn own_client_unless_pause(caller: &Caller, state: State) -> Result<(), Failure> {
+pub(super) fn own_machine_unless_pause(caller: &Caller, state: State) -> Result<(), Failure> {
     if state == State::Paused && caller.door == Door::Api {
         return Ok(());
     }
-    own_client(caller)
+    own_machine(caller)
 }
 
 pub(super) fn has_role(snapshot: &Snapshot, caller: &Caller, members: &[Who]) -> bool {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Effect, Prepared,
     checklist::areas,
-    roles::{has_role, is_owner, looked_after, own_client, own_client_unless_pause},
+    roles::{has_role, is_owner, looked_after, own_machine, own_machine_unless_pause},
     store_down,
 };
 use crate::{
@@ -28,7 +28,7 @@ impl App {
         caller: &Caller,
         (name, state, reason): (&str, State, &str),
     ) -> Prepared {
-        own_client_unless_pause(caller, state)?;
+        own_machine_unless_pause(caller, state)?;
         let mounted = looked_after(snapshot, caller, name)?;
         if state == State::Retired && !is_owner(snapshot, caller) {
             return Err(Failure::new(
@@ -65,7 +65,7 @@ impl App {
         caller: &Caller,
         (name, hash, reason): (&str, &str, &str),
     ) -> Prepared {
-        own_client(caller)?;
+        own_machine(caller)?;
         let reviewer = has_role(snapshot, caller, &snapshot.gateway.roles.reviewer);
         if !reviewer && !is_owner(snapshot, caller) {
             return Err(Failure::new(
@@ -109,7 +109,7 @@ impl App {
         caller: &Caller,
         (state, reason): (State, &str),
     ) -> Prepared {
-        own_client_unless_pause(caller, state)?;
+        own_machine_unless_pause(caller, state)?;
         if !is_owner(snapshot, caller) {
             let told = "only an owner of the gateway may stop every effect, or let them go on";
             return Err(Failure::new(Status::Denied, told));
@@ -146,6 +146,14 @@ impl App {
         let before = standings
             .into_iter()
             .find(|standing| standing.connector == name);
+        if let Some(paused) = &before
+            && (paused.state, state) == (State::Paused, State::Paused)
+        {
+            // A review does not begin the pause anew: what waits gets all of its time back.
+            let mut paused = paused.clone();
+            paused.active = active.map(str::to_owned).or(paused.active);
+            return Ok(paused);
+        }
         Ok(Standing {
             connector: name.to_owned(),
             state,

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Effect, Prepared,
-    roles::{is_owner, own_client},
+    roles::{is_owner, own_client, own_machine},
     store_down,
 };
 use crate::{
@@ -46,7 +46,7 @@ impl App {
         ((person, client, name), personal): ((Option<&str>, &str, &str), bool),
         expires_in: Option<Span>,
     ) -> Prepared {
-        own_client(caller)?;
+        own_machine(caller)?;
         let person = person.unwrap_or(&caller.person.id);
         if person != caller.person.id && !is_owner(snapshot, caller) {
             return Err(Failure::new(

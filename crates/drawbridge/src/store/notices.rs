@@ -76,7 +76,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes notices that are due, for as long as `lease`: no other gateway delivers them meanwhile.
+    /// Takes at most so many notices that are due, for as long as `lease`: no other gateway delivers them meanwhile.
     ///
     /// # Errors
     /// When the store fails.
@@ -84,13 +84,13 @@ impl Store {
         &self,
         now: Timestamp,
         lease: Duration,
+        most: usize,
     ) -> Result<Vec<Notice>, StoreError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT * FROM notices WHERE next <= $1 ORDER BY next LIMIT {PAGE}"
-        )))
-        .bind(now.as_microsecond())
-        .fetch_all(&self.inner.pool)
-        .await?;
+        let rows = sqlx::query("SELECT * FROM notices WHERE next <= $1 ORDER BY next LIMIT $2")
+            .bind(now.as_microsecond())
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&self.inner.pool)
+            .await?;
         let until = now.checked_add(lease).unwrap_or(now);
         let mut taken = Vec::new();
         for row in &rows {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drawbridge_core::plan::{Count, KeptPlan, Plans, PlansDown, Stage};
+use drawbridge_core::plan::{Count, Counted, KeptPlan, Plans, PlansDown, Stage};
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
@@ -65,14 +65,28 @@ fn readable(rows: &[AnyRow]) -> Vec<KeptPlan> {
         .collect()
 }
 
-/// How many effects there are, on a connection that may hold others out.
-pub(super) async fn count_effects(
+/// The number in the column `counts`: as what a plan counts.
+pub(super) fn number_of(counted: Counted) -> i64 {
+    match counted {
+        Counted::Effects => 1,
+        Counted::Applied => 2,
+        Counted::Drafts => 3,
+    }
+}
+
+/// How many there are, on a connection that may hold others out.
+pub(super) async fn count_plans(
     connection: &mut AnyConnection,
     count: &Count,
 ) -> Result<u64, StoreError> {
-    let mut statement =
-        "SELECT COUNT(*) AS effects FROM plans WHERE counts = 1 AND connector = $1 AND created >= $2"
-            .to_owned();
+    let which = match count.counted {
+        Counted::Effects => "counts = 1",
+        Counted::Applied => "counts IN (1, 2) AND stage = 'applied'",
+        Counted::Drafts => "counts = 3",
+    };
+    let mut statement = format!(
+        "SELECT COUNT(*) AS counted FROM plans WHERE {which} AND connector = $1 AND created >= $2"
+    );
     let narrows = [
         ("person", &count.person),
         ("client", &count.client),
@@ -87,9 +101,6 @@ pub(super) async fn count_effects(
             statement.push_str(&format!(" AND {column} = ${}", values.len() + 2));
         }
     }
-    if count.applied {
-        statement.push_str(" AND stage = 'applied'");
-    }
     let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(&count.connector)
         .bind(count.since.as_microsecond());
@@ -97,7 +108,7 @@ pub(super) async fn count_effects(
         query = query.bind(value);
     }
     let row = query.fetch_one(connection).await?;
-    super::count(&row, "effects")
+    super::count(&row, "counted")
 }
 
 #[async_trait]
@@ -120,7 +131,7 @@ impl Plans for Store {
     async fn count(&self, count: &Count) -> Result<u64, PlansDown> {
         let counted = async {
             let mut connection = self.inner.pool.acquire().await?;
-            count_effects(&mut connection, count).await
+            count_plans(&mut connection, count).await
         };
         counted.await.map_err(down)
     }

@@ -12,4 +12,5 @@ mod notices;
 mod off;
 mod races;
 mod undo;
+mod unseen;
 mod waits;

@@ -1,12 +1,14 @@
 //! The audit log: whole after a crash, and no change of it goes unnoticed.
 
 mod crash;
+pub(crate) mod disk;
 mod exported;
 mod hostile;
 mod many;
 mod mutations;
 mod postgres;
 pub(crate) mod served;
+pub(crate) mod server;
 mod sign_ins;
 mod stored;
 mod witness;

@@ -35,12 +35,25 @@ fn fields_match(when: &When, target: &Target, auto: bool) -> bool {
         return !auto;
     };
     let named = |(field, after): &(String, Value)| {
-        let meant = |value: &Value| value == "*" || value == after;
+        let meant = |value: &Value| value == "*" || is_same(value, after);
         let set = when.set.get(field);
         when.fields.contains(field) || set.is_some_and(|set| set.values().iter().any(meant))
     };
     // What lets through a change of one field does not let through another beside it.
     changed.iter().any(named) && (!auto || changed.iter().all(named))
+}
+
+/// Whether a value of a file and one of a target are one, however each is written: some systems keep
+/// yes and no as numbers, and whole numbers as others.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
+        value => value.as_f64(),
+    };
+    match (one, other) {
+        (Value::Bool(one), Value::Bool(other)) => one == other,
+        _ => one == other || number(one).is_some_and(|one| number(other) == Some(one)),
+    }
 }
 
 fn amount_matches(amount: &Amount, target: &Target, auto: bool) -> bool {

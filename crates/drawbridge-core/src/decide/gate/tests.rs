@@ -112,6 +112,41 @@ fn what_lets_through_must_hold_of_every_target_and_what_stops_of_any() {
     }
 }
 
+/// A database may keep yes and no as numbers, and an AI may write a number otherwise.
+#[test]
+fn a_value_is_the_same_however_it_is_written() {
+    let stops = |meant: Value, after: Value| {
+        let gates = gates(json!([
+            {"when": {"power": "update", "set": {"f": meant}}, "deny": "no"},
+            {"when": {"power": "update"}, "auto": true},
+        ]));
+        let plan = plan(&[("t", json!({"f": "x"}), json!({"f": after}))]);
+        matches!(judged(gates, &plan, "2026-11-02T12:00:00Z"), Gate::Deny(_))
+    };
+    for (meant, after) in [
+        (json!(false), json!(0)),
+        (json!(true), json!(1)),
+        (json!(1), json!(true)),
+        (json!(100.0), json!(100)),
+        (json!(false), json!(false)),
+        (json!("a"), json!("a")),
+    ] {
+        assert!(stops(meant.clone(), after.clone()), "{meant} is {after}");
+    }
+    for (meant, after) in [
+        (json!(false), json!(1)),
+        (json!(false), json!(null)),
+        (json!("0"), json!(0)),
+        (json!(null), json!(0)),
+        (json!(100), json!(100.5)),
+    ] {
+        assert!(
+            !stops(meant.clone(), after.clone()),
+            "{meant} is not {after}"
+        );
+    }
+}
+
 #[test]
 fn hours_go_over_midnight_and_belong_to_the_day_they_began() {
     let night = json!([{"when": {"power": "update", "hours": {"from": "22:00", "to": "06:00", "days": ["fri"], "zone": "Europe/Berlin"}}, "deny": "night"}]);

@@ -47,6 +47,7 @@ fn begun(now: Timestamp) -> KeptPlan {
         expires: None,
         runner: None,
         attempts: 1,
+        again: None,
         receipt: None,
         ended: None,
         next: None,

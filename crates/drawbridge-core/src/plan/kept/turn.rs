@@ -195,6 +195,7 @@ impl KeptPlan {
             expires: now.checked_add(span).ok(),
             runner: None,
             attempts: 0,
+            again: None,
             receipt: None,
             ended: None,
             next: None,

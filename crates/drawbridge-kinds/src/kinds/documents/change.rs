@@ -18,8 +18,8 @@ use drawbridge_core::{
     decide::View,
     plan::{Applied, Image, Plan, Receipt, Reversal, Settled, Target},
 };
-
 use similar::{ChangeTag, TextDiff};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Folder,
@@ -29,7 +29,7 @@ use super::{
     sync,
 };
 pub(super) use disk::{Disk, is_ours};
-use item::Item;
+use item::{Item, Kept};
 use wanted::{Edit, Wanted};
 pub(super) use wanted::{MOST_CONTENT, MOST_TARGETS, WRITABLE_FORMATS};
 
@@ -66,10 +66,32 @@ pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Resu
         action: action.to_owned(),
         power,
         sentence: sentence(power, &targets),
+        work: kept(folder, &targets).await?.work(),
         targets,
         reversal: Reversal::Reversible,
-        work: serde_json::Value::Null,
     })
+}
+
+/// What is kept of the documents that go away, beside what they say.
+async fn kept(folder: &Arc<Folder>, targets: &[Target]) -> Result<Kept, Failure> {
+    let gone = targets.iter().filter(|target| target.after.is_none());
+    let paths: Vec<String> = gone.map(|target| target.resource.clone()).collect();
+    if paths.is_empty() {
+        return Ok(Kept::default());
+    }
+    let disk = folder.disk.clone();
+    let looked = folder.turns.block(move || {
+        let mut kept = Kept::default();
+        for path in paths {
+            let place = disk.place(&path)?;
+            if let Some(access) = place.and_then(|place| place.access()) {
+                kept.access.insert(path, access);
+            }
+        }
+        Ok(kept)
+    });
+    let broke = |broke: tokio::task::JoinError| super::unreachable_source(broke.to_string());
+    looked.await.map_err(broke)?
 }
 
 async fn target(
@@ -266,7 +288,9 @@ pub(super) async fn apply(
         folder.own.may_change(&item.path)?;
     }
     let (disk, key, sentence) = (folder.disk.clone(), key.to_owned(), plan.sentence.clone());
-    let work = tokio::task::spawn_blocking(move || steps::apply(&disk, &items, &key));
+    let given_up = CancellationToken::new();
+    let _given_up_with_this = given_up.clone().drop_guard();
+    let work = tokio::task::spawn_blocking(move || steps::apply(&disk, (&items, &key), &given_up));
     let applied = work.await.map_err(|broke| {
         let told = "it broke while it was being done";
         Failure::new(Status::Unknown, told).with_source(broke)
@@ -293,7 +317,7 @@ fn receipt(folder: &Arc<Folder>, sentence: String, applied: Vec<Applied>) -> Rec
 pub(super) async fn settle(folder: &Arc<Folder>, plan: &Plan, key: &str) -> Settled {
     let items = match Item::all(plan) {
         Ok(items) => items,
-        Err(failure) => return Settled::Unknown(failure.message),
+        Err(failure) => return failure.into(),
     };
     let (disk, key, sentence) = (folder.disk.clone(), key.to_owned(), plan.sentence.clone());
     let work = tokio::task::spawn_blocking(move || steps::settle(&disk, &items, &key));
@@ -303,7 +327,7 @@ pub(super) async fn settle(folder: &Arc<Folder>, plan: &Plan, key: &str) -> Sett
         }
         Ok(Ok(steps::Found::NotApplied)) => Settled::NotApplied,
         Ok(Ok(steps::Found::Unknown(why))) => Settled::Unknown(why),
-        Ok(Err(failure)) => Settled::Unknown(failure.message),
+        Ok(Err(failure)) => failure.into(),
         Err(_) => Settled::Unknown("it broke while it was looked up".to_owned()),
     }
 }
@@ -336,6 +360,6 @@ pub(super) async fn undo(folder: &Arc<Folder>, plan: &Plan) -> Result<Plan, Fail
         sentence: format!("Take back: {}", plan.sentence),
         targets,
         reversal: Reversal::Reversible,
-        work: serde_json::Value::Null,
+        work: plan.work.clone(),
     })
 }

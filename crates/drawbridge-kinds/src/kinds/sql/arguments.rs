@@ -44,10 +44,14 @@ pub(super) fn edits<'a>(
             let key = key(table, field(arguments, "key")?)?;
             Ok(vec![Edit::Upsert(key, values)])
         }
-        _ => Ok(keys(table, arguments)?
+        "delete" => Ok(keys(table, arguments)?
             .into_iter()
             .map(Edit::Delete)
             .collect()),
+        other => {
+            let told = format!("`{other}` changes nothing");
+            Err(Failure::invalid(told))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use drawbridge_core::{
+    answer::Status,
     call::{Caller, canonical},
     log::{Recorded, Seal},
     plan::{KeptPlan, Stage},
@@ -240,7 +241,13 @@ pub(super) async fn cancelled(app: &Arc<App>, caller: &Caller, id: &str) -> Resu
     let done = app.operate(caller, operation).await;
     let down =
         |error: drawbridge_core::log::LogDown| ErrorData::internal_error(error.to_string(), None);
-    done.map(|_| ()).map_err(down)
+    let recorded = done.map_err(down)?;
+    let answer = recorded.answer();
+    if answer.status == Status::Ok {
+        return Ok(());
+    }
+    let why = answer.notices.first().cloned().unwrap_or_default();
+    Err(ErrorData::invalid_params(format!("`taskId`: {why}"), None))
 }
 
 /// `tasks/update`: a task here asks its client for nothing.

@@ -5,7 +5,7 @@ use sqlx::{Acquire, AnyConnection};
 
 use crate::store::{
     StoreError,
-    plans::{count_effects, encode, number},
+    plans::{count_plans, encode, number, number_of},
 };
 
 /// Takes all steps of one record, or none and says why.
@@ -21,7 +21,7 @@ pub(super) async fn take(
         let taken = match step {
             Step::Keep(plan, caps) => {
                 for cap in caps {
-                    if count_effects(&mut together, &cap.count).await? >= cap.most {
+                    if count_plans(&mut together, &cap.count).await? >= cap.most {
                         together.rollback().await?;
                         return Ok(Err(cap.told.clone()));
                     }
@@ -58,7 +58,7 @@ async fn keep(transaction: &mut AnyConnection, plan: &KeptPlan) -> Result<bool, 
     .bind(plan.caller.token.as_deref())
     .bind(&plan.same)
     .bind(i64::from(answers_again(plan)))
-    .bind(i64::from(plan.counts()))
+    .bind(plan.counts().map_or(0, number_of))
     .bind(plan.let_through.as_deref())
     .bind(plan.created.as_microsecond())
     .bind(plan.due().map(jiff::Timestamp::as_microsecond))
@@ -83,7 +83,7 @@ pub(in crate::store) async fn turn(
     .bind(number(plan.turn)?)
     .bind(plan.stage.word())
     .bind(i64::from(answers_again(plan)))
-    .bind(i64::from(plan.counts()))
+    .bind(plan.counts().map_or(0, number_of))
     .bind(plan.due().map(jiff::Timestamp::as_microsecond))
     .bind(i64::from(plan.news))
     .bind(encode(plan)?)

@@ -406,3 +406,127 @@ async fn a_read_that_is_approved_is_read_once() {
         "first"
     );
 }
+
+/// Who may decide on a read may also say what is read instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_edited_and_then_that_is_read() {
+    let firm = Firm::on("sqlite", ASK).await;
+    firm.crm(&format!(
+        "  - {{when: {{power: read, action: read}}, ask: [\"group:leads\"]}}\n{ASK}"
+    ));
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let read = json!({"table": "tickets", "key": 1});
+    let id = ann.asks("crm_read", read.clone()).await;
+    let told = lena.edit(&id, json!({"table": "tickets", "set": {}})).await;
+    assert_eq!(told["status"], "invalid", "{told:#}");
+    let edited = lena.edit(&id, json!({"table": "tickets", "key": 2})).await;
+    assert_eq!(edited["status"], "ok", "{edited:#}");
+    assert_eq!(edited["data"]["targets"], json!([]), "{edited:#}");
+    let next = edited["data"]["id"].as_str().unwrap();
+    lena.approve(next).await;
+    let answer = ann.call("crm_read", read).await;
+    assert_eq!(answer["data"]["row"]["subject"], "second", "{answer:#}");
+    let notices = answer["notices"].to_string();
+    assert!(notices.contains("lena@x.example edited"), "{notices}");
+}
+
+/// The first use of an action that reads is one that was approved, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_first_read_is_asked_about() {
+    let firm = Firm::on("sqlite", ASK).await;
+    firm.crm("  - {when: {power: read, action: read, first_use: true}, ask: [\"group:leads\"]}\n");
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let read = |key: u32| json!({"table": "tickets", "key": key});
+    let id = ann.asks("crm_read", read(1)).await;
+    lena.approve(&id).await;
+    assert_eq!(ann.call("crm_read", read(1)).await["status"], "ok");
+    for key in [1, 2] {
+        let answer = ann.call("crm_read", read(key)).await;
+        assert_eq!(answer["status"], "ok", "{answer:#}");
+    }
+}
+
+/// A client that drafts twice has two drafts, and each is its person's to throw away.
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_drafts_are_thrown_away_one_after_the_other() {
+    let firm = firm().await;
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    for _ in 0..3 {
+        let draft = ai
+            .call("notes_draft", json!({"path": "new.md", "content": "x"}))
+            .await;
+        let id = draft["plan"]["id"].as_str().unwrap();
+        let thrown = ann
+            .post(&format!("/approvals/{id}/withdraw"), json!({}))
+            .await;
+        assert_eq!(thrown["data"]["stage"], "withdrawn", "{thrown:#}");
+    }
+}
+
+/// Who sends a draft on has looked at what it does to what was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_does_not_write_over_what_changed_since_it_was_looked_at() {
+    let firm = Firm::on("sqlite", super::firm::AUTO).await;
+    firm.note("plan.md", "# Plan\n");
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    let change = json!({"path": "plan.md", "content": "# Plan B\n"});
+    let draft = ai.call("notes_draft", change.clone()).await;
+    let id = draft["plan"]["id"].as_str().unwrap().to_owned();
+    firm.note("plan.md", "# Plan\n\nSomebody thought of it.\n");
+    let sent = ann.post(&format!("/approvals/{id}/send"), json!({})).await;
+    assert_eq!(sent["status"], "conflict", "{sent:#}");
+    assert!(firm.says("plan.md").unwrap().contains("thought of it"));
+    let looked_at = ann.edit(&id, change).await;
+    assert!(
+        looked_at.to_string().contains("thought of it"),
+        "{looked_at:#}"
+    );
+    let next = looked_at["data"]["id"].as_str().unwrap();
+    let sent = ann
+        .post(&format!("/approvals/{next}/send"), json!({}))
+        .await;
+    assert_eq!(sent["status"], "ok", "{sent:#}");
+    assert_eq!(firm.says("plan.md").as_deref(), Some("# Plan B\n"));
+}
+
+/// A client that drafts without end is told when it is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_only_so_many_drafts() {
+    let firm = firm().await;
+    let open = firm.open().await;
+    let (ai, ann) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    let mut last = String::new();
+    for number in 0..100 {
+        let draft = json!({"path": format!("{number}.md"), "content": "x"});
+        let draft = ai.call("notes_draft", draft).await;
+        assert_eq!(draft["status"], "ok", "{number}: {draft:#}");
+        draft["plan"]["id"].as_str().unwrap().clone_into(&mut last);
+    }
+    let more = json!({"path": "more.md", "content": "x"});
+    let told = ai.call("notes_draft", more.clone()).await;
+    assert_eq!(told["status"], "limited", "{told:#}");
+    ann.post(&format!("/approvals/{last}/withdraw"), json!({}))
+        .await;
+    assert_eq!(ai.call("notes_draft", more).await["status"], "ok");
+}
+
+/// A client knows its question by the id it was given, also when somebody edited it since.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_is_what_stands_in_its_place_by_now() {
+    let firm = firm().await;
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let set = |subject: &str| json!({"table": "tickets", "key": 1, "set": {"subject": subject}});
+    let id = ann.asks("crm_update", set("x")).await;
+    let next = lena.edit(&id, set("y")).await;
+    let next = next["data"]["id"].as_str().unwrap();
+    let told = ann
+        .post(&format!("/approvals/{id}/withdraw"), json!({}))
+        .await;
+    assert_eq!(told["data"]["stage"], "withdrawn", "{told:#}");
+    assert_eq!(lena.plan(next).await["stage"], "withdrawn");
+}

@@ -65,6 +65,10 @@ impl Firm {
             "postgres" => Some(crate::log::served::database().await),
             _ => None,
         };
+        Self::with_tickets(url, gates).await
+    }
+
+    pub(crate) async fn with_tickets(url: Option<String>, gates: &str) -> Self {
         let firm = Self::new(url, gates);
         firm.tickets("CREATE TABLE tickets (id INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, amount INTEGER)")
             .await;

@@ -107,3 +107,32 @@ async fn a_draft_that_is_sent_on_twice_at_once_is_sent_on_once() {
         }
     }
 }
+
+/// What a person found to be done is not done again for a client that was never told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_found_done_is_not_done_again() {
+    let firm = Firm::on("sqlite", AUTO).await;
+    let file = firm.house.folder.join("connectors/crm.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let hasty = text.replace("applied_table: true", "limits: {timeout: 1s}");
+    assert_ne!(hasty, text);
+    std::fs::write(&file, hasty).unwrap();
+    let open = firm.open().await;
+    let (ann, bob) = (open.client(&firm, ANN, "claude"), open.person(&firm, BOB));
+    let row = json!({"table": "tickets", "values": {"subject": "new", "status": "open"}});
+    let mut other = firm.database().await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let cut = ann.call("crm_insert", row.clone()).await;
+    let id = cut["plan"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{cut:#}"));
+    assert_eq!(cut["plan"]["stage"], "applying", "{cut:#}");
+    other.execute("ROLLBACK").await.unwrap();
+    bob.until(id, &["unknown"]).await;
+    let found = json!({"applied": true, "reason": "I looked"});
+    let told = bob.post(&format!("/approvals/{id}/settle"), found).await;
+    assert_eq!(told["status"], "ok", "{told:#}");
+    let again = ann.call("crm_insert", row).await;
+    assert_eq!(again["plan"]["id"], json!(id), "{again:#}");
+    assert_eq!(firm.number("SELECT count(*) FROM tickets").await, 2);
+}

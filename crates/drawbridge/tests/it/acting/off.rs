@@ -171,3 +171,19 @@ async fn one_switch_stops_every_effect_of_every_connector() {
         );
     }
 }
+
+/// A review does not begin a pause anew: what waits gets all of its time back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_during_a_pause_costs_what_waits_no_time() {
+    let gates = "  - {when: {power: update}, ask: [\"group:leads\"], expires: 3s}\n";
+    let firm = Firm::on("sqlite", gates).await;
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let id = ann.asks("crm_update", close(1)).await;
+    firm.line(&["pause", "crm", "--reason", "moving"]);
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    firm.review("crm");
+    firm.line(&["resume", "crm", "--reason", "moved"]);
+    lena.approve(&id).await;
+    lena.until(&id, &["applied"]).await;
+}

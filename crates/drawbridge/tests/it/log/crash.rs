@@ -1,11 +1,11 @@
 //! Crashes under load: every answered call is on the log, and the log verifies.
 
-use std::{
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::process::Command;
 
-use super::served::{House, Load, long};
+use super::{
+    disk::SmallDisk,
+    served::{House, Load, long},
+};
 
 /// Calls at the same time.
 const CALLERS: usize = 16;
@@ -99,41 +99,14 @@ fn strace_works() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// A disk with room for little, that is given back.
-struct SmallDisk {
-    at: PathBuf,
-}
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Option<Self> {
-        std::fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=3m", "none"])
-            .arg(&at)
-            .stderr(Stdio::null())
-            .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self { at })
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_calls_and_heals_by_itself() {
     let house = House::on_sqlite();
-    let disk = SmallDisk::mount(house.state()).expect("only root can mount a small disk to fill");
+    let disk = SmallDisk::mount(house.state(), 3);
     let served = house.serve();
     served.caller.until_answered().await;
     for _ in 0..3 {
-        let ballast = disk.at.join("ballast");
-        // The disk takes no more: all room that is left is gone.
-        let _ = std::fs::write(&ballast, vec![0; 4 << 20]);
+        disk.fill();
         let load = Load::of(&served.caller, 8);
         let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let refused = loop {
@@ -152,7 +125,7 @@ async fn a_full_disk_refuses_calls_and_heals_by_itself() {
         };
         assert_eq!(refused.0, 503, "{}", refused.1);
         assert_eq!(refused.1["status"], "unavailable", "{}", refused.1);
-        std::fs::remove_file(ballast).unwrap();
+        disk.make_room();
         let back = served.caller.until_answered().await;
         let mut answered = load.end().await;
         answered.push(back);

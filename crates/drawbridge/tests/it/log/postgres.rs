@@ -1,10 +1,11 @@
 //! Several gateways on one PostgreSQL, and a PostgreSQL that crashes under them.
 
-use std::{path::PathBuf, process::Command};
-
 use drawbridge::store::LogState;
 
-use super::served::{House, Load, long};
+use super::{
+    served::{House, Load, long},
+    server::Server,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_append_to_one_log_and_verifying_meanwhile_finds_nothing() {
@@ -48,100 +49,10 @@ async fn verifying_while_sqlite_is_written_finds_nothing() {
     house.holds(&load.end().await).await;
 }
 
-/// A PostgreSQL of this test alone, so that it can be stopped.
-struct Server {
-    tools: PathBuf,
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Server {
-    fn new() -> Self {
-        let mut tools: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .expect("`./test` installs PostgreSQL")
-            .map(|entry| entry.unwrap().path().join("bin"))
-            .collect();
-        tools.sort();
-        let folder = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let server = Self {
-            tools: tools.pop().unwrap(),
-            folder,
-            port,
-        };
-        if is_root() {
-            let given = Command::new("chown")
-                .arg("postgres")
-                .arg(server.folder.path())
-                .status();
-            assert!(given.unwrap().success());
-        }
-        server.run("initdb", &["-U", "drawbridge", "--auth=trust", "-N"]);
-        server.start();
-        server
-    }
-
-    fn start(&self) {
-        let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
-            self.port
-        );
-        let log = self.folder.path().join("log");
-        let log = log.to_str().unwrap();
-        self.run("pg_ctl", &["-w", "-l", log, "-o", &options, "start"]);
-    }
-
-    fn crash(&self) {
-        self.run("pg_ctl", &["-m", "immediate", "stop"]);
-    }
-
-    fn run(&self, tool: &str, arguments: &[&str]) {
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-            command.arg(self.tools.join(tool));
-            command
-        } else {
-            Command::new(self.tools.join(tool))
-        };
-        let data = self.folder.path().join("data");
-        let log = std::fs::File::create(self.folder.path().join("tool")).unwrap();
-        let done = command
-            .arg("-D")
-            .arg(data)
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdout(log)
-            .stderr(std::process::Stdio::null())
-            .status()
-            .unwrap();
-        assert!(done.success(), "{tool} {arguments:?}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let data = self.folder.path().join("data");
-        if let Ok(text) = std::fs::read_to_string(data.join("postmaster.pid"))
-            && let Some(id) = text.lines().next()
-        {
-            let _ = Command::new("kill").args(["-QUIT", id]).status();
-        }
-    }
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_postgresql_loses_nothing_and_heals_by_itself() {
     let server = Server::new();
-    let url = format!("postgres://drawbridge@127.0.0.1:{}/postgres", server.port);
-    let house = House::new(Some(url));
+    let house = House::new(Some(server.database("postgres")));
     let served = house.serve();
     let mut answered = Vec::new();
     for round in 0..if long() { 20 } else { 2 } {

@@ -18,9 +18,9 @@ use rustix::{
     io::Errno,
 };
 
-use super::super::source::MOST_BYTES;
 #[cfg(test)]
 use super::steps::tests::step;
+use super::{super::source::MOST_BYTES, item::Access};
 
 /// How the names of files that are only there while something is being done begin. The sync leaves
 /// them out.
@@ -155,14 +155,20 @@ impl Place {
 
     /// Writes a file aside, durably, with mode and owner of the one it is to stand for. Under this
     /// name there is all of it or nothing.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+    /// Where there is none, `access` says who may use it.
+    pub(super) fn write(
+        &self,
+        name: &str,
+        text: &str,
+        access: Option<Access>,
+    ) -> Result<(), Failure> {
         let part = unfinished(name);
-        let put = self
-            .write_part(&part, text)
-            .and_then(|()| match self.rename(&part, name)? {
-                Moved::Yes => Ok(()),
-                Moved::Taken | Moved::Gone => Err(failed(Errno::EXIST, name)),
-            });
+        let put =
+            self.write_part(&part, text, access)
+                .and_then(|()| match self.rename(&part, name)? {
+                    Moved::Yes => Ok(()),
+                    Moved::Taken | Moved::Gone => Err(failed(Errno::EXIST, name)),
+                });
         if put.is_err() {
             // Half a file is of no use to anyone; what cannot be removed is when it is looked up.
             let _ = self.remove(&part);
@@ -170,13 +176,14 @@ impl Place {
         put
     }
 
-    fn write_part(&self, part: &str, text: &str) -> Result<(), Failure> {
+    fn write_part(&self, part: &str, text: &str, access: Option<Access>) -> Result<(), Failure> {
         step()?;
         let stands = self.stat();
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // Nobody reads what replaces a closed file before it is as closed.
-        let mode = if stands.is_some() { 0o600 } else { 0o666 };
+        let closed = stands.is_some() || access.is_some();
+        let mode = if closed { 0o600 } else { 0o666 };
         let made = openat(&self.folder, part, flags, Mode::from_raw_mode(mode))
             .map_err(|error| failed(error, part))?;
         let mut file = File::from(made);
@@ -188,10 +195,24 @@ impl Place {
                 // Only some accounts may give a file away; its group is what then can be kept.
                 let _ = fchown(&file, Some(owner), Some(group))
                     .or_else(|_| fchown(&file, None, Some(group)));
+            } else if let Some(access) = access {
+                let group = fchown(&file, None, Some(Gid::from_raw(access.group)));
+                // Of another group than it had, it is its owner's alone.
+                let bits = if group.is_ok() { 0o777 } else { 0o700 };
+                fchmod(&file, Mode::from_raw_mode(access.mode & bits))?;
             }
             file.sync_all()
         });
         written.map_err(|error| broken(&error, part))
+    }
+
+    /// Who may use the document's file, where there is one.
+    pub(super) fn access(&self) -> Option<Access> {
+        let stat = self.stat()?;
+        Some(Access {
+            mode: stat.st_mode & 0o777,
+            group: stat.st_gid,
+        })
     }
 
     /// What is known of the document's file, where there is one.

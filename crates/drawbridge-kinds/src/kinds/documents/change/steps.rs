@@ -17,6 +17,7 @@ use drawbridge_core::{
     answer::{Failure, Status},
     plan::Applied,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     disk::{Disk, Moved, Place, There, mark},
@@ -32,9 +33,18 @@ pub(super) enum Found {
     Unknown(String),
 }
 
-/// Does all changes, or none.
-pub(super) fn apply(disk: &Disk, items: &[Item], key: &str) -> Result<Vec<Applied>, Failure> {
+/// Does all changes, or none. Given up before it has its turn, it does none: by then somebody may have
+/// looked what came of it.
+pub(super) fn apply(
+    disk: &Disk,
+    (items, key): (&[Item], &str),
+    given_up: &CancellationToken,
+) -> Result<Vec<Applied>, Failure> {
     let _alone = disk.alone.lock().unwrap_or_else(PoisonError::into_inner);
+    if given_up.is_cancelled() {
+        let told = "it was given up before it began; nothing was changed";
+        return Err(Failure::new(Status::Failed, told));
+    }
     let work = Work::open(disk, items, key)?;
     // The same key again, or one that a crash cut short: what is there is brought to an end first.
     match work.found() {

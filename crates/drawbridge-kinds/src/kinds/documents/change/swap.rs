@@ -66,7 +66,7 @@ impl<'a> Swap<'a> {
     /// Writes aside what it shall say.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
         match &self.item.after {
-            Some(after) => self.place()?.write(&self.aside, after),
+            Some(after) => self.place()?.write(&self.aside, after, self.item.access),
             None => Ok(()),
         }
     }

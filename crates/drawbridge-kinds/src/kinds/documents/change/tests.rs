@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use super::{
     disk::{Disk, aside, unfinished},
     item::Item,
-    steps::{Found, all_are_after, apply, settle},
+    steps::{self, Found, all_are_after, settle, tests::apply},
 };
 
 type Tree = BTreeMap<String, Vec<u8>>;
@@ -532,4 +532,26 @@ fn a_document_keeps_its_mode() {
         );
         fs::remove_file(&file).unwrap();
     }
+}
+
+/// Whoever looked what came of it must not be proved wrong by what only waited for its turn.
+#[test]
+fn what_was_given_up_before_its_turn_is_not_done_any_more() {
+    let (keep, disk) = folder();
+    let root = keep.path().join("documents");
+    let disk = Arc::new(disk);
+    let given_up = tokio_util::sync::CancellationToken::new();
+    let items = [item("new.md", None, Some("late"))];
+    let turn = disk.alone.lock().unwrap();
+    let late = thread::spawn({
+        let (disk, items, given_up) = (disk.clone(), items.clone(), given_up.clone());
+        move || steps::apply(&disk, (&items, "key"), &given_up)
+    });
+    given_up.cancel();
+    drop(turn);
+    let settled = settle(&disk, &items, "key").unwrap();
+    let failure = late.join().unwrap().unwrap_err();
+    assert_eq!(settled, Found::NotApplied);
+    assert_eq!(failure.status, Status::Failed);
+    assert_eq!(tree(&root), Tree::new(), "it was done late");
 }

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(in super::super) async fn settle(database: &Database, plan: &Plan, key: &str) -> Settled {
     match looked(database, plan, key).await {
         Ok(settled) => settled,
-        Err(failure) => Settled::Unknown(failure.message),
+        Err(failure) => failure.into(),
     }
 }
 

@@ -93,7 +93,7 @@ async fn what_a_killed_process_did_is_known_and_can_be_taken_back() {
                         effects.push((plan, receipt));
                     }
                     Settled::NotApplied => assert!(!done.contains(&key), "an effect was lost"),
-                    Settled::Unknown(why) => panic!("{why}"),
+                    Settled::Unknown(why) | Settled::Later(why) => panic!("{why}"),
                 }
             }
             assert!(applied >= done.len());

@@ -136,7 +136,7 @@ async fn an_effect_that_is_cut_off_is_done_whole_or_not_at_all() {
                 not_done += 1;
                 assert_eq!(after, before);
             }
-            Settled::Unknown(why) => panic!("{why}"),
+            Settled::Unknown(why) | Settled::Later(why) => panic!("{why}"),
         }
         // It stays so.
         tokio::task::yield_now().await;
@@ -178,7 +178,7 @@ async fn closed_it_lets_go_and_says_so() {
     assert_eq!(status(bench.apply(&plan, "k").await), Status::Unavailable);
     assert_eq!(inspect::inspect(&bench.database).await.health, Health::Down);
     let settled = apply::settle(&bench.database, &plan, "k").await;
-    assert!(matches!(settled, Settled::Unknown(_)));
+    assert!(matches!(settled, Settled::Later(_)));
     let mut connection = bench.connect().await;
     sqlx::query("BEGIN EXCLUSIVE")
         .execute(&mut connection)

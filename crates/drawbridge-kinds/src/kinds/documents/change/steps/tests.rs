@@ -11,11 +11,12 @@ use std::{
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    plan::Change,
+    plan::{Applied, Change},
 };
 use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
 
-use super::{Disk, Found, Item, apply, settle};
+use super::{Disk, Found, Item, settle};
 
 /// What happens at a step of this thread, and whether it goes on.
 type Disturbance = Box<dyn FnMut(usize) -> bool>;
@@ -89,7 +90,17 @@ fn item(path: &str, after: Option<&str>) -> Item {
         before,
         after: after.map(str::to_owned),
         change,
+        access: None,
     }
+}
+
+/// Does it, and nobody gives it up.
+pub(in super::super) fn apply(
+    disk: &Disk,
+    items: &[Item],
+    key: &str,
+) -> Result<Vec<Applied>, Failure> {
+    super::apply(disk, (items, key), &CancellationToken::new())
 }
 
 fn plans() -> Vec<Vec<Item>> {
