@@ -2,7 +2,7 @@
 //!
 //! Included by the fuzz targets beside this file, and by the short form among the tests.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, atomic::AtomicU32, atomic::Ordering};
 
 use drawbridge::{
     audit::Proof,
@@ -21,8 +21,9 @@ use drawbridge_core::{
         checkpoint::{PublicKey, Signer},
     },
 };
-use drawbridge_kinds::kinds::{KINDS, documents::extract};
+use drawbridge_kinds::kinds::{KINDS, documents::extract, sql};
 use http::{HeaderMap, HeaderValue, Uri, header};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 /// One parser.
 pub(crate) struct Parser {
@@ -116,6 +117,11 @@ pub(crate) static PARSERS: &[Parser] = &[
         name: "extract_frames",
         seeds: || vec![b"\0\0\0\x04a.md\0\0\0\x05# A\nb".to_vec()],
         read: extract_frames,
+    },
+    Parser {
+        name: "sql_question",
+        seeds: || texts(&QUESTIONS),
+        read: sql_question,
     },
 ];
 
@@ -422,5 +428,134 @@ fn token(input: &[u8]) {
     if let Ok(caller) = HOUSE.runtime.block_on(found) {
         assert_eq!(caller.person.id, "ann@x.se");
         assert_eq!(input.trim_ascii(), HOUSE.token.as_bytes());
+    }
+}
+
+const QUESTIONS: [&str; 12] = [
+    "SELECT * FROM customers",
+    "SELECT c.id, o.note FROM customers c JOIN orders o ON o.customer_id = c.id ORDER BY 1 LIMIT 5",
+    "WITH a AS (SELECT id, name FROM customers) SELECT count(*) FROM a WHERE name LIKE 'A%'",
+    "SELECT id FROM customers UNION SELECT customer_id FROM orders",
+    "SELECT name, count(*) FILTER (WHERE id > 1) FROM customers GROUP BY name HAVING count(*) > 0",
+    "SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) FROM customers",
+    "SELECT (SELECT max(o.id) FROM orders o WHERE o.customer_id = c.id) FROM customers c",
+    "SELECT CASE WHEN email IS NULL THEN 'none' ELSE upper(email) END AS \"e\" FROM customers",
+    "SELECT secret, vault.word FROM customers, vault -- /* ' */ ;",
+    "SELECT 'it''s \\' || \"secret\" || [word] || `region` FROM main.customers NATURAL JOIN vault",
+    "SELECT * FROM (VALUES (1, 'a')) AS v, orders WHERE (id, note) IN (SELECT id, note FROM orders)",
+    "SELECT - id, CAST(id AS TEXT), id BETWEEN 1 AND 2, id IN (1, 2) FROM customers AS vault",
+];
+
+/// Two databases that are alike but for what nobody may see of them.
+static HIDDEN: LazyLock<Hidden> = LazyLock::new(Hidden::open);
+
+struct Hidden {
+    runtime: tokio::runtime::Runtime,
+    databases: Mutex<[SqliteConnection; 2]>,
+}
+
+/// How often SQLite is asked whether to go on, once in a thousand steps.
+const MOST_ASKED: u32 = 2_000;
+
+impl Hidden {
+    fn open() -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let rows = [
+            "(2, 'canary', 'south', 'canary@c', 'canary'), (3, 'Bo', NULL, 'b', 'b'),",
+            "",
+        ];
+        let databases = rows.map(|rows| {
+            let word = if rows.is_empty() { "" } else { "canary" };
+            let schema = format!(
+                "CREATE TABLE customers (id INTEGER PRIMARY KEY, name, region, email, secret);
+                 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id, note, margin);
+                 CREATE TABLE vault (id INTEGER PRIMARY KEY, word);
+                 INSERT INTO customers VALUES {rows} (1, 'Ann', 'north', 'a{word}@x', '{word}');
+                 INSERT INTO orders VALUES (1, 1, 'one', '{word}'), (2, 2, NULL, '{word}');
+                 INSERT INTO vault VALUES (1, '{word}');"
+            );
+            runtime.block_on(async {
+                let mut database = SqliteConnection::connect(":memory:").await.expect("opened");
+                let made = sqlx::raw_sql(AssertSqlSafe(schema))
+                    .execute(&mut database)
+                    .await;
+                made.expect("it is SQL");
+                database
+            })
+        });
+        let databases = Mutex::new(databases);
+        Self { runtime, databases }
+    }
+
+    /// The answers of both, or nothing where it takes too long.
+    fn ask(&self, text: &str, values: &[String]) -> Option<[Vec<String>; 2]> {
+        let mut databases = self.databases.lock().expect("it is held for one question");
+        let [one, other] = &mut *databases;
+        self.runtime.block_on(async {
+            let one = answer(one, text, values).await?;
+            Some([one, answer(other, text, values).await?])
+        })
+    }
+}
+
+async fn answer(
+    database: &mut SqliteConnection,
+    text: &str,
+    values: &[String],
+) -> Option<Vec<String>> {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let mut handle = database.lock_handle().await.expect("it works");
+    handle.set_progress_handler(1_000, move || {
+        count.fetch_add(1, Ordering::Relaxed) < MOST_ASKED
+    });
+    drop(handle);
+    let mut query = sqlx::query(AssertSqlSafe(text.to_owned()));
+    for value in values {
+        query = query.bind(value);
+    }
+    let rows = query.fetch_all(database).await;
+    if asked.load(Ordering::Relaxed) >= MOST_ASKED {
+        return None;
+    }
+    let cell = |row: &sqlx::sqlite::SqliteRow, at: usize| {
+        let bytes: Option<Vec<u8>> = row.get_unchecked(at);
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Some(match rows {
+        Ok(rows) => rows
+            .iter()
+            .map(|row| {
+                format!(
+                    "{:?}",
+                    (0..row.len()).map(|at| cell(row, at)).collect::<Vec<_>>()
+                )
+            })
+            .collect(),
+        Err(error) => vec![error.to_string()],
+    })
+}
+
+/// Whatever is let through reads nothing but what may be seen: what else there is changes no answer.
+fn sql_question(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let scope = serde_json::json!({"tables": {
+        "customers": {"key": "id", "fields": ["id", "name", "email"], "mask": {"email": "partial"},
+            "rows": "region = :person.region"},
+        "orders": {"key": "id", "fields": ["id", "customer_id", "note"]},
+    }});
+    let given = [("person.region".to_owned(), "north".to_owned())].into();
+    let Ok((rewritten, values)) = sql::rewritten(&scope, &given, text) else {
+        return;
+    };
+    if let Some([full, bare]) = HIDDEN.ask(&rewritten, &values) {
+        assert_eq!(full, bare, "{rewritten}");
+        let told = full.join(" ").to_lowercase();
+        assert!(
+            !told.contains("canary") || text.to_lowercase().contains("canary"),
+            "{rewritten}"
+        );
     }
 }

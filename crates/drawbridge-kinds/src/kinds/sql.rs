@@ -1,20 +1,24 @@
-//! `sql`: tables of a database, read and changed by key, as far as the file says. SQLite files.
+//! `sql`: tables of a database, searched, read and changed, as far as the file says. SQLite files.
 
 mod actions;
 mod apply;
 mod arguments;
 mod base;
 mod cell;
+mod dialect;
 mod fetch;
 mod inspect;
 mod part;
 mod plan;
+mod query;
 mod rows;
+mod search;
 mod shape;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod values;
+mod window;
 mod words;
 mod work;
 
@@ -33,6 +37,7 @@ use drawbridge_core::{
 
 use base::{Base, READ_WITHIN};
 use part::{Own, Scope};
+pub use query::rewritten;
 
 /// The kind.
 pub(super) struct Sql;
@@ -66,11 +71,17 @@ impl Kind for Sql {
     }
 
     fn summary(&self) -> &'static str {
-        "Tables of a database, read and changed by key: SQLite files"
+        "Tables of a database, searched, read and changed: SQLite files"
     }
 
     fn powers(&self) -> &'static [Power] {
-        &[Power::Read, Power::Write, Power::Update, Power::Delete]
+        &[
+            Power::Read,
+            Power::Search,
+            Power::Write,
+            Power::Update,
+            Power::Delete,
+        ]
     }
 
     fn schema(&self) -> Schema {
@@ -83,8 +94,12 @@ impl Kind for Sql {
 
     fn actions(&self, part: &Part) -> Vec<Action> {
         let scope = serde_json::from_value::<Scope>(part.scope.clone());
-        let tables = scope.map(|scope| scope.tables).unwrap_or_default();
-        actions::all(tables.values().any(|table| !table.writable.is_empty()))
+        let Ok(Scope { tables, query, .. }) = scope else {
+            return actions::all(false);
+        };
+        let mut all = actions::all(tables.values().any(|table| !table.writable.is_empty()));
+        all.extend(query.then(actions::query));
+        all
     }
 
     fn check(&self, part: &Part, labels: &Labels) -> Vec<Fault> {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     arguments::MOST_TARGETS,
     fetch::{MOST_ROWS, USUAL_ROWS},
+    query as question, search,
 };
 
 /// What an effect returns, in words.
@@ -18,7 +19,7 @@ const PLANNED: &str =
 
 /// The actions; those that change something where the file lets something be changed.
 pub(super) fn all(changeable: bool) -> Vec<Action> {
-    let mut actions = vec![describe(), read(), list()];
+    let mut actions = vec![describe(), read(), list(), search()];
     if changeable {
         actions.extend([insert(), update(), upsert(), delete()]);
     }
@@ -67,9 +68,10 @@ fn describe() -> Action {
     let field = output(
         &json!({
             "name": {"type": "string"}, "type": {"type": ["string", "null"]}, "null": {"type": "boolean"},
+            "mask": {"type": ["string", "null"], "description": "What is shown instead of the value: `full`, `partial`, `hash` or `year`"},
             "writable": {"type": ["object", "null"], "description": "The rule for values; null for a field that cannot be set"},
         }),
-        &["name", "type", "null", "writable"],
+        &["name", "type", "null", "mask", "writable"],
     );
     let table = output(
         &json!({
@@ -131,14 +133,81 @@ fn list() -> Action {
             }),
             &["table"],
         ),
+        output: rows_output(),
+    }
+}
+
+fn search() -> Action {
+    let scalar = json!(["string", "number", "boolean", "array"]);
+    let filter = input(
+        &json!({
+            "field": {"type": "string", "maxLength": 200},
+            "op": {"type": "string", "enum": search::OPERATIONS, "description": "How; `eq` if left out. `contains` and `starts_with` take small and capital letters alike"},
+            "value": {"type": scalar, "maxLength": search::MOST_VALUE, "maxItems": search::MOST_LIST, "description": "With what; a list for `in`, true or false for `is_null`"},
+        }),
+        &["field", "value"],
+    );
+    let order = input(
+        &json!({"field": {"type": "string", "maxLength": 200}, "descending": {"type": "boolean"}}),
+        &["field"],
+    );
+    Action {
+        name: "search",
+        title: "Search rows".to_owned(),
+        description:
+            "Finds rows of a table by conditions that must all be true, and by words in its \
+                      texts. Masked fields are compared as they are shown. `next` leads on."
+                .to_owned(),
+        power: Power::Search,
+        input: input(
+            &json!({
+                "table": table(),
+                "where": {"type": "array", "items": filter, "maxItems": search::MOST_FILTERS},
+                "text": {"type": "string", "maxLength": search::MOST_VALUE, "description": "Words, each of which must be in one of the texts of a row"},
+                "order": {"type": "array", "items": order, "maxItems": search::MOST_ORDERED, "description": "By which fields, then by the key; rows without a value come last"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "description": format!("How many; {USUAL_ROWS} if left out")},
+                "cursor": {"type": "string", "maxLength": 40_000, "description": "The `next` of an earlier answer to the same question"},
+            }),
+            &["table"],
+        ),
+        output: rows_output(),
+    }
+}
+
+/// The action of those who may ask what they like.
+pub(super) fn query() -> Action {
+    Action {
+        name: "query",
+        title: "Ask in SQL".to_owned(),
+        description:
+            "Answers one `SELECT` in the database's own SQL, over the tables and fields that \
+                      `describe` lists: joins, sub-queries, `WITH`, set operations, aggregates and \
+                      window functions. Masked fields are what they show."
+                .to_owned(),
+        power: Power::Search,
+        input: input(
+            &json!({"sql": {"type": "string", "minLength": 1, "maxLength": question::MOST_TEXT, "description": "The question, without comments and placeholders"}}),
+            &["sql"],
+        ),
         output: output(
             &json!({
-                "table": {"type": "string"}, "rows": {"type": "array", "items": {"type": "object"}},
-                "next": {}, "label": {"type": "string"},
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "rows": {"type": "array", "items": {"type": "array"}},
+                "tables": {"type": "array", "items": {"type": "string"}},
             }),
-            &["table", "rows", "next", "label"],
+            &["columns", "rows", "tables"],
         ),
     }
+}
+
+fn rows_output() -> Value {
+    output(
+        &json!({
+            "table": {"type": "string"}, "rows": {"type": "array", "items": {"type": "object"}},
+            "next": {}, "label": {"type": "string"},
+        }),
+        &["table", "rows", "next", "label"],
+    )
 }
 
 fn effect(

@@ -17,6 +17,7 @@ use super::{
     part::Triggers,
     rows::Table,
     shape::{Row, Shape},
+    window::outside,
     words,
     work::{Left, Step, Work},
 };
@@ -71,6 +72,7 @@ async fn steps(
     key: &str,
 ) -> Result<Receipt, Failure> {
     let scope = database.own.of_plan(&work.table)?;
+    let scope = &scope.with_given(work.given.clone());
     let connection = writing.connection();
     let shape = Shape::load(connection, scope).await?;
     let table = Table {
@@ -164,6 +166,9 @@ async fn checked(
     key: Vec<Cell>,
 ) -> Result<(Applied, Left), Failure> {
     let found = table.find(connection, &key).await?;
+    if found.is_none() && table.scope.rows.is_some() && !matches!(step, Step::Delete { .. }) {
+        return Err(outside());
+    }
     if !is_after(table, (step, target), found.as_ref()) {
         return Err(differs());
     }

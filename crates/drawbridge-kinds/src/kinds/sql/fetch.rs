@@ -11,11 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Database,
-    arguments::{self, shown_key},
+    arguments::{key, shown_key},
     cell::Cell,
     part::{Rule, TableScope},
     plan::none,
+    query,
     rows::{self, Table},
+    search,
     shape::Shape,
     words,
 };
@@ -25,40 +27,67 @@ pub(super) const USUAL_ROWS: u64 = 50;
 /// The most rows of one answer.
 pub(super) const MOST_ROWS: u64 = 200;
 /// A row with more bytes stands in a list with its key only.
-const MOST_LISTED: usize = 64 << 10;
+pub(super) const MOST_LISTED: usize = 64 << 10;
 /// About the most bytes of one list.
-const MOST_PAGE: usize = 512 << 10;
+pub(super) const MOST_PAGE: usize = 512 << 10;
 
 pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
     if call.action.name == "describe" {
         return describe(database, view).await;
     }
+    if call.action.name == "query" {
+        return query::query(database, call, view).await;
+    }
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
+    let scope = &scope.for_caller(&call.caller);
+    if call.action.name == "search" {
+        return search::search(database, (scope, &call.arguments), view.fingerprint()).await;
+    }
+    fetched(database, call.action.name, (scope, &call.arguments)).await
+}
+
+/// The answer of an action on a table, as its caller may see it.
+pub(super) async fn fetched(
+    database: &Database,
+    action: &str,
+    (scope, arguments): (&TableScope, &Value),
+) -> Result<Found, Failure> {
     let mut reading = database.base.read().await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let table = Table {
         scope,
         shape: &shape,
     };
-    if call.action.name == "read" {
-        let given = call.arguments.get("key").unwrap_or(&Value::Null);
-        let key = arguments::key(scope, given)?;
+    if action == "read" {
+        let given = arguments.get("key").unwrap_or(&Value::Null);
+        let key = key(scope, given)?;
         let row = table.find_visible(reading.connection(), &key).await?;
         return Ok(one(database, scope, &row.ok_or_else(none)?));
     }
-    let after = call.arguments.get("after");
-    let after = after
-        .map(|given| arguments::key(scope, given))
-        .transpose()?;
-    let limit = call.arguments.get("limit").and_then(Value::as_u64);
+    let after = arguments.get("after");
+    let after = after.map(|given| key(scope, given)).transpose()?;
+    let limit = arguments.get("limit").and_then(Value::as_u64);
     let limit = limit.unwrap_or(USUAL_ROWS).clamp(1, MOST_ROWS);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let wanted = (after.as_deref(), limit + 1);
     let page = table
         .page(reading.connection(), wanted, (MOST_LISTED, MOST_PAGE))
         .await?;
-    Ok(many(database, scope, page, limit))
+    let next = |row: &[Cell]| Some(shown_key(scope, &key_of(scope, row)));
+    let next = Next {
+        argument: "after",
+        of: &next,
+    };
+    Ok(many(database, scope, page, (limit, next)))
+}
+
+/// How a list goes on.
+pub(super) struct Next<'a> {
+    /// The argument to ask with.
+    pub(super) argument: &'static str,
+    /// Its value after a row, if that can be told.
+    pub(super) of: &'a dyn Fn(&[Cell]) -> Option<Value>,
 }
 
 fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
@@ -74,11 +103,12 @@ fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
     found
 }
 
-fn many(
+/// Some rows: the visible fields of each first, and whether they are whole.
+pub(super) fn many(
     database: &Database,
     scope: &TableScope,
     mut page: Vec<(Vec<Cell>, bool)>,
-    limit: usize,
+    (limit, next): (usize, Next<'_>),
 ) -> Found {
     // The page ends where the rows do, or before one that is over a limit.
     let cut = page.len() > limit || size(&page) > MOST_PAGE;
@@ -106,16 +136,27 @@ fn many(
         found.text = "There is no row here.".to_owned();
     }
     let last = page.last().filter(|_| cut);
-    let next = last.map(|(row, _)| shown_key(scope, &key_of(scope, row)));
+    let argument = next.argument;
+    let next = last.and_then(|(row, _)| (next.of)(row));
     if let Some(next) = &next {
-        let _ = write!(found.text, "\n[more rows: ask again with `after`: {next}]");
+        let _ = write!(
+            found.text,
+            "\n[more rows: ask again with `{argument}`: {next}]"
+        );
+    } else if cut {
+        let missing =
+            "there are more rows, which cannot be led on to; ask for fewer or by another order";
+        found.missing.push(missing.to_owned());
     }
     found.data = json!({"table": scope.name, "rows": listed, "next": next, "label": scope.label});
     found
 }
 
 fn size(page: &[(Vec<Cell>, bool)]) -> usize {
-    page.iter().flat_map(|(row, _)| row).map(Cell::size).sum()
+    // As the rows were counted while they were read: whether a row is whole was a value, too.
+    let flag = Cell::Null.size();
+    let one = |(row, _): &(Vec<Cell>, bool)| row.iter().map(Cell::size).sum::<usize>() + flag;
+    page.iter().map(one).sum()
 }
 
 /// The tables that the view admits, with what can be done with each of their fields.
@@ -151,6 +192,7 @@ fn described(scope: &TableScope, shape: &Shape) -> Value {
             "name": name,
             "type": declared.filter(|declared| !declared.is_empty()),
             "null": column.is_none_or(|column| !column.not_null),
+            "mask": scope.mask.get(name).map(|mask| mask.word()),
             "writable": rule.map(|rule| rule_told(rule, scope.key.contains(name))),
         })
     };

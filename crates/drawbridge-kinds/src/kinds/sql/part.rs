@@ -1,8 +1,11 @@
 //! The kind's part of the connector file.
 
 mod compare;
+mod condition;
+mod mask;
 mod own;
 mod rule;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +17,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use compare::compare;
+pub(super) use condition::{Condition, Operand};
+pub(super) use mask::Mask;
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
 use rule::RuleText;
@@ -48,6 +53,10 @@ pub(super) struct Scope {
     /// The label of tables that name none.
     #[serde(default)]
     pub(super) label: Option<String>,
+    /// Whether free questions may be asked: one `SELECT` in the database's own words, in which every
+    /// table is what its caller may see of it. Default `false`.
+    #[serde(default)]
+    pub(super) query: bool,
 }
 
 /// How much of a table can be reached.
@@ -59,6 +68,17 @@ pub(super) struct Table {
     /// The columns that can be read, the key among them. No other is visible.
     #[schemars(length(min = 1))]
     pub(super) fields: Vec<String>,
+    /// What is shown of a column instead of its value. Not for the key, and not for columns that
+    /// can be written.
+    #[serde(default)]
+    pub(super) mask: BTreeMap<String, Mask>,
+    /// Which rows can be reached, as a condition over the table's columns, also over ones that
+    /// cannot be read: comparisons, `AND`, `OR`, `NOT`, `IN`, `BETWEEN`, `LIKE` and `IS NULL`, with
+    /// `:person.id`, `:person.` and an attribute, and `:client`. Who lacks the attribute reaches no
+    /// row. Rows outside are as though they were not there, and no effect leaves one outside.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 2000), extend("examples" = ["region = :person.region"]))]
+    pub(super) rows: Option<String>,
     /// The columns that can be written, and which values. A table without any cannot be changed,
     /// and its rows cannot be deleted.
     #[serde(default)]
@@ -128,6 +148,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
             ));
         }
         faults.extend(bad_columns(&at, table));
+        faults.extend(views::faults(&at, table));
     }
     faults
 }

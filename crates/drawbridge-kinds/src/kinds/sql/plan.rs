@@ -1,5 +1,6 @@
 //! What a call would change, worked out without changing anything.
 
+mod inside;
 mod undo;
 
 use drawbridge_core::{
@@ -40,6 +41,7 @@ pub(super) struct Draft<'a> {
 pub(super) async fn plan(database: &Database, call: &Call, view: &View) -> Result<Plan, Failure> {
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
+    let scope = &scope.for_caller(&call.caller);
     planned(database, call.action.name, (scope, &call.arguments)).await
 }
 
@@ -180,8 +182,9 @@ impl Draft<'_> {
             let told = format!("`{name}` is there already; use `update` to change it");
             return Err(Failure::invalid(told));
         }
+        self.inside_when_new(connection, &set).await?;
         let mut after = Map::new();
-        for name in &scope.fields {
+        for name in scope.plain_fields() {
             let default = || shape.column(name).and_then(values::default_of);
             if let Some(cell) = given(name).cloned().or_else(default) {
                 after.insert(name.clone(), cell.shown());
@@ -235,6 +238,7 @@ impl Draft<'_> {
             // It says that already: it is no target.
             return Ok(());
         }
+        self.inside(connection, &new).await?;
         let images = (Some(self.stored_image(&row)), Some(self.stored_image(&new)));
         self.add(words::resource(&scope.name, &key), images, step)
     }
@@ -344,6 +348,7 @@ impl Draft<'_> {
         }
         let work = Work {
             table: self.table.scope.name.clone(),
+            given: self.table.scope.given.clone(),
             steps: self.steps,
         };
         let work = work.kept()?;

@@ -29,6 +29,14 @@ impl Table<'_> {
             .words(" AS t")
     }
 
+    /// What of it may be seen, instead of the table itself.
+    fn behind_window(self, statement: Statement) -> Statement {
+        statement
+            .words(" FROM (")
+            .piece(self.scope.window())
+            .words(") AS t")
+    }
+
     fn by_key(self, statement: Statement, key: &[Cell]) -> Statement {
         let pairs = self.scope.key.iter().zip(key);
         statement
@@ -36,6 +44,15 @@ impl Table<'_> {
             .each(" AND ", pairs, |statement, (name, cell)| {
                 statement.column(name).words(" = ").value(cell)
             })
+    }
+
+    /// The row of the table itself with this key, if it may be seen.
+    fn own_row(self, statement: Statement, key: &[Cell]) -> Statement {
+        let statement = self.by_key(statement, key);
+        match self.scope.rule() {
+            None => statement,
+            Some(rule) => statement.words(" AND ").piece(rule),
+        }
     }
 
     /// The bytes of some columns, as an expression. Looked at before they are read.
@@ -60,7 +77,9 @@ impl Table<'_> {
             .iter()
             .map(|column| column.name.as_str())
             .collect();
-        let Some(mut cells) = self.one(connection, key, &names).await? else {
+        let number = self.shape.rowid;
+        let from = |statement| self.own_row(self.from(statement), key);
+        let Some(mut cells) = self.one(connection, (&names, number), from).await? else {
             return Ok(None);
         };
         let rowid = match self.shape.rowid.and_then(|_| cells.pop()) {
@@ -77,21 +96,18 @@ impl Table<'_> {
         key: &[Cell],
     ) -> Result<Option<Vec<Cell>>, Failure> {
         let names: Vec<&str> = self.scope.fields.iter().map(String::as_str).collect();
-        let found = self.one(connection, key, &names).await?;
-        Ok(found.map(|mut cells| {
-            cells.truncate(names.len());
-            cells
-        }))
+        let from = |statement| self.by_key(self.behind_window(statement), key);
+        self.one(connection, (&names, None), from).await
     }
 
     async fn one(
         self,
         connection: &mut SqliteConnection,
-        key: &[Cell],
-        columns: &[&str],
+        (columns, number): (&[&str], Option<&'static str>),
+        from: impl Fn(Statement) -> Statement,
     ) -> Result<Option<Vec<Cell>>, Failure> {
         let size = self.size(Statement::new("SELECT "), columns);
-        let size = self.by_key(self.from(size), key).words(" LIMIT 2");
+        let size = from(size).words(" LIMIT 2");
         let sizes = size.rows(connection).await?;
         match sizes.as_slice() {
             [] => return Ok(None),
@@ -109,10 +125,10 @@ impl Table<'_> {
         }
         let mut select =
             Statement::new("SELECT ").each(", ", columns, |statement, name| statement.column(name));
-        if let Some(word) = self.shape.rowid {
+        if let Some(word) = number {
             select = select.words(", t.").words(word);
         }
-        let rows = self.by_key(self.from(select), key).words(" LIMIT 1");
+        let rows = from(select).words(" LIMIT 1");
         Ok(rows.rows(connection).await?.into_iter().next())
     }
 
@@ -144,12 +160,11 @@ impl Table<'_> {
                 statement.column(name)
             })
         };
-        let mut select =
-            self.from(select)
-                .words(" WHERE ")
-                .each(" AND ", &self.scope.key, |statement, name| {
-                    statement.column(name).words(" IS NOT NULL")
-                });
+        let mut select = self.behind_window(select).words(" WHERE ").each(
+            " AND ",
+            &self.scope.key,
+            |statement, name| statement.column(name).words(" IS NOT NULL"),
+        );
         if let Some(after) = after {
             select = keys(select.words(" AND (")).words(") > (");
             select = select
@@ -223,7 +238,7 @@ impl Table<'_> {
             .each(", ", set, |statement, (name, cell)| {
                 statement.name(name).words(" = ").value(cell)
             });
-        one_row(self.by_key(update, key).run(connection).await?)
+        one_row(self.own_row(update, key).run(connection).await?)
     }
 
     /// Removes one row.
@@ -233,7 +248,7 @@ impl Table<'_> {
         key: &[Cell],
     ) -> Result<(), Failure> {
         let delete = self.from(Statement::new("DELETE"));
-        one_row(self.by_key(delete, key).run(connection).await?)
+        one_row(self.own_row(delete, key).run(connection).await?)
     }
 
     /// Whether a row has this number.
@@ -257,14 +272,14 @@ impl Table<'_> {
         Ok(!rows.is_empty())
     }
 
-    /// What people and callers see of a row.
+    /// What people and callers see of a row, without what is masked.
     pub(super) fn image(self, row: &Row) -> Map<String, Value> {
-        let fields = self.scope.fields.iter();
+        let fields = self.scope.plain_fields();
         let one = |name: &String| (name.clone(), row.cell(self.shape, name).shown());
         fields.map(one).collect()
     }
 
-    /// The version of a row, as far as it is visible.
+    /// The version of a row, as far as it is visible as it is.
     pub(super) fn version(self, row: &Row) -> String {
         let cells: Vec<Cell> = self
             .scope
@@ -276,9 +291,11 @@ impl Table<'_> {
     }
 }
 
-/// The version of the visible fields of a row.
+/// The version of the visible fields of a row. What is masked does not count: a digest of it could
+/// be guessed.
 pub(super) fn version(scope: &TableScope, visible: &[Cell]) -> String {
-    cell::digest(scope.fields.iter().map(String::as_str).zip(visible))
+    let named = scope.fields.iter().map(String::as_str).zip(visible);
+    cell::digest(named.filter(|(name, _)| !scope.mask.contains_key(*name)))
 }
 
 fn one_row(changed: u64) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     cell::{self, Cell},
-    part::TableScope,
+    part::{Condition, TableScope},
     statement::Statement,
 };
 
@@ -211,12 +211,17 @@ async fn indexes(connection: &mut SqliteConnection, table: &Cell) -> Result<Vec<
 /// What the file says of the table and the database does not.
 fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) -> Option<Unfit> {
     let find = |name: &String| columns.iter().find(|column| column.name == *name);
-    let mut missing = table.fields.iter().filter(|name| find(name).is_none());
-    if let Some(name) = missing.next() {
+    let ruled = table
+        .rows
+        .iter()
+        .flat_map(Condition::columns)
+        .map(str::to_owned);
+    let mut named = table.fields.iter().cloned().chain(ruled);
+    if let Some(name) = named.find(|name| find(name).is_none()) {
         let reason = format!("`{}` has no column `{name}`", table.name);
         return Some(unfit(
             &reason,
-            "write it as the database does, or take it out of `fields`",
+            "write it as the database does, or take it out of `fields` or `rows`",
         ));
     }
     let worked_out = |name: &&String| find(name).is_some_and(|column| column.generated);

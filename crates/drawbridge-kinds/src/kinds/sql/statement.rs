@@ -3,11 +3,16 @@
 use drawbridge_core::answer::Failure;
 use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Row as _, Sqlite, SqliteConnection, TypeInfo, ValueRef, query::Query,
-    sqlite::SqliteArguments, sqlite::SqliteRow,
+    AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
+    Statement as _, TypeInfo, ValueRef, query::Query, sqlite::SqliteArguments, sqlite::SqliteRow,
 };
 
-use super::{base::told, cell::Cell};
+use super::{
+    base::told,
+    cell::Cell,
+    query::Outcome,
+    window::{Piece, Segment},
+};
 
 /// A statement that is being written.
 #[derive(Debug, Clone)]
@@ -52,6 +57,20 @@ impl Statement {
             .push_str(if odd { "CAST(? AS TEXT)" } else { "?" });
         self.cells.push(cell.clone());
         self
+    }
+
+    /// Adds a piece that was written for this engine.
+    pub(super) fn piece(self, piece: Piece) -> Self {
+        piece
+            .0
+            .into_iter()
+            .fold(self, |mut statement, segment| match segment {
+                Segment::Text(text) => {
+                    statement.text.push_str(&text);
+                    statement
+                }
+                Segment::Value(cell, _) => statement.value(&cell),
+            })
     }
 
     /// Adds items with a separator between them.
@@ -118,6 +137,32 @@ impl Statement {
             }
         }
         Ok(rows)
+    }
+}
+
+impl Statement {
+    /// Runs a question of a caller's own, until it has so many rows or bytes.
+    pub(super) async fn table_up_to(
+        self,
+        connection: &mut SqliteConnection,
+        (most, bytes): (usize, usize),
+    ) -> Result<Outcome, Failure> {
+        let text = AssertSqlSafe(self.text.clone()).into_sql_str();
+        let prepared = connection.prepare(text).await.map_err(told)?;
+        let columns = prepared.columns().iter();
+        let columns = columns.map(|column| column.name().to_owned()).collect();
+        let mut stream = self.query().fetch(connection);
+        let (mut rows, mut size, mut cut) = (Vec::new(), 0_usize, false);
+        while let Some(row) = stream.try_next().await.map_err(told)? {
+            let row = cells(&row).map_err(told)?;
+            size = size.saturating_add(row.iter().map(Cell::size).sum());
+            cut = rows.len() >= most || size > bytes;
+            if cut {
+                break;
+            }
+            rows.push(row);
+        }
+        Ok(Outcome { columns, rows, cut })
     }
 }
 

@@ -1,12 +1,15 @@
 //! Effects on real database files.
 
+mod asked;
 mod hostile;
 mod killed;
 mod locked;
 mod once;
 mod reading;
+mod searching;
 mod taken_back;
 mod triggers;
+mod views;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

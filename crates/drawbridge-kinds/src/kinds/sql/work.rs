@@ -1,5 +1,7 @@
 //! A plan's own instructions: each step with all that is needed to check it, do it and take it back.
 
+use std::collections::BTreeMap;
+
 use drawbridge_core::{
     answer::{Failure, Status},
     plan::{Plan, Receipt},
@@ -7,7 +9,7 @@ use drawbridge_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cell::Cell;
+use super::{cell::Cell, window::Given};
 
 /// What a plan does, one step for each of its targets. It holds invisible columns too, and is shown
 /// to nobody.
@@ -15,6 +17,9 @@ use super::cell::Cell;
 #[serde(deny_unknown_fields)]
 pub(super) struct Work {
     pub(super) table: String,
+    /// What the table's row rule knew of the caller.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) given: Given,
     pub(super) steps: Vec<Step>,
 }
 

@@ -68,6 +68,7 @@ async fn compared(
     (plan, work): (&Plan, &Work),
 ) -> Result<Settled, Failure> {
     let scope = database.own.of_plan(&work.table)?;
+    let scope = &scope.with_given(work.given.clone());
     let connection = writing.connection();
     let shape = Shape::load(connection, scope).await?;
     let table = Table {

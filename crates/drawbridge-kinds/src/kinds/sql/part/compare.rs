@@ -5,7 +5,7 @@ use drawbridge_core::{
     file::{Change, Direction, Labels},
 };
 
-use super::{Scope, System, Table, Triggers, escaped, own::TableScope};
+use super::{Mask, Scope, System, Table, Triggers, condition, escaped, own::TableScope};
 use crate::part;
 use Direction::{Narrows, Widens};
 
@@ -30,6 +30,14 @@ fn system(old: &System, new: &System, changes: &mut Vec<Change>) {
 }
 
 fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
+    let query = match (old.query, new.query) {
+        (false, true) => Some((Widens, "free questions can be asked")),
+        (true, false) => Some((Narrows, "free questions can no longer be asked")),
+        (true, true) | (false, false) => None,
+    };
+    if let Some((direction, sentence)) = query {
+        changes.push(Change::new("/scope/query", direction, sentence));
+    }
     for (name, table) in &new.tables {
         let at = format!("/scope/tables/{}", escaped(name));
         let label = |scope: &Scope, table: &Table| table.label.clone().or(scope.label.clone());
@@ -39,6 +47,8 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
                 let labels = (label(old, before), label(new, table), labels);
                 relabelled(&at, name, labels, changes);
                 fields(&at, (before, table), changes);
+                masks(&at, (before, table), changes);
+                changes.extend(rows(&at, (before, table)));
                 writable(&at, name, (before, table), changes);
             }
         }
@@ -83,6 +93,36 @@ fn fields(at: &str, (old, new): (&Table, &Table), changes: &mut Vec<Change>) {
         let sentence = format!("`{field}` can no longer be read");
         changes.push(Change::new(format!("{at}/fields"), Narrows, sentence));
     }
+}
+
+fn masks(at: &str, (old, new): (&Table, &Table), changes: &mut Vec<Change>) {
+    for field in new.fields.iter().filter(|name| old.fields.contains(name)) {
+        let (direction, sentence) = match (old.mask.get(field), new.mask.get(field)) {
+            (old, new) if old == new => continue,
+            (_, None) => (Widens, format!("`{field}` is shown as it is")),
+            (Some(_), Some(mask)) if *mask != Mask::Full => (
+                Widens,
+                format!("`{field}` is masked otherwise: `{}`", mask.word()),
+            ),
+            (_, Some(mask)) => (Narrows, format!("`{field}` is masked: `{}`", mask.word())),
+        };
+        let at = format!("{at}/mask/{}", escaped(field));
+        changes.push(Change::new(at, direction, sentence));
+    }
+}
+
+fn rows(at: &str, (old, new): (&Table, &Table)) -> Option<Change> {
+    let read = |table: &Table| table.rows.as_deref().map(condition::read).transpose();
+    let (direction, sentence) = match (read(old), read(new)) {
+        (Ok(old), Ok(new)) if old == new => return None,
+        (_, Ok(None)) => (Widens, "all its rows can be reached"),
+        (Ok(None), Ok(Some(_))) => (Narrows, "only some of its rows can be reached"),
+        (Ok(Some(old)), Ok(Some(new))) if new.is_within(&old) => {
+            (Narrows, "fewer of its rows can be reached")
+        }
+        _ => (Widens, "other rows can be reached"),
+    };
+    Some(Change::new(format!("{at}/rows"), direction, sentence))
 }
 
 fn writable(at: &str, name: &str, (old, new): (&Table, &Table), changes: &mut Vec<Change>) {

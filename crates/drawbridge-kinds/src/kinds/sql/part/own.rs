@@ -8,9 +8,15 @@ use drawbridge_core::{
     decide::{Resource, View},
 };
 
-use super::{Rule, Scope, System, Table, Triggers, file_of};
+use super::{
+    super::{dialect::Dialect, window::Given},
+    Condition, Mask, Rule, Scope, System, Table, Triggers, condition, file_of,
+};
 
 use crate::part::{self, unusable};
+
+/// What the key of masks is made from, together with the gateway's secret.
+const MASKED: &[u8] = b"the key of masked values";
 
 /// The part, understood.
 #[derive(Debug)]
@@ -20,6 +26,7 @@ pub(in super::super) struct Own {
     pub(in super::super) shown: String,
     pub(in super::super) workspace: PathBuf,
     pub(in super::super) applied_table: bool,
+    pub(in super::super) query: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
 }
 
@@ -32,6 +39,13 @@ pub(in super::super) struct TableScope {
     pub(in super::super) writable: BTreeMap<String, Rule>,
     pub(in super::super) label: String,
     pub(in super::super) triggers: Triggers,
+    pub(in super::super) mask: BTreeMap<String, Mask>,
+    pub(in super::super) rows: Option<Condition>,
+    /// What the rule knows of the caller; nothing until it is told.
+    pub(in super::super) given: Given,
+    /// A secret of this gateway: masks that are digests are made with it.
+    pub(in super::super) hash_key: String,
+    pub(in super::super) dialect: Dialect,
 }
 
 impl Own {
@@ -42,7 +56,8 @@ impl Own {
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
             let label = label.ok_or_else(|| unusable(format!("`{name}` has no label")))?;
-            let understood = TableScope::of(name, table, label).map_err(unusable)?;
+            let mut understood = TableScope::of(name, table, label).map_err(unusable)?;
+            understood.hash_key = context.seal.digest(MASKED);
             tables.insert(name.clone(), understood);
         }
         Ok(Self {
@@ -50,6 +65,7 @@ impl Own {
             shown: path.to_owned(),
             workspace: context.workspace.clone(),
             applied_table: system.applied_table,
+            query: scope.query,
             tables,
         })
     }
@@ -81,10 +97,13 @@ impl Own {
 }
 
 impl TableScope {
-    pub(super) fn of(name: &str, table: &Table, label: &str) -> Result<Self, regex::Error> {
+    pub(in super::super) fn of(name: &str, table: &Table, label: &str) -> Result<Self, String> {
         let mut writable = BTreeMap::new();
         for (column, rule) in &table.writable {
-            writable.insert(column.clone(), rule.understood()?);
+            writable.insert(
+                column.clone(),
+                rule.understood().map_err(|error| error.to_string())?,
+            );
         }
         Ok(Self {
             name: name.to_owned(),
@@ -93,6 +112,11 @@ impl TableScope {
             writable,
             label: label.to_owned(),
             triggers: table.triggers,
+            mask: table.mask.clone(),
+            rows: table.rows.as_deref().map(condition::read).transpose()?,
+            given: Given::new(),
+            hash_key: String::new(),
+            dialect: Dialect::Sqlite,
         })
     }
 

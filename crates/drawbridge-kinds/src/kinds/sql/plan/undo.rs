@@ -32,6 +32,7 @@ pub(in super::super) async fn undo(
         return Err(Failure::invalid(told));
     }
     let scope = database.own.of_plan(&work.table)?;
+    let scope = &scope.with_given(work.given.clone());
     let mut reading = database.base.read().await?;
     let connection = reading.connection();
     let shape = Shape::load(connection, scope).await?;

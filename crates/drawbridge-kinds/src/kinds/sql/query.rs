@@ -1,0 +1,176 @@
+//! `query`: one `SELECT` of a caller's own, over windows only. Whatever is not understood is refused,
+//! and errors of the engine are told in one sentence.
+
+mod expressions;
+mod functions;
+mod names;
+mod order;
+mod rewrite;
+mod tables;
+mod text;
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use drawbridge_core::{
+    answer::{Failure, Found, Source, Status},
+    call::Call,
+    decide::View,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Database,
+    cell::{self, Cell},
+    dialect::Dialect,
+    fetch::MOST_PAGE,
+    part::{Scope, TableScope},
+    shape::Shape,
+    statement::Statement,
+    window::Segment,
+};
+pub(super) use rewrite::{Rewritten, rewrite};
+pub(super) use text::MOST_TEXT;
+
+/// The most rows of one answer.
+pub(super) const MOST_ANSWERED: usize = 1_000;
+
+/// Why a question cannot be asked. It names nothing but what stands in the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal(pub(super) String);
+
+impl Refusal {
+    fn new(told: impl Into<String>) -> Self {
+        Self(told.into())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Failure::invalid(format!("`sql`: {}", refusal.0))
+    }
+}
+
+/// What a question over a scope becomes for SQLite, as whoever has these values sees it: its text,
+/// and the values that are bound. For those who look at the rewriter from outside: see `fuzz/`.
+///
+/// # Errors
+/// Why it cannot be asked, or what is wrong with the scope.
+pub fn rewritten(
+    scope: &Value,
+    given: &BTreeMap<String, String>,
+    asked: &str,
+) -> Result<(String, Vec<String>), String> {
+    let scope: Scope = serde_json::from_value(scope.clone()).map_err(|error| error.to_string())?;
+    let mut tables = Vec::new();
+    for (name, table) in &scope.tables {
+        tables.push(TableScope::of(name, table, "")?.with_given(given.clone()));
+    }
+    let rewritten = rewrite(Dialect::Sqlite, asked, &tables).map_err(|refusal| refusal.0)?;
+    let (mut text, mut values) = (String::new(), Vec::new());
+    for segment in rewritten.piece.0 {
+        match segment {
+            Segment::Text(part) => text.push_str(&part),
+            Segment::Value(cell, _) => {
+                text.push('?');
+                values.push(cell.shown().as_str().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    Ok((text, values))
+}
+
+pub(super) async fn query(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
+    let tables = database.own.tables.values();
+    let tables = tables.filter(|scope| view.admits(&scope.resource()));
+    let tables: Vec<TableScope> = tables.map(|scope| scope.for_caller(&call.caller)).collect();
+    let asked = call.arguments.get("sql").and_then(Value::as_str);
+    answer(database, asked.unwrap_or_default(), &tables).await
+}
+
+/// The answer to a question over these tables, as their caller sees them.
+pub(super) async fn answer(
+    database: &Database,
+    asked: &str,
+    tables: &[TableScope],
+) -> Result<Found, Failure> {
+    if !database.own.query {
+        return Err(Failure::invalid("the connector answers no free questions"));
+    }
+    let dialect = tables.first().map(|table| table.dialect);
+    let none = || Failure::not_found("there is no table that you may use");
+    let Rewritten {
+        piece,
+        tables: read,
+    } = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
+    let used: Vec<&TableScope> = tables
+        .iter()
+        .filter(|scope| read.contains(&scope.name))
+        .collect();
+    let mut reading = database.base.read().await?;
+    for scope in &used {
+        Shape::load(reading.connection(), scope).await?;
+    }
+    let statement = Statement::new("").piece(piece);
+    let table = statement
+        .table_up_to(reading.connection(), (MOST_ANSWERED, MOST_PAGE))
+        .await
+        .map_err(told)?;
+    Ok(found(database, &used, table))
+}
+
+/// What comes out of a question.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Vec<Cell>>,
+    /// Whether there are more rows than were read.
+    pub(super) cut: bool,
+}
+
+fn found(database: &Database, used: &[&TableScope], outcome: Outcome) -> Found {
+    let Outcome { columns, rows, cut } = outcome;
+    let mut found = Found::new(Value::Null, String::new(), rows.len() as u64);
+    let _ = writeln!(found.text, "{}", json!(columns));
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row: Vec<Value> = row.iter().map(Cell::shown).collect();
+        let row = Value::Array(row);
+        let _ = writeln!(found.text, "{row}");
+        shown.push(row);
+    }
+    if rows.is_empty() {
+        found.text = "There is no row here.".to_owned();
+    }
+    if cut {
+        let missing = "there are more rows than one answer holds; ask for fewer";
+        found.missing.push(missing.to_owned());
+    }
+    let version = cell::digest(rows.iter().flatten().map(|cell| ("", cell)));
+    for scope in used {
+        found.sources.push(Source {
+            title: scope.name.clone(),
+            path: scope.name.clone(),
+            place: None,
+            modified: None,
+            synced: database.context.clock.now(),
+            version: version.clone(),
+            label: scope.label.clone(),
+            stale: false,
+        });
+    }
+    let names: Vec<&str> = used.iter().map(|scope| scope.name.as_str()).collect();
+    found.data = json!({"columns": columns, "rows": shown, "tables": names});
+    found
+}
+
+/// One sentence for whatever the engine says of a question: its words may name what is hidden.
+fn told(failure: Failure) -> Failure {
+    match failure.status {
+        Status::Timeout | Status::Limited | Status::Unavailable => failure,
+        _ => {
+            let told = "`sql`: the database cannot work this out: a name, a type, a number of \
+                        columns or a value does not fit";
+            Failure::invalid(told).with_source(failure)
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Names of a question: those of visible columns, and those that it gives itself. Whatever else it
+//! names is unknown, and told so alike whether it is hidden or not there.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use sqlparser::ast::{Ident, Query, Select, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+
+use super::{
+    super::{dialect::Dialect, part::TableScope},
+    Refusal, text,
+};
+
+/// The names of a question.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    columns: BTreeSet<String>,
+    tables: BTreeSet<String>,
+}
+
+/// Words that PostgreSQL takes for something of its own wherever they stand without quotes.
+const OWN_WORDS: [&str; 8] = [
+    "user",
+    "session_user",
+    "system_user",
+    "current_user",
+    "current_role",
+    "current_catalog",
+    "current_schema",
+    "none",
+];
+
+impl Dialect {
+    /// A name as the engine compares it.
+    pub(super) fn folded(self, ident: &Ident) -> String {
+        match (self, ident.quote_style) {
+            (Self::Postgres, Some(_)) => ident.value.clone(),
+            (Self::Postgres, None) | (Self::Sqlite | Self::Mysql, _) => {
+                ident.value.to_ascii_lowercase()
+            }
+        }
+    }
+
+    /// A name of the scope as the engine compares it.
+    fn scoped(self, name: &str) -> String {
+        match self {
+            Self::Postgres => name.to_owned(),
+            Self::Sqlite | Self::Mysql => name.to_ascii_lowercase(),
+        }
+    }
+
+    /// Whether a table is meant. MySQL's tables are told apart by capital letters, or not: the same
+    /// letters are right either way.
+    pub(super) fn is_table(self, ident: &Ident, name: &str) -> bool {
+        match self {
+            Self::Mysql => ident.value == name,
+            Self::Sqlite | Self::Postgres => self.folded(ident) == self.scoped(name),
+        }
+    }
+}
+
+/// A name that every engine reads as the parser did.
+pub(super) fn plain(dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+    let quote = match dialect {
+        Dialect::Sqlite => matches!(ident.quote_style, None | Some('"' | '`' | '[')),
+        Dialect::Postgres => matches!(ident.quote_style, None | Some('"')),
+        Dialect::Mysql => matches!(ident.quote_style, None | Some('`')),
+    };
+    if quote && text::is_name(&ident.value) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "a name in it is written in a way that cannot be used here",
+    ))
+}
+
+impl Names {
+    /// The names of a question over these tables.
+    pub(super) fn of(dialect: Dialect, query: &Query, tables: &[TableScope]) -> Self {
+        let mut names = Self::default();
+        for table in tables {
+            names.tables.insert(dialect.scoped(&table.name));
+            let columns = table.fields.iter();
+            names
+                .columns
+                .extend(columns.map(|name| dialect.scoped(name)));
+        }
+        let mut given = Given {
+            dialect,
+            names: &mut names,
+        };
+        let _ = query.visit(&mut given);
+        names
+    }
+
+    pub(super) fn column(&self, dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+        plain(dialect, ident)?;
+        let folded = dialect.folded(ident);
+        let own = ident.quote_style.is_none() && OWN_WORDS.contains(&folded.as_str());
+        if self.columns.contains(&folded) && !own {
+            return Ok(());
+        }
+        Err(unknown("column", ident))
+    }
+
+    /// The name of a table or an alias before a column.
+    pub(super) fn qualifier(&self, dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+        plain(dialect, ident)?;
+        if self.tables.contains(&dialect.folded(ident)) {
+            return Ok(());
+        }
+        Err(unknown("table", ident))
+    }
+
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        self.columns.contains(name)
+    }
+}
+
+pub(super) fn unknown(what: &str, ident: &Ident) -> Refusal {
+    let name = &ident.value;
+    Refusal::new(format!(
+        "there is no {what} `{name}` that you may use; `describe` lists those that you may"
+    ))
+}
+
+/// Gathers the names that a question gives itself.
+struct Given<'a> {
+    dialect: Dialect,
+    names: &'a mut Names,
+}
+
+impl Given<'_> {
+    fn alias(&mut self, alias: &TableAlias) {
+        self.names.tables.insert(self.dialect.folded(&alias.name));
+        let columns = alias.columns.iter();
+        let folded = columns.map(|column| self.dialect.folded(&column.name));
+        self.names.columns.extend(folded);
+    }
+}
+
+impl Visitor for Given<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.alias(&cte.alias);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                self.names.columns.insert(self.dialect.folded(alias));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            alias: Some(alias), ..
+        }
+        | TableFactor::Derived {
+            alias: Some(alias), ..
+        } = factor
+        {
+            self.alias(alias);
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,294 @@
+//! Every attempt of the corpus is refused, or tells nothing of what is hidden.
+
+use std::collections::BTreeMap;
+
+use drawbridge_core::answer::Status;
+use proptest::prelude::*;
+
+use super::{
+    super::{super::window::Segment, Bench, status},
+    Dialect, ask, attempts, query, rewrite, scope, seeds, tables,
+};
+
+#[tokio::test]
+async fn no_attempt_learns_anything_of_what_is_hidden() {
+    let [full, bare] = seeds();
+    let full = Bench::with(&full, scope(), true).await;
+    let bare = Bench::with(&bare, scope(), true).await;
+    let before = full.dump().await;
+    let (mut counts, mut tried) = (BTreeMap::<&str, (u32, u32)>::new(), 0);
+    for (category, dialects, text) in attempts() {
+        if !dialects.contains('s') {
+            continue;
+        }
+        let (answered, told) = ask(&full, &text).await;
+        assert_eq!(
+            (answered, &told),
+            (ask(&bare, &text).await.0, &ask(&bare, &text).await.1),
+            "{text}"
+        );
+        let lower = told.to_lowercase();
+        assert!(
+            !lower.contains("canary") || text.contains("canary"),
+            "{text}: {told}"
+        );
+        assert!(!lower.contains("63616e617279"), "{text}: {told}");
+        let count = counts.entry(category).or_default();
+        if answered {
+            assert!(
+                !told.contains("canary t") && !told.contains("canary f"),
+                "{text}: {told}"
+            );
+            count.0 += 1;
+        } else {
+            count.1 += 1;
+        }
+        tried += 1;
+    }
+    assert!(tried >= 600, "{tried} attempts");
+    assert_eq!(full.dump().await, before);
+    println!("{tried} attempts on SQLite; answered, refused: {counts:?}");
+}
+
+/// What a rewritten text reads, in dialects whose engine is not here: windows, and nothing else.
+#[tokio::test]
+async fn in_every_dialect_only_windows_are_read() {
+    let bench = Bench::with(&seeds()[0], scope(), true).await;
+    for (letter, dialect) in [
+        ('s', Dialect::Sqlite),
+        ('p', Dialect::Postgres),
+        ('m', Dialect::Mysql),
+    ] {
+        let (mut tried, mut let_through) = (0, 0);
+        for (_, dialects, text) in attempts() {
+            if !dialects.contains(letter) {
+                continue;
+            }
+            tried += 1;
+            let Ok(rewritten) = rewrite(dialect, &text, &tables(&bench, dialect)) else {
+                continue;
+            };
+            let_through += 1;
+            let texts = rewritten
+                .piece
+                .0
+                .iter()
+                .filter_map(|segment| match segment {
+                    Segment::Text(text) => Some(text.as_str()),
+                    Segment::Value(..) => None,
+                });
+            let printed: String = texts.collect();
+            for word in [
+                "vault",
+                "margin",
+                "sleep",
+                "pg_",
+                "information_schema",
+                "@@",
+                "sqlite_",
+            ] {
+                let own = printed.to_lowercase().matches(word).count();
+                let allowed = text.to_lowercase().matches(word).count();
+                // An alias or a common table may be called so; a table or column may not.
+                assert!(own <= allowed, "{text}: {printed}");
+            }
+        }
+        assert!(tried >= 600, "{tried} attempts");
+        println!("{dialect:?}: {tried} attempts, {let_through} let through");
+    }
+}
+
+/// The sentence is the same for a column that is hidden and one that is not there.
+#[tokio::test]
+async fn hidden_names_and_none_are_refused_alike() {
+    let bench = Bench::with(&seeds()[0], scope(), true).await;
+    let pairs = [
+        ("secret", "nosuch"),
+        ("region", "nosuch"),
+        ("vault", "nosuch"),
+        ("seen", "nosuch"),
+    ];
+    for question in [
+        "SELECT {} FROM customers",
+        "SELECT customers.{} FROM customers",
+        "SELECT * FROM {}",
+        "SELECT {}.id FROM customers",
+        "SELECT id FROM customers ORDER BY {}",
+        "SELECT * FROM customers JOIN orders USING ({})",
+    ] {
+        for (hidden, none) in pairs {
+            let one = ask(&bench, &question.replace("{}", hidden)).await;
+            let other = ask(&bench, &question.replace("{}", none)).await;
+            assert_eq!(one.1.replace(hidden, none), other.1, "{question}");
+        }
+    }
+    let error = ask(&bench, "SELECT orders.rank FROM customers, orders").await;
+    assert!(
+        error.1.contains("cannot work this out") && !error.0,
+        "{}",
+        error.1
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_granted_answers_no_question() {
+    let mut off = scope();
+    off["query"] = serde_json::json!(false);
+    let bench = Bench::with(&seeds()[0], off, true).await;
+    let seen = tables(&bench, Dialect::Sqlite);
+    let asked = query::answer(&bench.database, "SELECT 1", &seen).await;
+    assert_eq!(status(asked), Status::Invalid);
+    let bench = Bench::with(&seeds()[0], scope(), true).await;
+    let asked = query::answer(&bench.database, "SELECT 1", &[]).await;
+    assert_eq!(status(asked), Status::NotFound);
+}
+
+#[tokio::test]
+async fn answers_are_cut_at_their_limits_and_say_so() {
+    let more: String = (100..1_300)
+        .map(|id| {
+            format!("INSERT INTO orders VALUES ({id}, 1, 1, '2026', hex(zeroblob(400)), 'x');")
+        })
+        .collect();
+    let bench = Bench::with(&format!("{}{more}", seeds()[0]), scope(), true).await;
+    let seen = tables(&bench, Dialect::Sqlite);
+    let found = query::answer(&bench.database, "SELECT id FROM orders", &seen)
+        .await
+        .unwrap();
+    assert_eq!((found.count, found.missing.len()), (1_000, 1));
+    let found = query::answer(&bench.database, "SELECT note FROM orders", &seen)
+        .await
+        .unwrap();
+    assert!(
+        found.count < 700 && found.missing.len() == 1,
+        "{}",
+        found.count
+    );
+    let none = query::answer(
+        &bench.database,
+        "SELECT id, note AS n FROM orders WHERE 1 = 0",
+        &seen,
+    );
+    let none = none.await.unwrap();
+    assert_eq!(none.data["columns"], serde_json::json!(["id", "n"]));
+}
+
+/// Pieces of questions, put together at random.
+fn question() -> impl Strategy<Value = String> {
+    const WORDS: [&str; 48] = [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "customers",
+        "orders",
+        "vault",
+        "secret",
+        "id",
+        "name",
+        "*",
+        ",",
+        "(",
+        ")",
+        "UNION",
+        "ALL",
+        "WITH",
+        "AS",
+        "x",
+        "JOIN",
+        "ON",
+        "=",
+        "1",
+        "'a'",
+        "'\\'",
+        "''''",
+        "\"secret\"",
+        "--",
+        "/*",
+        "*/",
+        ";",
+        "ORDER BY",
+        "GROUP BY",
+        "HAVING",
+        "count(*)",
+        "EXISTS",
+        "IN",
+        "LIMIT",
+        "- -",
+        "||",
+        "$1",
+        "?",
+        "c",
+        ".",
+        "NATURAL",
+        "USING",
+        "LATERAL",
+        "email",
+        "OR",
+    ];
+    let free = prop::collection::vec(prop::sample::select(WORDS.to_vec()), 1..24);
+    let free = free.prop_map(|words| words.join(" "));
+    let framed =
+        prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..8).prop_map(|words| {
+            format!(
+                "SELECT id FROM customers c WHERE id > 0 {}",
+                words.join(" ")
+            )
+        });
+    prop_oneof![free, framed]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    /// Two databases that differ in what is hidden only give the same answers, to the byte.
+    #[test]
+    fn no_question_tells_two_databases_apart(questions in prop::collection::vec(question(), 60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let [full, bare] = seeds();
+            let full = Bench::with(&full, scope(), true).await;
+            let bare = Bench::with(&bare, scope(), true).await;
+            for text in &questions {
+                assert_eq!(ask(&full, text).await, ask(&bare, text).await, "{text}");
+            }
+        });
+    }
+}
+
+/// Deep and long questions end in a refusal or an answer, on a small stack.
+#[test]
+fn no_question_is_too_deep_for_the_stack() {
+    let scope = scope();
+    let table: super::super::super::part::Table =
+        serde_json::from_value(scope["tables"]["orders"].clone()).unwrap();
+    let seen = super::TableScope::of("orders", &table, "internal").unwrap();
+    let deep = [
+        format!("SELECT {}", vec!["1"; 740].join("+")),
+        format!("SELECT {}", vec!["1"; 740].join(" OR ")),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(490)),
+        format!("SELECT {}1{}", "(".repeat(700), ")".repeat(700)),
+        format!("SELECT {}1", "NOT ".repeat(1_400)),
+        format!("SELECT {}1", "- ".repeat(1_400)),
+        format!("SELECT {}1{}", "(SELECT ".repeat(400), ")".repeat(400)),
+        format!("SELECT id{} FROM orders", "::text".repeat(700)),
+        format!("SELECT 1 FROM orders{}", " JOIN orders ON 1=1".repeat(200)),
+        format!(
+            "SELECT {}1{}",
+            "CASE WHEN 1 THEN ".repeat(300),
+            " END".repeat(300)
+        ),
+        format!(
+            "SELECT {}id{} FROM orders",
+            "abs(".repeat(500),
+            ")".repeat(500)
+        ),
+    ];
+    let tried = std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(move || {
+            for text in &deep {
+                let _ = rewrite(Dialect::Sqlite, text, std::slice::from_ref(&seen));
+                let _ = rewrite(Dialect::Postgres, text, std::slice::from_ref(&seen));
+            }
+        });
+    tried.unwrap().join().unwrap();
+}
