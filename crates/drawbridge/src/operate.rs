@@ -188,7 +188,13 @@ impl App {
             Operation::Start { reason } => {
                 self.halt(snapshot, caller, (State::Active, reason)).await
             }
-            Operation::Revisions { name } => connectors::revisions_found(snapshot, caller, name),
+            Operation::Revisions { name } => {
+                // What was saved a moment ago is what people mean.
+                if let Err(cause) = self.connectors.reload().await {
+                    tracing::warn!("files cannot be taken up: {cause:#}");
+                }
+                connectors::revisions_found(&self.snapshot(), caller, name)
+            }
             Operation::ApproveRevision { name, hash, reason } => {
                 self.approve(snapshot, caller, (name, hash, reason)).await
             }

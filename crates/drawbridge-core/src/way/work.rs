@@ -62,11 +62,15 @@ impl Way {
             }
             Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => return Ok(None),
         };
+        if let Some(waits) = disputed(kept, watch).await.map_err(LogDown::because)? {
+            let why = "not enough of those who approved it still may".to_owned();
+            return self.outcome(bridge, &waits, &[why]).await;
+        }
         let action = match call {
             Some(call) => Some(&*call.action),
             None => bridge.action(&plan.action),
         };
-        let bound = self.bound(bridge, action, plan.digest());
+        let bound = self.bound(bridge, action, self.seal(&plan));
         let clearance = match kept.clear(&bound) {
             Ok(clearance) => clearance,
             Err(failure) => {
@@ -310,6 +314,12 @@ impl Way {
         }
     }
 
+    /// What identifies a plan to people and on the log: it is bound to all of it, also to what of its
+    /// targets nobody may see, so that without the gateway's secret no guess at that can be tried.
+    pub(super) fn seal(&self, plan: &Plan) -> String {
+        self.digests.digest(plan.digest().as_bytes())
+    }
+
     /// What is equal for the same call, asked again by the same caller.
     pub(super) fn same(&self, call: &Call) -> String {
         let caller = &call.caller;
@@ -337,6 +347,19 @@ impl Way {
             until: now.checked_add(watch.longest()).unwrap_or(now),
         }
     }
+}
+
+/// An approved plan as it waits again, where not enough of those who said yes still may say it.
+pub(super) async fn disputed(
+    kept: &KeptPlan,
+    watch: &dyn Watch,
+) -> Result<Option<KeptPlan>, Failure> {
+    if kept.asking.is_none() || kept.voices.is_empty() {
+        return Ok(None);
+    }
+    let mut now = kept.clone();
+    now.voices = watch.voices(kept).await.map_err(unread)?;
+    Ok((!now.is_agreed()).then(|| kept.disputed(now.voices)))
 }
 
 /// What was approved and not done, for a reason that passes, is as approved as it was, until its
