@@ -221,6 +221,7 @@ impl Opener {
             clock: self.lent.clock.clone(),
             seal: self.lent.seal.clone(),
             program: self.lent.program.clone(),
+            credential: None,
         }
     }
 }
