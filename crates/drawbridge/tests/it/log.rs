@@ -5,7 +5,7 @@ mod exported;
 mod hostile;
 mod many;
 mod mutations;
-mod postgres;
+pub(crate) mod postgres;
 pub(crate) mod served;
 mod sign_ins;
 mod stored;

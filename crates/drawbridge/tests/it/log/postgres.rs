@@ -49,14 +49,15 @@ async fn verifying_while_sqlite_is_written_finds_nothing() {
 }
 
 /// A PostgreSQL of this test alone, so that it can be stopped.
-struct Server {
+pub(crate) struct Server {
     tools: PathBuf,
     folder: tempfile::TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    fn new() -> Self {
+    /// One that believes everybody, or asks the account `drawbridge` for this password.
+    pub(crate) fn new(password: Option<&str>) -> Self {
         let mut tools: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
             .expect("`./test` installs PostgreSQL")
             .map(|entry| entry.unwrap().path().join("bin"))
@@ -78,7 +79,11 @@ impl Server {
                 .status();
             assert!(given.unwrap().success());
         }
-        server.run("initdb", &["-U", "drawbridge", "--auth=trust", "-N"]);
+        let file = server.folder.path().join("password");
+        std::fs::write(&file, password.unwrap_or("none")).unwrap();
+        let auth = password.map_or("--auth=trust", |_| "--auth=scram-sha-256");
+        let file = format!("--pwfile={}", file.display());
+        server.run("initdb", &["-U", "drawbridge", "-N", auth, &file]);
         server.start();
         server
     }
@@ -139,7 +144,7 @@ fn is_root() -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_postgresql_loses_nothing_and_heals_by_itself() {
-    let server = Server::new();
+    let server = Server::new(None);
     let url = format!("postgres://drawbridge@127.0.0.1:{}/postgres", server.port);
     let house = House::new(Some(url));
     let served = house.serve();
