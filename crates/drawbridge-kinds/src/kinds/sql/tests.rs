@@ -204,6 +204,7 @@ fn opened(workspace: &Path, scope: Value, applied_table: bool) -> Database {
         clock: Arc::new(Still),
         seal: Seal::new(b"secret", "cursor"),
         program: "none".into(),
+        credential: None,
     };
     let faults = super::part::check(&part, &context.labels);
     assert!(faults.is_empty(), "{faults:?}");
