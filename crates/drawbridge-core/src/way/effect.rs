@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::{
-    Moment, Passage, planned,
+    Moment, Passage,
+    later::disputed,
+    planned,
     told::{told, told_again},
-    work::disputed,
 };
 use crate::{
     answer::{Failure, Found, Status},

@@ -2,13 +2,14 @@
 
 mod shown;
 mod taken_back;
+mod voices;
 
 use std::sync::Arc;
 
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
-    plan::{KeptPlan, Origin, Receipt, Stage, Step, Voice},
+    plan::{KeptPlan, Origin, Receipt, Stage, Step},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,7 @@ use super::{
     roles::{is_owner, own_client},
     store_down,
 };
-use crate::{
-    app::App,
-    connectors::Snapshot,
-    identify::COMMAND_LINE,
-    store::{PlanFilter, StoreError},
-};
+use crate::{app::App, connectors::Snapshot, identify::COMMAND_LINE, store::PlanFilter};
 use shown::{concerns, line, sees, whole};
 
 /// Plans of one answer.
@@ -238,32 +234,6 @@ impl App {
         let watch = self.watch((snapshot, mounted), &asker, Some(&call));
         let by = (&*call, caller.person.id.as_str());
         self.way.edited(&mounted.bridge, by, plan, &watch).await
-    }
-
-    /// Those of the yeses to a plan whose people may still say them.
-    pub(crate) async fn voices(
-        &self,
-        snapshot: &Snapshot,
-        plan: &KeptPlan,
-    ) -> Result<Vec<Voice>, StoreError> {
-        let mut voices = Vec::new();
-        for voice in &plan.voices {
-            let person = snapshot.gateway.person(&voice.person);
-            let asked =
-                person.is_some_and(|person| plan.approvers().any(|who| who.is_person(&person)));
-            let ended = match &voice.token {
-                Some(id) => self
-                    .store
-                    .token(id)
-                    .await?
-                    .is_none_or(|token| token.revoked.is_some()),
-                None => false,
-            };
-            if asked && !ended {
-                voices.push(voice.clone());
-            }
-        }
-        Ok(voices)
     }
 
     /// A plan that this person may see.
