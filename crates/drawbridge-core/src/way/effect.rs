@@ -6,7 +6,7 @@ use super::{
     Moment, Passage,
     later::disputed,
     planned,
-    told::{told, told_again},
+    told::{approved_by, told, told_again},
 };
 use crate::{
     answer::{Failure, Found, Status},
@@ -380,17 +380,6 @@ impl Passage<'_> {
     async fn fetch(&self, view: &View) -> Result<Found, Failure> {
         self.bridge.reach()?.fetch(self.call, view).await
     }
-}
-
-/// Who said yes, for a record.
-pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
-    let voices: Vec<&str> = plan
-        .voices
-        .iter()
-        .map(|voice| voice.person.as_str())
-        .collect();
-    let rule = plan.asking.as_ref().map_or("", |asking| &asking.rule);
-    (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
 }
 
 pub(super) fn down(unwritten: Unwritten) -> LogDown {

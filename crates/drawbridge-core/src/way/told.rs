@@ -58,6 +58,17 @@ pub(super) fn told_again(plan: &KeptPlan, address: &str) -> Answer {
     answer
 }
 
+/// Who said yes, for a record.
+pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
+    let voices: Vec<&str> = plan
+        .voices
+        .iter()
+        .map(|voice| voice.person.as_str())
+        .collect();
+    let rule = plan.asking.as_ref().map_or("", |asking| &asking.rule);
+    (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
+}
+
 /// Whether it was a read, of which the one answer was given.
 fn read_already(plan: &KeptPlan) -> bool {
     plan.stage == Stage::Applied && !plan.power.is_effect()

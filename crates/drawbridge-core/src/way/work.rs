@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::{
     Bridge, Moment, Watch, Way,
-    effect::approved_by,
     later::{again_later, disputed, left_to_settle},
     person::unread,
     planned,
+    told::approved_by,
     watch::{Work, broke, until},
 };
 use crate::{
