@@ -70,6 +70,12 @@ impl MariaDb {
         }
     }
 
+    /// A new connection. Each asks for the account's secret anew, so that it can be changed while the
+    /// connector runs; there is none yet, so only servers that ask for none let it in.
+    async fn signed_in(&self) -> Result<MySqlConnection, sqlx::Error> {
+        self.options.connect().await
+    }
+
     async fn text(
         connection: &mut MySqlConnection,
         words: impl Into<String>,
@@ -89,7 +95,6 @@ impl MariaDb {
         let got: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(?, ?)")
             .bind(name)
             .bind(limits::LOCK.as_secs())
-            .persistent(false)
             .fetch_one(connection)
             .await?;
         match got {
@@ -104,7 +109,7 @@ impl Wire for MariaDb {
     type Connection = MySqlConnection;
 
     async fn connect(&self) -> Result<(MySqlConnection, u64), sqlx::Error> {
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.signed_in().await?;
         let (number, version): (u64, String) = sqlx::query_as("SELECT CONNECTION_ID(), VERSION()")
             .fetch_one(&mut connection)
             .await?;
@@ -126,7 +131,7 @@ impl Wire for MariaDb {
 
     async fn stop(&self, number: u64) -> Result<(), sqlx::Error> {
         use sqlx::Connection;
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.signed_in().await?;
         Self::text(&mut connection, format!("KILL CONNECTION {number}")).await?;
         connection.close().await
     }

@@ -59,6 +59,12 @@ impl Postgres {
         }
         Self { options }
     }
+
+    /// A new connection. Each asks for the account's secret anew, so that it can be changed while the
+    /// connector runs; there is none yet, so only servers that ask for none let it in.
+    async fn signed_in(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
+    }
 }
 
 #[async_trait]
@@ -66,7 +72,7 @@ impl Wire for Postgres {
     type Connection = PgConnection;
 
     async fn connect(&self) -> Result<(PgConnection, u64), sqlx::Error> {
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.signed_in().await?;
         let milliseconds = |limit: std::time::Duration| limit.as_millis().to_string();
         let (statement, lock) = (milliseconds(limits::STATEMENT), milliseconds(limits::LOCK));
         let silent = milliseconds(limits::SILENT);
@@ -106,7 +112,7 @@ impl Wire for Postgres {
     }
 
     async fn stop(&self, number: u64) -> Result<(), sqlx::Error> {
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.signed_in().await?;
         sqlx::query("SELECT pg_terminate_backend($1)")
             .bind(i32::try_from(number).unwrap_or_default())
             .execute(&mut connection)
@@ -315,7 +321,8 @@ async fn asked(
     };
     let rows = match link.attempt(ask).await? {
         Ok(rows) => rows,
-        Err(failure) if failure.status == Status::Invalid => {
+        // Some types call what they cannot read a mistake of the statement.
+        Err(failure) if matches!(failure.status, Status::Invalid | Status::Failed) => {
             let told = format!("it is no value of the type {}", column.declared);
             return Ok(Err(told));
         }

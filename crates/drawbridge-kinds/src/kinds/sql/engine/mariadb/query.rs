@@ -9,11 +9,12 @@ use sqlx::{
 
 use super::super::super::cell::Cell;
 
-/// It is not kept prepared: a table that is altered meanwhile would make a kept one fail.
+/// It is kept prepared, and the server prepares it anew when a table is altered meanwhile. One that is
+/// not kept would be closed by a message of its own, which waits for the network each time.
 pub(super) fn of(
     (text, cells): (String, Vec<Cell>),
 ) -> Query<'static, sqlx::MySql, MySqlArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+    let mut query = sqlx::query(AssertSqlSafe(text));
     for cell in cells {
         query = match cell {
             Cell::Null => query.bind(None::<String>),

@@ -170,7 +170,7 @@ impl Form {
                 ..Self::text(Sort::Number, Some("DECIMAL(20, 0)".to_owned()))
             },
             "year" => Self::plain(Sort::Integer {
-                least: 0,
+                least: 1901,
                 most: 2155,
             }),
             "decimal" => {
@@ -190,14 +190,17 @@ impl Form {
                 limits: Some(number(7).to_string()),
                 ..Self::plain(Sort::Text)
             },
-            "enum" => Self {
+            "enum" | "set" => Self {
                 limits: Some(declared.to_owned()),
                 ..Self::plain(Sort::Text)
             },
-            "tinytext" | "text" | "mediumtext" | "longtext" | "set" => Self::plain(Sort::Text),
+            "tinytext" | "text" | "mediumtext" | "longtext" => Self::plain(Sort::Text),
             "date" => Self::text(Sort::Other, Some("DATE".to_owned())),
             "datetime" | "timestamp" => Self::text(Sort::Other, precise("DATETIME")),
             "time" => Self::text(Sort::Other, precise("TIME")),
+            "uuid" | "inet4" | "inet6" => {
+                Self::text(Sort::Other, Some(data_type.to_ascii_uppercase()))
+            }
             "json" => Self::text(Sort::Json, None),
             "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "bit"
             | "geometry" | "point" | "linestring" | "polygon" | "multipoint"

@@ -38,40 +38,43 @@ pub(super) async fn typed(
     let Some(limits) = column.limits.as_deref() else {
         return Ok(Ok(kept(column, &text)));
     };
-    let value = Cell::text(&text);
-    let widest = match column.sort {
-        Sort::Number => "DECIMAL(65, 30)",
-        _ => "DATETIME(6)",
+    let rows = match link.attempt(ask(limits, &text)).await? {
+        Ok(rows) => rows,
+        Err(_) => return Ok(Err(none(column))),
     };
+    let same = integer_at(rows.first(), 1) != 0;
+    let first = rows.into_iter().next();
+    let Some(Cell::Text(bytes) | Cell::Blob(bytes)) = first.and_then(|row| row.into_iter().next())
+    else {
+        return Ok(Err(none(column)));
+    };
+    let cast = String::from_utf8_lossy(&bytes);
+    // A number too large for every decimal becomes the largest there is, in both casts.
+    let number = |text: &str| text.parse::<f64>().ok();
+    let same = same && (column.sort != Sort::Number || number(&cast) == number(&text));
+    if same {
+        return Ok(Ok(kept(column, &cast)));
+    }
+    let told = format!("it has more than the type {} can hold", column.declared);
+    Ok(Err(told))
+}
+
+/// What a cast makes of a text, and whether that is the same.
+fn ask(limits: &str, text: &str) -> Statement {
+    let value = Cell::text(text);
     let cast = |statement: Statement, to: &str| {
         let statement = statement.words("CAST(").value(&value);
         statement.words(" AS ").a_type(to).words(")")
     };
-    let mut ask = cast(Statement::new("SELECT CAST("), limits).words(" AS CHAR), ");
-    ask = cast(ask, limits);
-    ask = match limits.starts_with("TIME") {
-        true => cast(ask.words(" = "), "TIME(6)"),
-        false => cast(ask.words(" = "), widest),
+    let ask = cast(Statement::new("SELECT CAST("), limits).words(" AS CHAR), ");
+    let widest = match limits.split('(').next() {
+        Some("DECIMAL") => "DECIMAL(65, 30)",
+        Some("TIME") => "TIME(6)",
+        Some("DATE" | "DATETIME") => "DATETIME(6)",
+        // There is nothing to lose: it is such a value or none.
+        _ => return ask.words("1"),
     };
-    let rows = match link.attempt(ask).await? {
-        Ok(rows) => rows,
-        Err(_) => return Ok(Err(none(column))),
-    };
-    let within = integer_at(rows.first(), 1) != 0;
-    match rows
-        .into_iter()
-        .next()
-        .and_then(|row| row.into_iter().next())
-    {
-        Some(Cell::Text(bytes) | Cell::Blob(bytes)) if within => {
-            Ok(Ok(kept(column, &String::from_utf8_lossy(&bytes))))
-        }
-        Some(Cell::Text(_) | Cell::Blob(_)) => Ok(Err(format!(
-            "it has more than the type {} can hold",
-            column.declared
-        ))),
-        _ => Ok(Err(none(column))),
-    }
+    cast(cast(ask, limits).words(" = "), widest)
 }
 
 fn kept(column: &Column, text: &str) -> Cell {
@@ -88,12 +91,11 @@ fn none(column: &Column) -> String {
 fn limited(column: &Column, text: &str) -> Result<Cell, String> {
     let limits = column.limits.as_deref().unwrap_or_default();
     if let Some(words) = limits.strip_prefix("enum(") {
-        let listed = words.trim_end_matches(')').split("','");
-        let mut listed = listed.map(|word| word.trim_matches('\'').replace("''", "'"));
-        return match listed.any(|word| word == text) {
-            true => Ok(Cell::text(text)),
-            false => Err(none(column)),
-        };
+        let is = listed(words).iter().any(|word| word == text);
+        return is.then(|| Cell::text(text)).ok_or_else(|| none(column));
+    }
+    if let Some(words) = limits.strip_prefix("set(") {
+        return of_set(&listed(words), text).ok_or_else(|| none(column));
     }
     let (padded, letters) = match limits.strip_prefix("char ") {
         Some(letters) => (true, letters),
@@ -111,4 +113,22 @@ fn limited(column: &Column, text: &str) -> Result<Cell, String> {
         }
         _ => Ok(Cell::text(text)),
     }
+}
+
+/// The words of a type.
+fn listed(words: &str) -> Vec<String> {
+    let words = words.trim_end_matches(')').trim_matches('\'').split("','");
+    words.map(|word| word.replace("''", "'")).collect()
+}
+
+/// Some words of a set, in the order in which the server keeps them.
+fn of_set(words: &[String], text: &str) -> Option<Cell> {
+    let given: Vec<&str> = text.split(',').filter(|word| !word.is_empty()).collect();
+    let known = |word: &&str| words.iter().any(|one| one == word);
+    if !given.iter().all(known) {
+        return None;
+    }
+    let kept = words.iter().map(String::as_str);
+    let kept: Vec<&str> = kept.filter(|word| given.contains(word)).collect();
+    Some(Cell::text(&kept.join(",")))
 }

@@ -66,7 +66,8 @@ async fn columns(link: &mut dyn Link, oid: &Cell) -> Result<Vec<Column>, Failure
     let rows = Statement::new(
         "SELECT a.attname, b.typname, b.typnamespace = 'pg_catalog'::regnamespace, \
          format_type(a.atttypid, a.atttypmod), format_type(b.oid, -1), \
-         a.atttypmod >= 0 AND t.typtype <> 'd', a.attnotnull OR t.typnotnull, \
+         CASE WHEN greatest(a.atttypmod, t.typtypmod) >= 0 \
+              THEN format_type(b.oid, greatest(a.atttypmod, t.typtypmod)) END, a.attnotnull OR t.typnotnull, \
          a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, \
          pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '', \
          EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisprimary \
@@ -106,7 +107,7 @@ fn column(row: &Vec<Cell>) -> Column {
     Column {
         as_text,
         cast: Some(at(4)),
-        limits: is(5).then(|| at(3)),
+        limits: Some(at(5)).filter(|limits| !limits.is_empty()),
         not_null: is(6),
         has_default: is(7),
         default,
