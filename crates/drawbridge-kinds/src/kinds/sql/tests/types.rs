@@ -252,11 +252,9 @@ async fn come_back(engine: Engine) {
     assert_eq!(bench.dump().await, before);
 }
 
-/// What is planned for a value is what the server makes of it, or it is refused before.
-async fn as_planned(engine: Engine) {
-    let bench = bench(engine).await;
-    let (held, _) = types(engine);
-    let given = [
+/// What somebody may give, for a column of whatever type.
+fn given() -> Vec<Value> {
+    vec![
         json!("a"),
         json!("ab   "),
         json!("abcdef"),
@@ -287,7 +285,14 @@ async fn as_planned(engine: Engine) {
         json!("1 day"),
         json!("<a/>"),
         json!("12345678901234567890"),
-    ];
+    ]
+}
+
+/// What is planned for a value is what the server makes of it, or it is refused before.
+async fn as_planned(engine: Engine) {
+    let bench = bench(engine).await;
+    let (held, _) = types(engine);
+    let given = given();
     let (mut taken, mut id) = (0, 100);
     for (index, (name, ..)) in held.iter().enumerate() {
         for value in &given {
