@@ -1,12 +1,16 @@
-//! `sql`: tables of a database, read and changed by key, as far as the file says. SQLite files.
+//! `sql`: tables of a database, read and changed by key, as far as the file says: SQLite files,
+//! PostgreSQL, MariaDB and MySQL.
 
 mod actions;
 mod apply;
 mod arguments;
 mod base;
 mod cell;
+mod dialect;
+mod engine;
 mod fetch;
 mod inspect;
+mod link;
 mod part;
 mod plan;
 mod rows;
@@ -66,7 +70,7 @@ impl Kind for Sql {
     }
 
     fn summary(&self) -> &'static str {
-        "Tables of a database, read and changed by key: SQLite files"
+        "Tables of a database, read and changed by key: SQLite, PostgreSQL, MariaDB and MySQL"
     }
 
     fn powers(&self) -> &'static [Power] {
@@ -99,7 +103,7 @@ impl Kind for Sql {
         let own = Own::read(part, &context)?;
         let base = Base::new(&own);
         let database = Database { own, base, context };
-        // A table that does not fit is told by `inspect`; a file that is not there, at once.
+        // A table that does not fit is told by `inspect`; a database that is not there, at once.
         within(async { database.base.read().await.map(drop) }).await?;
         Ok(Arc::new(Bridge(database)))
     }

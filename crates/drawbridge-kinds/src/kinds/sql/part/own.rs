@@ -8,16 +8,18 @@ use drawbridge_core::{
     decide::{Resource, View},
 };
 
-use super::{Rule, Scope, System, Table, Triggers, file_of};
-
+use super::{
+    super::shape::Place,
+    Address, Rule, Scope, System, Table, Triggers,
+    address::{self, Target},
+};
 use crate::part::{self, unusable};
 
 /// The part, understood.
 #[derive(Debug)]
 pub(in super::super) struct Own {
-    pub(in super::super) path: PathBuf,
-    /// The path as the file has it.
-    pub(in super::super) shown: String,
+    /// Where the database is; a file by its path as the connector's file has it.
+    pub(in super::super) target: Target,
     pub(in super::super) workspace: PathBuf,
     pub(in super::super) applied_table: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
@@ -37,7 +39,14 @@ pub(in super::super) struct TableScope {
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
         let (system, scope): (System, Scope) = part::read(part)?;
-        let path = file_of(&system.url).ok_or_else(|| unusable("its URL names no file"))?;
+        let target = address::target(&system).map_err(|(rule, _)| unusable(rule))?;
+        let target = match target {
+            Target::Server(address) => Target::Server(Address {
+                ca: address.ca.map(|file| context.workspace.join(file)),
+                ..address
+            }),
+            file @ Target::File(_) => file,
+        };
         let mut tables = BTreeMap::new();
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
@@ -46,8 +55,7 @@ impl Own {
             tables.insert(name.clone(), understood);
         }
         Ok(Self {
-            path: context.workspace.join(path),
-            shown: path.to_owned(),
+            target,
             workspace: context.workspace.clone(),
             applied_table: system.applied_table,
             tables,
@@ -94,6 +102,14 @@ impl TableScope {
             label: label.to_owned(),
             triggers: table.triggers,
         })
+    }
+
+    /// Where the table is on a server, whose tables are in this schema unless they say otherwise.
+    pub(in super::super) fn place(&self, usual: &str) -> Place {
+        match self.name.split_once('.') {
+            Some((schema, name)) => Place::new(schema, name),
+            None => Place::new(usual, &self.name),
+        }
     }
 
     pub(in super::super) fn facets(&self) -> BTreeMap<String, String> {
