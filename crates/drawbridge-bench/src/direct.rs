@@ -110,6 +110,7 @@ impl Bare {
             clock: Arc::new(Now(Instant::now())),
             seal: Seal::new(b"bench", "cursor"),
             program: PathBuf::from(program),
+            credential: None,
         };
         let connector = kind.open(&file.part(), context).await?;
         Ok(Self {

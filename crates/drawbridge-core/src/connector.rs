@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     answer::{Failure, Found},
     call::{Action, Call, Power},
+    credential::Credential,
     decide::View,
     file::{Change, Fault, Labels},
     log::{Key, Seal},
@@ -162,6 +163,8 @@ pub struct Context {
     pub seal: Seal,
     /// How to start this program as a confined child: its path; the kind adds the arguments.
     pub program: PathBuf,
+    /// What proves `identity.account` to the target; none where the file names no credential.
+    pub credential: Option<Arc<dyn Credential>>,
 }
 
 /// The time, handed in so that tests can set it.

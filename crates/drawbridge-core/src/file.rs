@@ -4,7 +4,9 @@
 mod approval;
 mod change;
 mod check;
+mod check_credentials;
 mod connector;
+mod credentials;
 mod duration;
 mod fault;
 mod gates;
@@ -24,6 +26,7 @@ pub use connector::{
     ActsFor, ConnectorFile, Content, Identity, Logging, Only, Permission, Purpose, Recovery,
     System, WhenStale, Who,
 };
+pub use credentials::{CredentialFile, Elsewhere, Place, Reference, Source, VaultFile};
 pub use duration::Span;
 pub use fault::{Fault, FileError, FileErrors};
 pub use gateway::{ClaimsFile, GatewayFile, Limits, OidcFile, PersonFile, Rate, Roles};

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod call;
 pub mod connector;
+pub mod credential;
 pub mod decide;
 pub mod file;
 pub mod lifecycle;

@@ -3,6 +3,7 @@
 
 mod bridge;
 mod effect;
+mod later;
 mod person;
 mod planned;
 mod recorded;

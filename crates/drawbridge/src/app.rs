@@ -24,6 +24,7 @@ use crate::{
     audit::SignIns,
     clock::SystemClock,
     connectors::{Connectors, Lent, Snapshot},
+    credentials::Credentials,
     gateway_tools,
     identify::Identify,
     keys::Keys,
@@ -44,6 +45,8 @@ pub struct App {
     pub connectors: Connectors,
     /// Who is asking.
     pub identify: Identify,
+    /// What connectors prove their identity with.
+    pub credentials: Arc<Credentials>,
     /// The log's writer: whether records can be made durable.
     pub journal: Arc<Writer>,
     /// Failed sign-ins, for the log.
@@ -143,11 +146,15 @@ impl App {
         let alive = Alive::begin(&state)?;
         let log = Log::new(journal.clone());
         let way = way(log, (&store, &clock), (secret, &alive));
+        let folders = (workspace.folder().to_owned(), state.clone());
+        let parts = (store.clone(), clock.clone());
+        let credentials = Arc::new(Credentials::new(folders, parts, (lookup, secret)));
         let lent = Lent {
             program,
             seal: Seal::new(secret, "cursor"),
             clock: clock.clone(),
             way: way.clone(),
+            credentials: credentials.clone(),
         };
         let connectors = Connectors::open(
             workspace.clone(),
@@ -164,6 +171,7 @@ impl App {
             clock,
             connectors,
             identify,
+            credentials,
             journal,
             sign_ins,
             public_key,
@@ -188,6 +196,9 @@ impl App {
             .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });
         let keeper = self.clone();
         self.tasks
+            .spawn(async move { keeper.credentials.keep(keeper.stop.clone()).await });
+        let keeper = self.clone();
+        self.tasks
             .spawn(async move { keeper.sign_ins.keep(keeper.stop.clone()).await });
         self.tasks
             .spawn(crate::approvals::keep(self.clone(), self.stop.clone()));
@@ -201,6 +212,7 @@ impl App {
         self.tasks.close();
         self.tasks.wait().await;
         self.connectors.close().await;
+        self.credentials.keep_taken().await;
         self.identify.close().await;
         self.store.close().await;
     }

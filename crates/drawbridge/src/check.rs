@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Review, Used};
+pub use identity::{BOTH_FOR, CredentialFacts};
 
 /// A grant that nobody used for so long is one too many.
 pub const UNUSED_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -103,6 +104,8 @@ pub struct Facts {
     pub used: Vec<Used>,
     /// Its calls within [`FAILED_WITHIN`].
     pub recent: Vec<Used>,
+    /// The credentials that its file names, in force or in a revision that waits.
+    pub credentials: BTreeMap<String, CredentialFacts>,
 }
 
 /// What an area's module hands in.

@@ -9,14 +9,17 @@ mod demo;
 mod init;
 mod log;
 mod schema;
+mod secret;
 mod serve;
 mod show;
 mod text;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use drawbridge_core::{file::Span, secret::Secret};
+use drawbridge_core::secret::Secret;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::{app::App, telemetry, workspace::Workspace};
@@ -101,7 +104,12 @@ enum Command {
     /// Makes, lists and ends tokens. Example: drawbridge token new --client claude
     Token {
         #[command(subcommand)]
-        command: TokenCommand,
+        command: token::TokenCommand,
+    },
+    /// Sets, lists, retires and removes what connectors prove their identity with. Example: drawbridge secret set crm-support
+    Secret {
+        #[command(subcommand)]
+        command: secret::SecretCommand,
     },
     /// Stops a connector. Example: drawbridge pause handbook --reason "moving house"
     Pause(Stand),
@@ -139,42 +147,20 @@ struct Stand {
     reason: String,
 }
 
-#[derive(Subcommand)]
-enum TokenCommand {
-    /// Makes a token and shows it once. Example: drawbridge token new --client claude --expires-in 90d
-    New {
-        /// The AI client that will use it.
-        #[arg(
-            long,
-            required_unless_present = "personal",
-            conflicts_with = "personal"
-        )]
-        client: Option<String>,
-        /// A person's own, to decide on approvals with; no AI client must have it.
-        #[arg(long)]
-        personal: bool,
-        /// What to call it.
-        #[arg(long, default_value = "")]
-        name: String,
-        /// When it ends by itself.
-        #[arg(long)]
-        expires_in: Option<Span>,
-    },
-    /// Lists tokens. Example: drawbridge token list
-    List,
-    /// Ends a token. Example: drawbridge token revoke 0123456789ab
-    Revoke {
-        /// The token's id.
-        id: String,
-    },
-}
-
 /// Runs the command line.
 #[must_use]
 pub fn run() -> ExitCode {
     let line = Line::parse();
     if matches!(line.command, Command::Extract) {
         return drawbridge_kinds::kinds::documents::extract::child();
+    }
+    // Secrets are in this memory: no crash writes it to a disk.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        show::error(&format!("cannot keep memory out of core dumps: {error}"));
     }
     // One who asks for an answer reads the answer; what a server does is worth a line.
     let serves = matches!(
@@ -263,11 +249,8 @@ fn readable(command: &Command) -> text::Text {
         Command::Tools => text::tools,
         Command::Connectors => text::connectors,
         Command::Explain { .. } => text::explanation,
-        Command::Token { command } => match command {
-            TokenCommand::New { .. } => text::new_token,
-            TokenCommand::List => text::tokens,
-            TokenCommand::Revoke { .. } => text::revoked,
-        },
+        Command::Token { command } => command.readable(),
+        Command::Secret { command } => command.readable(),
         Command::Pause(_)
         | Command::Resume(_)
         | Command::Retire(_)
@@ -281,7 +264,6 @@ fn readable(command: &Command) -> text::Text {
 }
 
 /// The commands that ask the gateway something, by its API.
-#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
     match command {
         Command::Tools => client.get("/tools").await,
@@ -304,24 +286,8 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
             let question = json!({"tool": tool, "client": through, "person": client.person(), "arguments": arguments});
             client.post("/explain", &question).await
         }
-        Command::Token {
-            command: TokenCommand::List,
-        } => client.get("/tokens").await,
-        Command::Token {
-            command: TokenCommand::Revoke { id },
-        } => client.delete(&format!("/tokens/{id}")).await,
-        Command::Token {
-            command:
-                TokenCommand::New {
-                    client: through,
-                    personal,
-                    name,
-                    expires_in,
-                },
-        } => {
-            let wanted = json!({"client": through, "personal": personal, "person": client.person(), "name": name, "expires_in": expires_in});
-            client.post("/tokens", &wanted).await
-        }
+        Command::Token { command } => token::run(client, command).await,
+        Command::Secret { command } => secret::run(client, command).await,
         Command::Pause(stand) => standing(client, "pause", stand).await,
         Command::Resume(stand) => standing(client, "resume", stand).await,
         Command::Retire(stand) => standing(client, "retire", stand).await,

@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::{
+    credentials::Credentials,
     store::{Store, StoreError},
     workspace::{Files, Workspace},
 };
@@ -56,6 +57,7 @@ pub struct Connectors {
     opener: Opener,
     clock: Arc<dyn Clock>,
     way: Way,
+    credentials: Arc<Credentials>,
     current: ArcSwap<Snapshot>,
     /// One reload at a time.
     reloading: Mutex<()>,
@@ -72,6 +74,8 @@ pub struct Lent {
     pub clock: Arc<dyn Clock>,
     /// The way onto the log, for what the gateway does by itself.
     pub way: Way,
+    /// What connectors prove their identity with.
+    pub credentials: Arc<Credentials>,
 }
 
 /// Why the connectors cannot be brought into force.
@@ -113,6 +117,7 @@ impl Connectors {
             halted: None,
         };
         let (clock, way) = (lent.clock.clone(), lent.way.clone());
+        let credentials = lent.credentials.clone();
         let connectors = Self {
             opener: Opener::new(&workspace, lent),
             workspace,
@@ -120,6 +125,7 @@ impl Connectors {
             kinds,
             clock,
             way,
+            credentials,
             current: ArcSwap::from_pointee(empty),
             reloading: Mutex::new(()),
             changed: watch::Sender::new(0),
@@ -206,6 +212,7 @@ impl Connectors {
             self.record_changes(&old, (&gateway, &policies), &accepted)
                 .await?;
         }
+        self.credentials.declare(&gateway);
         let rules = Arc::new(rules);
         let under = (&*gateway, &rules, halted.as_ref());
         let connectors = self.mount(accepted, &old, under).await;

@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod connectors;
+pub mod credentials;
 pub mod door;
 pub mod gateway_tools;
 pub mod identify;

@@ -9,6 +9,7 @@ mod explain;
 mod operation;
 mod records;
 mod roles;
+mod secrets;
 mod stand;
 mod tokens;
 
@@ -36,6 +37,7 @@ pub use approvals::{Decision, PlanQuery};
 pub use operation::{Operation, RecordQuery};
 pub use records::{ExportFormat, RecordPage};
 use roles::{has_role, is_owner};
+pub use secrets::{NewSecret, Retiring};
 
 /// How often an operation is tried again because another was first.
 const TRIES: usize = 10;
@@ -52,6 +54,10 @@ enum Effect {
     Approve(Standing, Review),
     Revoke(String),
     Keep(Box<crate::store::NewToken>),
+    SetSecret(Box<crate::store::NewVersion>),
+    /// Name and version.
+    RetireSecret(String, String),
+    RemoveSecret(String),
 }
 
 impl App {
@@ -115,7 +121,12 @@ impl App {
             // What changes the gateway must be readable later. A new token is shown, never kept.
             in_full: matches!(
                 effect,
-                Effect::Stand(_) | Effect::Approve(..) | Effect::Revoke(_)
+                Effect::Stand(_)
+                    | Effect::Approve(..)
+                    | Effect::Revoke(_)
+                    | Effect::SetSecret(_)
+                    | Effect::RetireSecret(..)
+                    | Effect::RemoveSecret(_)
             ),
         };
         let recorded = self.way.note_turn(act, outcome, (began, steps)).await?;
@@ -188,7 +199,13 @@ impl App {
             Operation::Start { reason } => {
                 self.halt(snapshot, caller, (State::Active, reason)).await
             }
-            Operation::Revisions { name } => connectors::revisions_found(snapshot, caller, name),
+            Operation::Revisions { name } => {
+                // What was saved a moment ago is what people mean.
+                if let Err(cause) = self.connectors.reload().await {
+                    tracing::warn!("files cannot be taken up: {cause:#}");
+                }
+                connectors::revisions_found(&self.snapshot(), caller, name)
+            }
             Operation::ApproveRevision { name, hash, reason } => {
                 self.approve(snapshot, caller, (name, hash, reason)).await
             }
@@ -229,6 +246,13 @@ impl App {
                 self.new_token(snapshot, caller, (whose, *personal), *expires_in)
             }
             Operation::RevokeToken { id } => self.revoke(snapshot, caller, id).await,
+            Operation::Secrets => self.secrets_found(snapshot, caller).await,
+            Operation::Secret { name } => self.secret_found(snapshot, caller, name).await,
+            Operation::SetSecret(new) => self.set_secret(snapshot, caller, new).await,
+            Operation::RetireSecret(wanted) => self.retire_secret(snapshot, caller, wanted).await,
+            Operation::RemoveSecret { name, reason } => {
+                self.remove_secret(snapshot, caller, (name, reason)).await
+            }
         }
     }
 
@@ -254,6 +278,20 @@ impl App {
                 self.store.approve_revision(&standing, &review).await?
             }
             Effect::Keep(token) => self.store.add_token(&token).await?,
+            Effect::SetSecret(new) => self.store.add_version(&new).await?,
+            Effect::RetireSecret(name, version) => {
+                let which = (name.as_str(), version.as_str());
+                let now = self.clock.now();
+                self.store
+                    .retire_version(which, &caller.person.id, now)
+                    .await?;
+            }
+            Effect::RemoveSecret(name) => {
+                let now = self.clock.now();
+                self.store
+                    .remove_credential(&name, &caller.person.id, now)
+                    .await?;
+            }
             Effect::Revoke(id) => {
                 self.store
                     .revoke_token(&id, &caller.person.id, self.clock.now())

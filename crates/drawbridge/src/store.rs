@@ -1,5 +1,6 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
+mod credentials;
 mod file;
 mod lifecycle;
 mod notices;
@@ -24,6 +25,7 @@ use sqlx::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use credentials::{CredentialVersion, KeptCredential, NewVersion, NotKept, OtherKeys, Taken};
 use file::StoreFile;
 pub use lifecycle::{Review, Revision, Standing};
 pub use notices::Notice;
@@ -272,6 +274,11 @@ fn migrations() -> Migrator {
             5,
             "counted",
             include_str!("store/migrations/0005_counted.sql"),
+        ),
+        migration(
+            6,
+            "credentials",
+            include_str!("store/migrations/0006_credentials.sql"),
         ),
     ])
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConnectorFile, Fault, GatewayFile, Labels, Only, Security, Who,
+    ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
+    check_credentials::{bad_name, check_credentials, is_safe_address},
     gates::check_gate,
     schema::{nearest, unknown_key},
 };
@@ -55,6 +56,7 @@ pub(super) fn check_gateway(file: &GatewayFile) -> Vec<Fault> {
     }
     wrong.extend(check_oidc(file));
     wrong.extend(check_notifications(file));
+    wrong.extend(check_credentials(file));
     let roles = [
         ("owner", &file.roles.owner),
         ("reviewer", &file.roles.reviewer),
@@ -128,7 +130,7 @@ fn check_notifications(file: &GatewayFile) -> Vec<Fault> {
         }
     }
     for (index, webhook) in file.notifications.webhooks.iter().enumerate() {
-        if !is_safe_issuer(&webhook.url) {
+        if !is_safe_address(&webhook.url) {
             wrong.push(Fault::new(
                 format!("/notifications/webhooks/{index}/url"),
                 "a webhook must be reached by https",
@@ -167,7 +169,7 @@ fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
         }
     }
     if let Some(oidc) = &file.oidc
-        && !is_safe_issuer(&oidc.issuer)
+        && !is_safe_address(&oidc.issuer)
     {
         wrong.push(Fault::new(
             "/oidc/issuer",
@@ -176,21 +178,6 @@ fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
         ));
     }
     wrong
-}
-
-/// Whether an issuer's keys may be fetched from there: by https, or from this machine.
-fn is_safe_issuer(issuer: &str) -> bool {
-    let host = |rest: &str| {
-        let authority = rest.split('/').next().unwrap_or_default().to_owned();
-        authority.strip_prefix("[::1]").map_or_else(
-            || authority.split(':').next().unwrap_or_default().to_owned(),
-            |_| "[::1]".to_owned(),
-        )
-    };
-    issuer.starts_with("https://")
-        || issuer
-            .strip_prefix("http://")
-            .is_some_and(|rest| ["127.0.0.1", "localhost", "[::1]"].contains(&host(rest).as_str()))
 }
 
 pub(super) fn check_connector(
@@ -231,6 +218,12 @@ pub(super) fn check_connector(
             ));
         }
     }
+    let credential = file.identity.credential.as_ref();
+    wrong.extend(
+        credential
+            .filter(|name| !CredentialFile::is_name(name))
+            .map(|name| bad_name("/identity/credential", name)),
+    );
     wrong.extend(check_permissions(file, gateway, kind));
     for (index, gate) in file.approval.iter().enumerate() {
         wrong.extend(check_gate(index, gate, (file, gateway, kind)));

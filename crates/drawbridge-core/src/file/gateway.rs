@@ -5,7 +5,13 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, time::Duration}
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{approval::EffectLimits, connector::Who, duration::Span, notifications::Notifications};
+use super::{
+    approval::EffectLimits,
+    connector::Who,
+    credentials::{CredentialFile, Reference},
+    duration::Span,
+    notifications::Notifications,
+};
 
 /// The gateway: `drawbridge.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +61,14 @@ pub struct GatewayFile {
     /// How people are told that something waits for them.
     #[serde(default)]
     pub notifications: Notifications,
+    /// Where the secrets are kept that connectors prove their identity with, by name. A name that
+    /// does not stand here is looked for among the sealed ones (`drawbridge secret set`).
+    #[serde(default)]
+    pub credentials: BTreeMap<String, CredentialFile>,
+    /// The key that secrets are sealed with, of 32 random bytes, plain or in base64: `file:PATH`,
+    /// `env:NAME` or `keyring:NAME`. Default: a file that is made in `.drawbridge/keys`.
+    #[serde(default)]
+    pub sealing_key: Option<Reference>,
 }
 
 /// One person under `people`.

@@ -167,7 +167,7 @@ fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
             }
         }
         ValidationErrorKind::Pattern { .. } => {
-            let given = plain(error.instance());
+            let given = given(error);
             vec![Fault::new(
                 at,
                 format!("`{given}` has the wrong form"),
@@ -187,7 +187,7 @@ fn fault(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
 
 /// A length, number or count that is outside what the schema allows.
 fn out_of_bounds(error: &ValidationError<'_>) -> String {
-    let given = plain(error.instance());
+    let given = given(error);
     match error.kind() {
         ValidationErrorKind::MinLength { limit } if *limit == 1 => "it is empty".to_owned(),
         ValidationErrorKind::MaxLength { limit } => {
@@ -196,12 +196,21 @@ fn out_of_bounds(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::MinItems { limit } if *limit == 1 => "the list is empty".to_owned(),
         ValidationErrorKind::Minimum { limit } => format!("`{given}` is less than {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("`{given}` is more than {limit}"),
-        _ => error.to_string(),
+        _ => error.masked().to_string(),
     }
 }
 
+/// A value as the user wrote it, unless it may be a secret that stands where only its place belongs.
+fn given(error: &ValidationError<'_>) -> String {
+    let at = error.instance_path().as_str();
+    if at.starts_with("/credentials") || at.starts_with("/sealing_key") {
+        return "…".to_owned();
+    }
+    plain(error.instance())
+}
+
 fn unknown_word(at: &str, error: &ValidationError<'_>, words: &[String]) -> Fault {
-    let given = plain(error.instance());
+    let given = given(error);
     let mend = nearest(&given, words.iter().map(String::as_str)).map_or_else(
         || format!("write one of {}", words.join(", ")),
         |near| format!("did you mean `{near}`?"),
@@ -210,7 +219,7 @@ fn unknown_word(at: &str, error: &ValidationError<'_>, words: &[String]) -> Faul
 }
 
 fn wrong_form(at: &str, error: &ValidationError<'_>, node: Option<&Value>) -> Fault {
-    let given = plain(error.instance());
+    let given = given(error);
     let rule = match (
         node.and_then(|node| node.get("type")),
         error.instance().as_ref(),

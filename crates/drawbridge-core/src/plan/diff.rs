@@ -1,5 +1,7 @@
 //! What a plan would change, for people: line by line for texts, field by field for records.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use similar::TextDiff;
@@ -8,6 +10,10 @@ use super::{Image, Target};
 
 /// Lines around a change that are shown too.
 const AROUND: usize = 3;
+
+/// How long texts are compared. Afterwards what is left is shown as gone and come, without the lines
+/// that both have.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// A target before and after, compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,7 +53,9 @@ impl Target {
             (Some(Image::Fields(before)), None) => fields(before, &Map::new()),
             (before, after) => {
                 let (old, new) = (text(before), text(after));
-                let diff = TextDiff::from_lines(&old, &new);
+                let diff = TextDiff::configure()
+                    .timeout(LONGEST)
+                    .diff_lines(&old, &new);
                 let mut unified = diff.unified_diff();
                 let unified = unified.context_radius(AROUND);
                 Difference::Text(unified.header("before", "after").to_string())

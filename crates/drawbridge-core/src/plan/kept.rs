@@ -8,7 +8,7 @@
 mod tests;
 mod turn;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,9 @@ pub struct Voice {
     /// Why, where it was said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The id of the token it was said with, where there was one. No secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Arc<str>>,
 }
 
 /// How it ended.

@@ -100,6 +100,7 @@ pub fn answers_again(plan: &KeptPlan) -> bool {
         Stage::Replaced => false,
         Stage::Waiting | Stage::Approved | Stage::Applying | Stage::Unknown => true,
         // Until it is told, or old: `KeptPlan::aged`.
-        _ => !plan.told,
+        // What was taken back since says nothing of what is there by now.
+        _ => !plan.told && plan.undone_by.is_none(),
     }
 }

@@ -2,7 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Moment, Passage, planned, told::told};
+use super::{
+    Moment, Passage,
+    later::disputed,
+    planned,
+    told::{approved_by, told, told_again},
+};
 use crate::{
     answer::{Failure, Found, Status},
     call::Power,
@@ -60,12 +65,17 @@ impl Passage<'_> {
 
     /// A read that was approved is read once, by whoever asked for it, as the rules are by now.
     async fn read_approved(self, known: KeptPlan) -> Result<Recorded, LogDown> {
-        let plan = known.plan.digest();
+        let steps = |plan: &KeptPlan| vec![Step::Turn(Box::new(plan.clone()))];
+        match disputed(&known, self.watch).await {
+            Ok(None) => {}
+            Ok(Some(waits)) => return self.tell(&waits, steps(&waits)).await,
+            Err(failure) => return self.answer(Err(failure)).await,
+        }
+        let plan = self.way.seal(&known.plan);
         if let Err(failure) = known.clear(&self.bound(plan)) {
             let mut next = known.failed(&failure, self.way.clock.now());
             next.told = !self.watch.is_gone();
-            let steps = vec![Step::Turn(Box::new(next.clone()))];
-            return self.tell(&next, steps).await;
+            return self.tell(&next, steps(&next)).await;
         }
         // What was approved is what is read, also where it was edited.
         let mut call = self.call.clone();
@@ -114,7 +124,7 @@ impl Passage<'_> {
         if draft {
             return self.draft(plan).await;
         }
-        if let Some(failure) = self.draft.and_then(|draft| not_as_drafted(draft, &plan)) {
+        if let Some(failure) = self.not_as_drafted(&plan) {
             return self.answer(Err(failure)).await;
         }
         let mut passage = self;
@@ -153,6 +163,16 @@ impl Passage<'_> {
             }
         }
         passage.busy().await
+    }
+
+    /// Who sends a draft on has looked at what it would do. If it would do something else by now, they
+    /// look again first.
+    fn not_as_drafted(&self, plan: &Plan) -> Option<Failure> {
+        let draft = self.draft?;
+        let told = "what the draft is about was changed since, so it was not sent on; edit the draft, \
+                    with the same arguments if they are right, and look at what it would do by now";
+        let same = self.way.seal(plan) == draft.bound.digest;
+        (!same).then(|| Failure::new(Status::Conflict, told))
     }
 
     /// Keeps a draft, as long as there are not too many.
@@ -235,8 +255,12 @@ impl Passage<'_> {
     /// The answer that a plan is, with what becomes of plans by it; as it stood when it was read,
     /// where somebody was first.
     async fn tell(&self, plan: &KeptPlan, steps: Vec<Step>) -> Result<Recorded, LogDown> {
-        match self.say(plan, steps).await {
-            Err(Unwritten::Overtaken(_)) => self.say(plan, Vec::new()).await.map_err(down),
+        let answer = || told_again(plan, &self.bridge.address);
+        match self.finish(answer(), Some(plan), steps).await {
+            Err(Unwritten::Overtaken(_)) => {
+                let finish = self.finish(answer(), Some(plan), Vec::new());
+                finish.await.map_err(down)
+            }
             done => done.map_err(down),
         }
     }
@@ -329,7 +353,7 @@ impl Passage<'_> {
             record: call.id.to_string(),
             same: self.way.same(call),
             origin: Origin::Call,
-            bound: self.bound(plan.digest()),
+            bound: self.bound(self.way.seal(&plan)),
             plan,
             asking,
             let_through: None,
@@ -356,25 +380,6 @@ impl Passage<'_> {
     async fn fetch(&self, view: &View) -> Result<Found, Failure> {
         self.bridge.reach()?.fetch(self.call, view).await
     }
-}
-
-/// Who sends a draft on has looked at what it would do. If it would do something else by now, they
-/// look again first.
-fn not_as_drafted(draft: &KeptPlan, plan: &Plan) -> Option<Failure> {
-    let told = "what the draft is about was changed since, so it was not sent on; edit the draft, \
-                with the same arguments if they are right, and look at what it would do by now";
-    (plan.digest() != draft.bound.digest).then(|| Failure::new(Status::Conflict, told))
-}
-
-/// Who said yes, for a record.
-pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
-    let voices: Vec<&str> = plan
-        .voices
-        .iter()
-        .map(|voice| voice.person.as_str())
-        .collect();
-    let rule = plan.asking.as_ref().map_or("", |asking| &asking.rule);
-    (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
 }
 
 pub(super) fn down(unwritten: Unwritten) -> LogDown {

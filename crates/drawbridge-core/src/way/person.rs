@@ -57,6 +57,8 @@ impl Way {
             &shaped,
             crate::file::Content::Summary,
         );
+        // How it ended is on the records of that; why, only as far as those may keep it.
+        record.message = record.message.map(|_| plan.stage.word().to_owned());
         self.finish(record, shaped.answer, (began, steps)).await
     }
 
@@ -78,7 +80,7 @@ impl Way {
         if editor != kept.caller.person.id {
             reaches_no_further(&plan, &kept.plan)?;
         }
-        let bound = self.bound(bridge, Some(&call.action), plan.digest());
+        let bound = self.bound(bridge, Some(&call.action), self.seal(&plan));
         let now = self.clock.now();
         let id = self.plan_id(&format!("{} {} {}", kept.id, kept.turn, call.arguments));
         let mut next = if kept.stage == Stage::Draft {
@@ -134,7 +136,7 @@ impl Way {
             Gate::Ask(asking) => Some(asking),
             Gate::Deny(why) | Gate::Limited(why) => return Err(Failure::new(Status::Denied, why)),
         };
-        let bound = self.bound(bridge, bridge.action(&plan.action), plan.digest());
+        let bound = self.bound(bridge, bridge.action(&plan.action), self.seal(&plan));
         let (action, power) = (plan.action.clone(), plan.power);
         let asks = asking.clone().unwrap_or_else(|| owner(bridge));
         let id = self.plan_id(act);

@@ -43,6 +43,32 @@ pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
     }
 }
 
+/// The same for a call that was made again: what was done was done for the one before.
+pub(super) fn told_again(plan: &KeptPlan, address: &str) -> Answer {
+    let mut answer = told(plan, address);
+    if let (Stage::Applied, Some(ended), true) = (plan.stage, &plan.ended, plan.power.is_effect()) {
+        let notice = format!(
+            "this was done at {}, for the same call made before, and nothing was done for this one; \
+             call again only if it is to be done once more",
+            ended.at
+        );
+        answer.text = format!("{}\n\nNote: {notice}.", answer.text);
+        answer.notices.push(notice);
+    }
+    answer
+}
+
+/// Who said yes, for a record.
+pub(super) fn approved_by(plan: &KeptPlan) -> Option<String> {
+    let voices: Vec<&str> = plan
+        .voices
+        .iter()
+        .map(|voice| voice.person.as_str())
+        .collect();
+    let rule = plan.asking.as_ref().map_or("", |asking| &asking.rule);
+    (!voices.is_empty()).then(|| format!("approved by {} ({rule})", voices.join(", ")))
+}
+
 /// Whether it was a read, of which the one answer was given.
 fn read_already(plan: &KeptPlan) -> bool {
     plan.stage == Stage::Applied && !plan.power.is_effect()
@@ -83,7 +109,12 @@ fn notice(plan: &KeptPlan) -> Option<String> {
             "it was approved for one read, and that was answered; call the tool again to ask anew"
                 .to_owned()
         }
-        Stage::Applied => return None,
+        Stage::Applied => {
+            let by = plan.undone_by.as_ref()?;
+            format!(
+                "somebody asked to take it back since; `drawbridge approvals show {by}` says what came of that"
+            )
+        }
         Stage::Draft => {
             "a draft was kept and nothing was changed; a person can open, edit and send it on"
                 .to_owned()
@@ -129,9 +160,14 @@ fn text(plan: &KeptPlan, notice: &Option<String>, link: &str) -> String {
             let receipt = plan.receipt.as_ref();
             let done = receipt.map_or(sentence, |receipt| &receipt.sentence);
             let undo = plan.undo_until.map_or_else(String::new, |until| {
-                format!(" It can be undone until {until}: `drawbridge undo {id}`.")
+                format!(" It can be undone until {until}: `drawbridge undo {id} --reason …`.")
             });
-            format!("{}.{undo}", done.trim_end_matches('.'))
+            let since = if notice.is_empty() {
+                String::new()
+            } else {
+                format!("\n\nNote: {notice}.")
+            };
+            format!("{}.{undo}{since}", done.trim_end_matches('.'))
         }
         Stage::Draft => {
             format!("{sentence}.\n\nNote: {notice}: {link} or `drawbridge approvals show {id}`.")

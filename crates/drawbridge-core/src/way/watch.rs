@@ -8,7 +8,10 @@ use futures_util::{
     future::{Either, select},
 };
 
-use crate::answer::{Failure, Status};
+use crate::{
+    answer::{Failure, Status},
+    plan::{KeptPlan, PlansDown, Voice},
+};
 
 /// How far a call has come, when something may end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,13 @@ pub trait Watch: Send + Sync {
     /// Why what the call was decided by no longer stands, if something in force changed up to this
     /// version ([`crate::log::Appended::version`]).
     async fn overtaken(&self, version: u64) -> Option<Failure>;
+
+    /// Those of the yeses to a plan whose people may still say them: known, asked, and not with a token
+    /// that was ended since.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    async fn voices(&self, plan: &KeptPlan) -> Result<Vec<Voice>, PlansDown>;
 
     /// Whether nobody is there any more to take the answer.
     fn is_gone(&self) -> bool;

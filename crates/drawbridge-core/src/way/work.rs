@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     Bridge, Moment, Watch, Way,
-    effect::approved_by,
+    later::{again_later, disputed, left_to_settle},
     person::unread,
     planned,
+    told::approved_by,
     watch::{Work, broke, until},
 };
 use crate::{
@@ -18,15 +18,11 @@ use crate::{
     call::{Action, Call},
     decide::{Clearance, Gate, Gates},
     log::{Key, LogDown, Recorded, Unwritten},
-    plan::{Again, Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
+    plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
 };
 
 /// How often an approved plan is begun that a crash kept from being applied.
 const ATTEMPTS: u32 = 5;
-/// After how long an approved plan is tried again that its target could not take; twice as long each
-/// time, up to the last.
-const PAUSE_S: u64 = 1;
-const LONGEST_PAUSE_S: u64 = 120;
 /// How long a target that cannot be asked what came of an effect is asked again. Then a person looks.
 const ASKED_FOR: Duration = Duration::from_secs(3_600);
 
@@ -62,11 +58,15 @@ impl Way {
             }
             Work::Done(Err(_)) | Work::Stopped(_) | Work::Broke => return Ok(None),
         };
+        if let Some(waits) = disputed(kept, watch).await.map_err(LogDown::because)? {
+            let why = "not enough of those who approved it still may".to_owned();
+            return self.outcome(bridge, &waits, &[why]).await;
+        }
         let action = match call {
             Some(call) => Some(&*call.action),
             None => bridge.action(&plan.action),
         };
-        let bound = self.bound(bridge, action, plan.digest());
+        let bound = self.bound(bridge, action, self.seal(&plan));
         let clearance = match kept.clear(&bound) {
             Ok(clearance) => clearance,
             Err(failure) => {
@@ -310,6 +310,12 @@ impl Way {
         }
     }
 
+    /// What identifies a plan to people and on the log: it is bound to all of it, also to what of its
+    /// targets nobody may see, so that without the gateway's secret no guess at that can be tried.
+    pub(super) fn seal(&self, plan: &Plan) -> String {
+        self.digests.digest(plan.digest().as_bytes())
+    }
+
     /// What is equal for the same call, asked again by the same caller.
     pub(super) fn same(&self, call: &Call) -> String {
         let caller = &call.caller;
@@ -337,37 +343,6 @@ impl Way {
             until: now.checked_add(watch.longest()).unwrap_or(now),
         }
     }
-}
-
-/// What was approved and not done, for a reason that passes, is as approved as it was, until its
-/// approval ends.
-fn again_later(begun: &KeptPlan, next: KeptPlan, now: Timestamp) -> KeptPlan {
-    let status = next.ended.as_ref().map(|ended| ended.status);
-    let passes = next.stage == Stage::Failed && status.is_some_and(Status::passes);
-    if !passes || begun.expires.is_none() {
-        return next;
-    }
-    let after_s = begun
-        .again
-        .map_or(PAUSE_S, |before| (before.after_s * 2).min(LONGEST_PAUSE_S));
-    let mut later = begun.turned(Stage::Approved);
-    later.runner = None;
-    // It was ended, so no crash counts.
-    later.attempts = begun.attempts.saturating_sub(1);
-    later.again = now
-        .checked_add(Duration::from_secs(after_s))
-        .ok()
-        .map(|at| Again { at, after_s });
-    later
-}
-
-/// What is begun and of which nobody could say at once what came: from now on, whoever gets to it asks.
-fn left_to_settle(begun: &KeptPlan, now: Timestamp) -> KeptPlan {
-    let mut left = begun.turned(Stage::Applying);
-    if let Some(runner) = &mut left.runner {
-        runner.until = now;
-    }
-    left
 }
 
 fn written(done: Result<Recorded, Unwritten>, next: KeptPlan) -> Result<Option<KeptPlan>, LogDown> {

@@ -1,4 +1,5 @@
-//! `sql`: tables of a database, searched, read and changed, as far as the file says. SQLite files.
+//! `sql`: tables of a database, searched, read and changed, as far as the file says: SQLite files,
+//! PostgreSQL, MariaDB and MySQL.
 
 mod actions;
 mod apply;
@@ -6,8 +7,10 @@ mod arguments;
 mod base;
 mod cell;
 mod dialect;
+mod engine;
 mod fetch;
 mod inspect;
+mod link;
 mod part;
 mod plan;
 mod query;
@@ -71,7 +74,7 @@ impl Kind for Sql {
     }
 
     fn summary(&self) -> &'static str {
-        "Tables of a database, searched, read and changed: SQLite files"
+        "Tables of a database, searched, read and changed: SQLite, PostgreSQL, MariaDB and MySQL"
     }
 
     fn powers(&self) -> &'static [Power] {
@@ -114,7 +117,7 @@ impl Kind for Sql {
         let own = Own::read(part, &context)?;
         let base = Base::new(&own);
         let database = Database { own, base, context };
-        // A table that does not fit is told by `inspect`; a file that is not there, at once.
+        // A table that does not fit is told by `inspect`; a database that is not there, at once.
         within(async { database.base.read().await.map(drop) }).await?;
         Ok(Arc::new(Bridge(database)))
     }

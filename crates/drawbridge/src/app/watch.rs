@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use drawbridge_core::{
     answer::{Failure, Status},
     call::{Call, Caller},
+    plan::{KeptPlan, PlansDown, Voice},
     way::{Moment, Watch},
 };
 use tokio::time::{Instant, sleep, sleep_until};
@@ -115,6 +116,13 @@ impl Watch for Running<'_> {
             }
         };
         Some(Failure::new(Status::Unavailable, why))
+    }
+
+    async fn voices(&self, plan: &KeptPlan) -> Result<Vec<Voice>, PlansDown> {
+        let voices = self.app.voices(self.snapshot, plan).await;
+        voices.map_err(|error| PlansDown {
+            source: Some(Box::new(error)),
+        })
     }
 
     fn is_gone(&self) -> bool {

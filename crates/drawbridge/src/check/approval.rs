@@ -15,6 +15,19 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     } else {
         noticed.green("its effects have gates");
     }
+    let owner = &file.purpose.owner;
+    let others =
+        subject.gateway.people.keys().any(|id| id != owner) || subject.gateway.operator != *owner;
+    let owner_is_asked = effects && file.approval.iter().all(|gate| !gate.self_approval);
+    if owner_is_asked && !others {
+        noticed.amber(
+            format!(
+                "nobody but `{owner}` is known, and nobody approves what they asked for themselves, so what \
+                 no gate lets through waits in vain"
+            ),
+            "add who else decides, or a gate with `ask` and `self_approval: true`",
+        );
+    }
     for (index, gate) in file.approval.iter().enumerate() {
         if gate.self_approval {
             noticed.amber(

@@ -51,6 +51,7 @@ fn facts() -> Facts {
         due: due(reviewed),
         used: Vec::new(),
         recent: Vec::new(),
+        credentials: BTreeMap::new(),
     }
 }
 
@@ -157,7 +158,7 @@ fn each_weakness_of_a_file_is_found_in_its_area() {
         (
             "account: gateway",
             "account: gateway, credential: shared",
-            "red Identity: it shares the credential `shared` with twin",
+            "amber Identity: it shares the credential `shared` with twin",
         ),
         (
             "\"group:staff\"], may",
@@ -298,4 +299,73 @@ fn a_grant_is_used_by_those_it_names_and_not_by_denied_calls() {
     assert!(told(GOOD, Some(&facts)).contains(unused));
     facts.used = vec![used("ann@acme.example", "denied", 9)];
     assert!(told(GOOD, Some(&facts)).contains(unused));
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn each_fact_of_a_credential_is_found() {
+    type Change = fn(&mut CredentialFacts);
+    let cases: [(Change, &str); 8] = [
+        (
+            |known| known.in_force = Err("there is none; set it".to_owned()),
+            "red Identity: its credential cannot be had: there is none",
+        ),
+        (
+            |known| known.owner = None,
+            "amber Identity: nobody answers for the credential `crm`, and bob@acme.example approved it",
+        ),
+        (|known| known.approved_by = None, "and nobody approved it"),
+        (
+            |known| known.rotated = Some(at("2025-12-02T11:00:00Z")),
+            "amber Identity: its credential was last replaced on 2 December 2025, and was due on 1 January 2026",
+        ),
+        (
+            |known| known.rotated = Some(at("2025-11-02T00:00:00Z")),
+            "red Identity: its credential was last replaced on 2 November 2025, and was due on 2 December 2025",
+        ),
+        (
+            |known| {
+                known.in_force = Ok(2);
+                known.rotated = Some(at("2025-12-20T00:00:00Z"));
+            },
+            "amber Identity: several versions of its credential are in force, since 20 December 2025",
+        ),
+        (
+            |known| known.refused = Some(at("2025-12-31T00:00:00Z")),
+            "amber Identity: its target refused the newest version of its credential on 31 December 2025",
+        ),
+        (
+            |known| {
+                known.refused = Some(at("2025-12-30T00:00:00Z"));
+                known.in_force = Ok(2);
+            },
+            "",
+        ),
+    ];
+    let text = GOOD.replace(
+        "account: gateway",
+        "account: gateway, credential: crm, rotate_every: 30d",
+    );
+    for (change, finding) in cases {
+        let mut facts = facts();
+        facts.now = at("2026-01-01T12:00:00Z");
+        let mut known = CredentialFacts {
+            in_force: Ok(1),
+            owner: Some("ann@acme.example".to_owned()),
+            approved_by: Some("bob@acme.example".to_owned()),
+            rotated: Some(at("2025-12-28T00:00:00Z")),
+            last_used: Some(at("2025-12-30T12:00:00Z")),
+            refused: None,
+        };
+        change(&mut known);
+        facts.credentials.insert("crm".to_owned(), known);
+        let told = told(&text, Some(&facts));
+        let told: Vec<&str> = told
+            .lines()
+            .filter(|line| line.contains("Identity") && !line.contains("shares"))
+            .collect();
+        let told = told.join("\n");
+        assert!(told.contains(finding), "{finding}\n--- but\n{told}");
+        assert!(!finding.is_empty() || told.is_empty(), "{told}");
+    }
 }

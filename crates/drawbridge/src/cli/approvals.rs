@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use drawbridge_core::plan::Stage;
 use serde_json::{Value, json};
@@ -35,6 +36,9 @@ struct Which {
     /// Of this connector only.
     #[arg(long)]
     connector: Option<String>,
+    /// Made before this time only: what a list that goes on ends with.
+    #[arg(long)]
+    before: Option<jiff::Timestamp>,
 }
 
 #[derive(Subcommand)]
@@ -55,7 +59,7 @@ enum Act {
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Plans it again with other arguments. Example: drawbridge approvals edit 3f9a1c amount=90
+    /// Plans it again with other arguments. Example: drawbridge approvals edit 3f9a1c set.amount=90
     Edit {
         /// Its id, or the first six or more digits.
         id: String,
@@ -199,6 +203,9 @@ async fn list(client: &Client, which: &Which) -> anyhow::Result<Value> {
     if let Some(connector) = &which.connector {
         query.push_str(&format!("&connector={connector}"));
     }
+    if let Some(before) = &which.before {
+        query.push_str(&format!("&before={before}"));
+    }
     client.get(&format!("/approvals?{query}")).await
 }
 
@@ -266,13 +273,34 @@ async fn edit(client: &Client, id: &str, arguments: &[String]) -> anyhow::Result
         let Some(mut before) = plan.pointer("/data/arguments").cloned() else {
             return Ok(plan);
         };
-        if let (Value::Object(before), Value::Object(given)) = (&mut before, given) {
-            before.extend(given);
+        for (path, value) in given.as_object().into_iter().flatten() {
+            put(&mut before, path, value)?;
         }
         before
     };
     let body = json!({"arguments": arguments});
     client.post(&format!("/approvals/{id}/edit"), &body).await
+}
+
+/// Puts a value where `set.amount` says: into what is there already.
+fn put(arguments: &mut Value, path: &str, value: &Value) -> anyhow::Result<()> {
+    let mut at = arguments;
+    let mut parts = path.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let Value::Object(fields) = at else {
+            anyhow::bail!(
+                "`{path}`: what it is in is no object; write the arguments as one JSON object"
+            );
+        };
+        if parts.peek().is_none() {
+            fields.insert(part.to_owned(), value.clone());
+            return Ok(());
+        }
+        at = fields
+            .get_mut(part)
+            .with_context(|| format!("`{path}`: there is no `{part}` among the arguments"))?;
+    }
+    Ok(())
 }
 
 /// The plan once it has come to an end.

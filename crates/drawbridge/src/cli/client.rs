@@ -87,6 +87,19 @@ impl Client {
         })
     }
 
+    /// Whether a secret may be sent to the gateway: here, or protected on its way.
+    pub(super) fn keeps_secrets(&self) -> anyhow::Result<()> {
+        match &self.to {
+            To::Running { url, .. } if !is_protected(url) => {
+                anyhow::bail!(
+                    "the way to that gateway is not protected, and a secret would be readable on it; \
+                     use https, or run this on its machine"
+                )
+            }
+            To::Running { .. } | To::Here { .. } => Ok(()),
+        }
+    }
+
     /// Whether a gateway runs on this workspace.
     pub(super) fn is_running(workspace: &Workspace) -> bool {
         address::told(&workspace.state()).is_some()
@@ -198,6 +211,16 @@ impl Client {
             app.close().await;
         }
     }
+}
+
+fn is_protected(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<std::net::IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let here = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    url.scheme() == "https" || here
 }
 
 fn http() -> reqwest::Result<reqwest::Client> {

@@ -1,11 +1,13 @@
 //! Answers of the gateway as text for people: tables and sentences. Scripts ask for `--json`.
 
 mod plans;
+mod secrets;
 
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde_json::Value;
 
 pub(super) use plans::{approval, approvals, decided, outcome};
+pub(super) use secrets::{secret, secret_removed, secret_retired, secret_set, secrets};
 
 /// Makes text of an answer's data.
 pub(super) type Text = fn(&Value) -> String;
@@ -216,6 +218,10 @@ fn cell(row: &Value, pointer: &str) -> String {
             Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             Err(_) => text.clone(),
         },
+        Some(Value::Array(list)) => {
+            let words: Vec<String> = list.iter().map(|one| cell(one, "")).collect();
+            words.join(", ")
+        }
         Some(other) => other.to_string(),
     }
 }

@@ -188,7 +188,12 @@ impl Opener {
             Some((before, connector))
         });
         if let Some((before, connector)) = opened {
-            if before.bridge.file.part() == part && before.kind.name() == one.kind.name() {
+            let same_credential =
+                before.bridge.file.identity.credential == one.file.identity.credential;
+            if same_credential
+                && before.bridge.file.part() == part
+                && before.kind.name() == one.kind.name()
+            {
                 return Ok(connector.clone());
             }
             // Two connectors cannot share the folder for what they derive.
@@ -213,6 +218,7 @@ impl Opener {
     }
 
     fn context(&self, one: &Accepted, gateway: &GatewayFile) -> Context {
+        let credential = one.file.identity.credential.as_deref();
         Context {
             connector: Arc::from(one.name.as_str()),
             workspace: self.folder.clone(),
@@ -221,6 +227,7 @@ impl Opener {
             clock: self.lent.clock.clone(),
             seal: self.lent.seal.clone(),
             program: self.lent.program.clone(),
+            credential: credential.map(|name| self.lent.credentials.lend(name)),
         }
     }
 }

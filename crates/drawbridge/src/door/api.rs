@@ -5,6 +5,7 @@ mod body;
 mod connectors;
 mod description;
 mod records;
+mod secrets;
 mod tokens;
 mod tools;
 
@@ -74,6 +75,10 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(approvals::start))
         .routes(routes!(tokens::tokens, tokens::new_token))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(secrets::secrets))
+        .routes(routes!(secrets::secret_known, secrets::set_secret))
+        .routes(routes!(secrets::retire_secret))
+        .routes(routes!(secrets::remove_secret))
         .split_for_parts();
     let routes = routes
         .route("/api/v1/{*rest}", any(nothing))

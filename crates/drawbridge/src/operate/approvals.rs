@@ -2,6 +2,7 @@
 
 mod shown;
 mod taken_back;
+mod voices;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use drawbridge_core::{
     call::Caller,
     plan::{KeptPlan, Origin, Receipt, Stage, Step},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -37,6 +39,9 @@ pub struct PlanQuery {
     pub connector: Option<String>,
     /// Also those that ended.
     pub all: bool,
+    /// Only those made before this time: the `next` of an earlier answer.
+    #[param(value_type = Option<String>)]
+    pub before: Option<Timestamp>,
 }
 
 /// What a person decides.
@@ -87,25 +92,36 @@ impl App {
             stages,
             connector: query.connector.clone(),
             person: None,
-            before: None,
+            before: query.before,
             limit: PLANS,
         };
         let mut list = Vec::new();
+        let (mut next, mut last) = (None, None);
         // Of many plans few may be this person's to see: it is looked on until there are enough.
         loop {
             let page = self.store.kept_plans(&filter).await.map_err(store_down)?;
             let whole = page.len() < PLANS as usize;
             filter.before = page.last().map(|last| last.created);
             let seen = page.iter().filter(|plan| sees(snapshot, caller, plan));
-            list.extend(seen.map(|plan| line(caller, plan, concerns(snapshot, caller, plan))));
-            if whole || list.len() >= PLANS as usize {
+            for plan in seen {
+                if list.len() >= PLANS as usize {
+                    next = next.or(last);
+                    break;
+                }
+                last = Some(plan.created);
+                list.push(line(caller, plan, concerns(snapshot, caller, plan)));
+            }
+            if whole || next.is_some() {
                 break;
             }
         }
-        list.truncate(PLANS as usize);
         let count = list.len() as u64;
         Ok((
-            Found::new(json!({"approvals": list}), String::new(), count),
+            Found::new(
+                json!({"approvals": list, "next": next}),
+                String::new(),
+                count,
+            ),
             Effect::Nothing,
         ))
     }
@@ -151,7 +167,10 @@ impl App {
         let person = &caller.person;
         match decision {
             Decision::Approve { digest, reason } => {
-                let next = plan.approve(person, (digest, reason), now)?;
+                let voices = self.voices(snapshot, &plan).await.map_err(store_down)?;
+                let plan = KeptPlan { voices, ..plan };
+                let by = (&**person, caller.token.as_ref());
+                let next = plan.approve(by, (digest, reason), now)?;
                 Ok(turned(vec![next]))
             }
             Decision::Reject { reason } => Ok(turned(vec![plan.reject(person, reason, now)?])),

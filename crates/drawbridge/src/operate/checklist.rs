@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    check::{self, Area, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
+    check::{self, Area, CredentialFacts, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
     connectors::{Mounted, Snapshot},
 };
 
@@ -55,7 +55,7 @@ impl App {
         name: &str,
         mounted: &Mounted,
     ) -> Result<Value, Failure> {
-        let facts = self.facts(name, mounted).await?;
+        let facts = self.facts(snapshot, name, mounted).await?;
         let own = areas(snapshot, &mounted.bridge.file, &facts);
         let waiting = mounted
             .waiting
@@ -75,7 +75,12 @@ impl App {
     }
 
     /// What is true of a connector at this moment.
-    pub(super) async fn facts(&self, name: &str, mounted: &Mounted) -> Result<Facts, Failure> {
+    pub(super) async fn facts(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        mounted: &Mounted,
+    ) -> Result<Facts, Failure> {
         let now = self.clock.now();
         let since = |span: Duration| now.checked_sub(span).unwrap_or(jiff::Timestamp::MIN);
         let inspection = match &mounted.bridge.connector {
@@ -92,7 +97,39 @@ impl App {
             due: mounted.due,
             used: used.map_err(store_down)?,
             recent: recent.map_err(store_down)?,
+            credentials: self.credential_facts(snapshot, mounted).await?,
         })
+    }
+
+    /// What is true of the credentials that a connector's file names, and the one that waits.
+    async fn credential_facts(
+        &self,
+        snapshot: &Snapshot,
+        mounted: &Mounted,
+    ) -> Result<BTreeMap<String, CredentialFacts>, Failure> {
+        let waiting = mounted.waiting.as_ref().map(|waiting| &*waiting.file);
+        let files = [Some(&*mounted.bridge.file), waiting];
+        let named = files.into_iter().flatten();
+        let mut facts = BTreeMap::new();
+        for name in named.filter_map(|file| file.identity.credential.as_ref()) {
+            let had = self.credentials.versions(name).await;
+            self.credentials.keep_taken().await;
+            let known = self.known_credential(snapshot, name).await?;
+            let newest = known.as_ref().and_then(|known| {
+                let id = had.as_ref().ok()?.first()?.id.clone();
+                known.versions.iter().find(|one| one.version == *id)
+            });
+            let own = CredentialFacts {
+                in_force: had.as_ref().map(Vec::len).map_err(ToString::to_string),
+                owner: known.as_ref().and_then(|known| known.owner.clone()),
+                approved_by: known.as_ref().and_then(|known| known.approved_by.clone()),
+                rotated: newest.map(|newest| newest.created),
+                last_used: newest.and_then(|newest| newest.last_used),
+                refused: newest.and_then(|newest| newest.refused),
+            };
+            facts.insert(name.clone(), own);
+        }
+        Ok(facts)
     }
 }
 

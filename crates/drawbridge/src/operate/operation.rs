@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{Decision, ExportFormat, PlanQuery};
+use super::{Decision, ExportFormat, NewSecret, PlanQuery, Retiring};
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +76,16 @@ pub enum Operation {
     },
     /// Ends a token.
     RevokeToken { id: String },
+    /// What is known of the credentials that the caller looks after.
+    Secrets,
+    /// What is known of one of them, with its versions.
+    Secret { name: String },
+    /// Keeps a secret, beside the one there is.
+    SetSecret(NewSecret),
+    /// Ends a version of a credential.
+    RetireSecret(Retiring),
+    /// Ends a credential.
+    RemoveSecret { name: String, reason: String },
 }
 
 /// Which records.
@@ -139,6 +149,11 @@ impl Operation {
             Self::Tokens => "tokens",
             Self::NewToken { .. } => "new_token",
             Self::RevokeToken { .. } => "revoke_token",
+            Self::Secrets => "secrets",
+            Self::Secret { .. } => "secret",
+            Self::SetSecret(_) => "set_secret",
+            Self::RetireSecret(_) => "retire_secret",
+            Self::RemoveSecret { .. } => "remove_secret",
         }
     }
 
@@ -168,7 +183,12 @@ impl Operation {
             | Self::Checkpoint
             | Self::Tokens
             | Self::NewToken { .. }
-            | Self::RevokeToken { .. } => Record::GATEWAY,
+            | Self::RevokeToken { .. }
+            | Self::Secrets
+            | Self::Secret { .. }
+            | Self::SetSecret(_)
+            | Self::RetireSecret(_)
+            | Self::RemoveSecret { .. } => Record::GATEWAY,
         }
     }
 }

@@ -46,7 +46,7 @@ impl App {
             return Err(Failure::new(Status::Conflict, message));
         }
         if state == State::Active {
-            let facts = self.facts(name, mounted).await?;
+            let facts = self.facts(snapshot, name, mounted).await?;
             refuse_red(name, &areas(snapshot, &mounted.bridge.file, &facts))?;
         }
         if reason.trim().is_empty() {
@@ -85,7 +85,7 @@ impl App {
         let facts = Facts {
             due: due(file, &snapshot.gateway, Some(&review)),
             reviewed: Some(review.clone()),
-            ..self.facts(name, mounted).await?
+            ..self.facts(snapshot, name, mounted).await?
         };
         refuse_red(name, &areas(snapshot, file, &facts))?;
         let state = match mounted.bridge.standing.state {

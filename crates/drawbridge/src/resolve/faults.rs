@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The most faults that are told at once.
 const MOST: usize = 5;
-/// The most characters of one fault: a fault may repeat a value.
+/// The most characters of one fault: a fault may repeat a name.
 const LONGEST: usize = 300;
 
 /// Each argument that is wrong with the rule it breaks; none when all are right.
@@ -35,8 +35,9 @@ fn fault(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Required { property } => {
             format!("{}: is missing", at(property.as_str().unwrap_or_default()))
         }
-        _ if place.is_empty() => format!("the arguments: {error}"),
-        _ => format!("`{place}`: {error}"),
+        // Values do not go into errors: those are kept on the log.
+        _ if place.is_empty() => format!("the arguments: {}", error.masked_with("this")),
+        _ => format!("`{place}`: {}", error.masked_with("this")),
     }
 }
 
@@ -69,10 +70,10 @@ mod tests {
             ),
             (
                 json!({"query": "x", "limit": "many"}),
-                "`limit`: \"many\" is not of type \"integer\"",
+                "`limit`: this is not of type \"integer\"",
             ),
             (json!({"query": "x", "in": {}}), "`in/path`: is missing"),
-            (json!([]), "the arguments: [] is not of type \"object\""),
+            (json!([]), "the arguments: this is not of type \"object\""),
         ] {
             assert_eq!(
                 told(arguments.clone()).as_deref(),

@@ -63,16 +63,20 @@ async fn check_tells_facts_of_a_live_gateway_and_names_what_it_cannot_see_withou
 #[tokio::test]
 async fn a_red_area_stops_approving_and_resuming_and_says_which() {
     let site = Site::new(GATEWAY);
-    let shared = |name: &str| {
-        connector(name).replace("account: gateway", "account: gateway, credential: both")
+    let missing = |name: &str| {
+        connector(name).replace("account: gateway", "account: gateway, credential: gone")
     };
     for name in ["notes", "wiki"] {
         site.write(&format!("{name}-files/hello.md"), "# Hello\n\nlanterns\n");
     }
-    site.write("connectors/notes.yaml", &shared("notes"));
-    site.ok(&["approve-revision", "notes", "--reason", "alone"]);
+    site.write("gone.txt", "a secret");
+    let held = format!("{GATEWAY}credentials: {{gone: {{from: file:gone.txt}}}}\n");
+    site.write("drawbridge.yaml", &held);
+    site.write("connectors/notes.yaml", &missing("notes"));
+    site.ok(&["approve-revision", "notes", "--reason", "it is there"]);
     site.ok(&["pause", "notes", "--reason", "later"]);
-    site.write("connectors/wiki.yaml", &shared("wiki"));
+    std::fs::remove_file(site.path("gone.txt")).unwrap();
+    site.write("connectors/wiki.yaml", &missing("wiki"));
     for arguments in [
         ["approve-revision", "wiki", "--reason", "second"],
         ["resume", "notes", "--reason", "again"],
@@ -81,11 +85,12 @@ async fn a_red_area_stops_approving_and_resuming_and_says_which() {
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(
-            said.contains("Identity: it shares the credential `both`"),
+            said.contains("Identity: its credential cannot be had"),
             "{said}"
         );
     }
     assert_eq!(site.line(&["check"]).status.code(), Some(1), "red");
+    site.write("gone.txt", "a secret");
     site.write("connectors/wiki.yaml", &connector("wiki"));
     site.ok(&["approve-revision", "wiki", "--reason", "its own"]);
     site.ok(&["resume", "notes", "--reason", "again"]);

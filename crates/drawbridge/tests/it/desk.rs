@@ -99,6 +99,7 @@ impl Desk {
             clock: clock.clone(),
             seal: Seal::new(b"the same in every test", "cursor"),
             program: PathBuf::from(PROGRAM),
+            credential: None,
         };
         let connector = kind.open(&part, context).await.unwrap();
         Self {

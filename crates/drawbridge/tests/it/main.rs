@@ -16,6 +16,7 @@ mod cli;
 mod clients;
 mod conformance;
 mod contract;
+mod credentials;
 mod demo;
 mod desk;
 mod documents;

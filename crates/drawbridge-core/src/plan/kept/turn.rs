@@ -1,6 +1,6 @@
 //! From one turn of a kept plan to the next: what may follow what, and by whom.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,7 +24,7 @@ impl KeptPlan {
     /// When it is not theirs to say, or nothing waits for it.
     pub fn approve(
         &self,
-        person: &Person,
+        (person, token): (&Person, Option<&Arc<str>>),
         (digest, reason): (&str, &str),
         now: Timestamp,
     ) -> Result<Self, Failure> {
@@ -43,10 +43,9 @@ impl KeptPlan {
             person: person.id.clone(),
             at: now,
             reason: reason.to_owned(),
+            token: token.cloned(),
         });
-        let people: BTreeSet<&String> = next.voices.iter().map(|voice| &voice.person).collect();
-        let quorum = self.asking.as_ref().map_or(1, |asking| asking.quorum);
-        if people.len() >= quorum as usize {
+        if next.is_agreed() {
             next.stage = Stage::Approved;
             // The yes stands as long as the question did: one at the last moment is not lost.
             let span = self.asking.as_ref().map_or(0, |asking| asking.expires_s);
@@ -54,6 +53,24 @@ impl KeptPlan {
             next.expires = now.checked_add(span).ok();
         }
         Ok(next)
+    }
+
+    /// Whether as many people said yes as must.
+    #[must_use]
+    pub fn is_agreed(&self) -> bool {
+        let people: BTreeSet<&String> = self.voices.iter().map(|voice| &voice.person).collect();
+        let quorum = self.asking.as_ref().map_or(1, |asking| asking.quorum);
+        people.len() >= quorum as usize
+    }
+
+    /// An approved plan that waits again, because not enough of those who said yes still may.
+    #[must_use]
+    pub fn disputed(&self, voices: Vec<Voice>) -> Self {
+        let mut next = self.turned(Stage::Waiting);
+        next.voices = voices;
+        next.again = None;
+        next.news = true;
+        next
     }
 
     /// A no by this person.

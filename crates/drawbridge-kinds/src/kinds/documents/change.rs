@@ -18,7 +18,6 @@ use drawbridge_core::{
     decide::View,
     plan::{Applied, Image, Plan, Receipt, Reversal, Settled, Target},
 };
-use similar::{ChangeTag, TextDiff};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -256,23 +255,29 @@ fn sentence(power: Power, targets: &[Target]) -> String {
     )
 }
 
-/// How much of a document changes.
+/// How much of a document changes: the lines from the first to the last that differ. They are counted
+/// in one pass, so that a document of any size is, and always alike.
 fn lines(target: &Target) -> String {
     let text = |image: &Option<Image>| match image {
         Some(Image::Text(text)) => text.clone(),
         Some(Image::Fields(_) | Image::Dropped) | None => String::new(),
     };
     let (old, new) = (text(&target.before), text(&target.after));
-    let diff = TextDiff::from_lines(&old, &new);
-    let count = |wanted| {
-        diff.iter_all_changes()
-            .filter(|one| one.tag() == wanted)
-            .count()
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let same = |(one, other): &(&&str, &&str)| one == other;
+    let above = old.iter().zip(&new).take_while(same).count();
+    let below = old.iter().rev().zip(new.iter().rev());
+    let most = old.len().min(new.len()) - above;
+    let below = below.take_while(same).take(most).count();
+    let (removed, added) = (old.len() - above - below, new.len() - above - below);
+    let counted = |count: usize| match count {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
     };
-    match (count(ChangeTag::Insert), count(ChangeTag::Delete)) {
-        (added, 0) => format!(" ({added} lines more)"),
-        (0, removed) => format!(" ({removed} lines less)"),
-        (added, removed) => format!(" ({added} lines in the place of {removed})"),
+    match (added, removed) {
+        (added, 0) => format!(" ({} more)", counted(added)),
+        (0, removed) => format!(" ({} less)", counted(removed)),
+        (added, removed) => format!(" ({} in the place of {removed})", counted(added)),
     }
 }
 

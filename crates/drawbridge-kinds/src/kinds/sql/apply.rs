@@ -8,12 +8,12 @@ use drawbridge_core::{
     plan::{Applied, Image, Plan, Receipt, Target},
 };
 use serde_json::{Map, Value};
-use sqlx::SqliteConnection;
 
 use super::{
     Database,
-    base::{Writing, changes},
+    base::Writing,
     cell::Cell,
+    link::Link,
     part::Triggers,
     rows::Table,
     shape::{Row, Shape},
@@ -30,7 +30,7 @@ pub(super) use settle::settle;
 /// changed, and nothing will be.
 pub(super) async fn apply(database: &Database, plan: &Plan, key: &str) -> Result<Receipt, Failure> {
     let work = Work::of(plan)?;
-    let mut writing = database.base.write().await?;
+    let mut writing = database.base.write(key).await?;
     let done = match known(database, &mut writing, key).await {
         Ok(Some(receipt)) => {
             writing.give_up().await;
@@ -41,7 +41,7 @@ pub(super) async fn apply(database: &Database, plan: &Plan, key: &str) -> Result
     };
     match done {
         Ok(receipt) => {
-            writing.commit(&database.base).await?;
+            writing.commit().await?;
             database.base.remember(key, &receipt);
             Ok(receipt)
         }
@@ -74,12 +74,19 @@ async fn steps(
     let scope = database.own.of_plan(&work.table)?;
     let scope = &scope.with_given(work.given.clone());
     let connection = writing.connection();
+    let keys = match database.own.applied_table {
+        true => Some(connection.make_applied_table().await?),
+        false => None,
+    };
     let shape = Shape::load(connection, scope).await?;
     let table = Table {
         scope,
         shape: &shape,
     };
-    let before = changes(connection).await?;
+    if scope.triggers == Triggers::Refuse && work.steps.iter().any(|step| fires(&shape, step)) {
+        return Err(spreads());
+    }
+    let before = connection.changes().await?;
     let (mut applied, mut left) = (Vec::new(), Vec::new());
     for (step, target) in work.steps.iter().zip(&plan.targets) {
         let key = one(table, connection, step).await?;
@@ -87,7 +94,7 @@ async fn steps(
         applied.push(now);
         left.push(then);
     }
-    let spread = changes(connection).await?.saturating_sub(before);
+    let spread = connection.changes().await?.saturating_sub(before);
     let own = i64::try_from(work.steps.len()).unwrap_or(i64::MAX);
     if scope.triggers == Triggers::Refuse && spread != own {
         return Err(spreads());
@@ -97,17 +104,33 @@ async fn steps(
         applied,
         work: Left::kept(&left)?,
     };
-    if database.own.applied_table {
+    if let Some(place) = keys {
         let now = database.context.clock.now();
-        keys::keep(connection, (key, now), &receipt).await?;
+        keys::keep(connection, (&place, key, now), &receipt).await?;
     }
     Ok(receipt)
+}
+
+/// Whether a step lets triggers or foreign keys do what nobody can count.
+fn fires(shape: &Shape, step: &Step) -> bool {
+    match step {
+        Step::Insert { .. } => shape.uncounted.on_insert,
+        Step::Update { set, .. } => {
+            let carried = |(name, _): &(String, Cell)| shape.cascades.on_update.contains(name);
+            let carries = !shape.cascades.counted && set.iter().any(carried);
+            shape.uncounted.on_update || carries
+        }
+        Step::Delete { .. } => {
+            let carries = !shape.cascades.counted && shape.cascades.on_delete;
+            shape.uncounted.on_delete || carries
+        }
+    }
 }
 
 /// Does one step, if its row still is as the plan says, and returns the row's key.
 async fn one(
     table: Table<'_>,
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Link,
     step: &Step,
 ) -> Result<Vec<Cell>, Failure> {
     let name = |key: &[Cell]| words::resource(&table.scope.name, key);
@@ -145,11 +168,11 @@ async fn one(
 
 async fn as_planned(
     table: Table<'_>,
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Link,
     key: &[Cell],
     whole: &str,
 ) -> Result<(), Failure> {
-    let found = table.find(connection, key).await?;
+    let found = table.hold(connection, key).await?;
     if found.is_some_and(|row| row.whole(table.shape) == whole) {
         return Ok(());
     }
@@ -161,7 +184,7 @@ async fn as_planned(
 /// Looks whether a step made of its row what the plan says.
 async fn checked(
     table: Table<'_>,
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Link,
     (step, target): (&Step, &Target),
     key: Vec<Cell>,
 ) -> Result<(Applied, Left), Failure> {
@@ -217,7 +240,7 @@ fn is_after(table: Table<'_>, (step, target): (&Step, &Target), row: Option<&Row
                 ..
             },
             Some(row),
-        ) => planned(row) && (!strict || row.whole(table.shape) == *becomes),
+        ) => planned(row) && (!strict || row.lasting(table.shape) == *becomes),
         (
             Step::Insert {
                 set, becomes: None, ..

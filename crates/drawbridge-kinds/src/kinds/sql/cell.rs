@@ -6,13 +6,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::shape::Sort;
+
 /// A value with its storage class. Texts are bytes, because SQLite lets them be no UTF-8.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
 pub(super) enum Cell {
     Null,
+    Bool(bool),
     Integer(i64),
     Real(f64),
+    /// A number in the digits in which the engine wrote it.
+    Number(String),
+    /// A JSON text, as the engine wrote it.
+    Json(String),
     Text(Vec<u8>),
     Blob(Vec<u8>),
 }
@@ -26,7 +33,10 @@ impl Cell {
     pub(super) fn shown(&self) -> Value {
         match self {
             Self::Null => Value::Null,
+            Self::Bool(yes) => json!(yes),
             Self::Integer(number) => json!(number),
+            Self::Number(text) => number_shown(text).unwrap_or_else(|| json!(text)),
+            Self::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
             Self::Real(number) if number.is_finite() => canonical(json!(number)),
             Self::Real(number) => json!(number.to_string()),
             Self::Text(bytes) => match std::str::from_utf8(bytes) {
@@ -37,10 +47,36 @@ impl Cell {
         }
     }
 
+    /// What came out of the database as a text becomes what the column holds.
+    pub(super) fn become_one_of(&mut self, sort: Sort) {
+        // Texts that are compared by their bytes come out of MariaDB as bytes.
+        let textual = matches!(sort, Sort::Text | Sort::Other | Sort::Number | Sort::Json);
+        if let Self::Blob(bytes) = self
+            && textual
+        {
+            *self = Self::Text(std::mem::take(bytes));
+        }
+        let Self::Text(bytes) = self else { return };
+        let text = || String::from_utf8_lossy(bytes).into_owned();
+        match sort {
+            Sort::Number => *self = Self::Number(text()),
+            Sort::Json => *self = Self::Json(text()),
+            Sort::Affine(_)
+            | Sort::Bool
+            | Sort::Integer { .. }
+            | Sort::Real
+            | Sort::Single
+            | Sort::Text
+            | Sort::Bytes
+            | Sort::Other => {}
+        }
+    }
+
     /// About how many bytes it has.
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::Null | Self::Integer(_) | Self::Real(_) => 8,
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Real(_) => 8,
+            Self::Number(text) | Self::Json(text) => text.len(),
             Self::Text(bytes) | Self::Blob(bytes) => bytes.len(),
         }
     }
@@ -48,6 +84,9 @@ impl Cell {
     fn digest_into(&self, hasher: &mut Sha256) {
         let (class, bytes) = match self {
             Self::Null => (b'n', Vec::new()),
+            Self::Bool(yes) => (b'y', vec![u8::from(*yes)]),
+            Self::Number(text) => (b'd', text.clone().into_bytes()),
+            Self::Json(text) => (b'j', text.clone().into_bytes()),
             Self::Integer(number) => (b'i', number.to_be_bytes().to_vec()),
             Self::Real(number) => (b'r', number.to_bits().to_be_bytes().to_vec()),
             Self::Text(bytes) => (b't', bytes.clone()),
@@ -57,6 +96,27 @@ impl Cell {
         hasher.update((bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     }
+}
+
+/// A decimal as a number, where a float says just the same.
+fn number_shown(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(json!(whole));
+    }
+    let number: f64 = text
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())?;
+    let plain = |text: &str| {
+        let negative = text.starts_with('-');
+        let text = text.trim_start_matches('-');
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let whole = whole.trim_start_matches('0').to_owned();
+        let part = part.trim_end_matches('0').to_owned();
+        (negative, whole, part)
+    };
+    // Without an exponent both are digits, and can be compared.
+    (plain(text) == plain(&format!("{number}"))).then(|| canonical(json!(number)))
 }
 
 /// SHA-256 over named cells, in hexadecimal digits: equal only for equal names, classes and bytes.
@@ -75,6 +135,9 @@ impl From<Cell> for Value {
     fn from(cell: Cell) -> Self {
         match cell {
             Cell::Null => Self::Null,
+            Cell::Bool(yes) => json!(yes),
+            Cell::Number(text) => json!({"number": text}),
+            Cell::Json(text) => json!({"json": text}),
             Cell::Integer(number) => json!(number),
             Cell::Real(number) => json!({"real": format!("{:016x}", number.to_bits())}),
             Cell::Text(bytes) => match String::from_utf8(bytes) {
@@ -96,7 +159,8 @@ impl TryFrom<Value> for Cell {
             Value::Number(number) => number.as_i64().map(Self::Integer).ok_or_else(wrong),
             Value::String(text) => Ok(Self::Text(text.into_bytes())),
             Value::Object(fields) => wrapped(&fields).ok_or_else(wrong),
-            Value::Bool(_) | Value::Array(_) => Err(wrong()),
+            Value::Bool(yes) => Ok(Self::Bool(yes)),
+            Value::Array(_) => Err(wrong()),
         }
     }
 }
@@ -109,6 +173,8 @@ fn wrapped(fields: &Map<String, Value>) -> Option<Cell> {
             let bits = u64::from_str_radix(text, 16).ok()?;
             Some(Cell::Real(f64::from_bits(bits)))
         }
+        "number" => Some(Cell::Number(text.to_owned())),
+        "json" => Some(Cell::Json(text.to_owned())),
         "text" => STANDARD.decode(text).ok().map(Cell::Text),
         "blob" => STANDARD.decode(text).ok().map(Cell::Blob),
         _ => None,
@@ -123,6 +189,11 @@ mod tests {
     fn what_a_plan_keeps_of_a_value_is_the_value() {
         let cells = [
             Cell::Null,
+            Cell::Bool(true),
+            Cell::Bool(false),
+            Cell::Number("5".to_owned()),
+            Cell::Number("5.0".to_owned()),
+            Cell::Json("5".to_owned()),
             Cell::Integer(i64::MIN),
             Cell::Integer(5),
             Cell::Real(5.0),
@@ -146,6 +217,25 @@ mod tests {
         let digests: std::collections::BTreeSet<String> =
             cells.iter().map(|cell| digest([("a", cell)])).collect();
         assert_eq!(digests.len(), cells.len(), "two values are one");
+    }
+
+    #[test]
+    fn a_decimal_is_a_number_where_that_is_exact() {
+        for (text, shown) in [
+            ("10.50", "10.5"),
+            ("-0.10", "-0.1"),
+            ("100", "100"),
+            ("9007199254740993.0", "\"9007199254740993.0\""),
+            (
+                "0.1000000000000000055511151231257827",
+                "\"0.1000000000000000055511151231257827\"",
+            ),
+            ("NaN", "\"NaN\""),
+            ("1e5", "\"1e5\""),
+            ("18446744073709551615", "\"18446744073709551615\""),
+        ] {
+            assert_eq!(Cell::Number(text.to_owned()).shown().to_string(), shown);
+        }
     }
 
     #[test]

@@ -62,11 +62,22 @@ pub(super) async fn fetched(
     if action == "read" {
         let given = arguments.get("key").unwrap_or(&Value::Null);
         let key = key(scope, given)?;
+        let key = table.sought(reading.connection(), &key).await?;
+        let key = key.ok_or_else(none)?;
         let row = table.find_visible(reading.connection(), &key).await?;
         return Ok(one(database, scope, &row.ok_or_else(none)?));
     }
     let after = arguments.get("after");
     let after = after.map(|given| key(scope, given)).transpose()?;
+    let after = match after {
+        Some(given) => Some(
+            table
+                .sought(reading.connection(), &given)
+                .await?
+                .ok_or_else(none)?,
+        ),
+        None => None,
+    };
     let limit = arguments.get("limit").and_then(Value::as_u64);
     let limit = limit.unwrap_or(USUAL_ROWS).clamp(1, MOST_ROWS);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -166,7 +177,7 @@ async fn describe(database: &Database, view: &View) -> Result<Found, Failure> {
     let mut found = Found::new(Value::Null, String::new(), 0);
     let admitted = database.own.tables.values();
     for scope in admitted.filter(|scope| view.admits(&scope.resource())) {
-        let Ok(shape) = Shape::examine(reading.connection(), scope).await? else {
+        let Ok(shape) = reading.connection().examine(scope).await? else {
             let missing = format!("`{}` cannot be used at this moment", scope.name);
             found.missing.push(missing);
             continue;

@@ -34,7 +34,7 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
     let mut usable = 0_u64;
     let mut reading = database.base.read().await?;
     for scope in tables.values() {
-        match Shape::examine(reading.connection(), scope).await? {
+        match reading.connection().examine(scope).await? {
             Ok(shape) => {
                 usable += 1;
                 problems.extend(side_effects(scope, &shape));
@@ -46,25 +46,19 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
             }),
         }
     }
-    let changes = tables.values().any(|scope| !scope.writable.is_empty());
-    let writable = database.base.writable().await?;
-    if changes && !writable {
-        problems.push(Problem {
-            path: database.own.shown.clone(),
-            reason: "the file lets rows be changed, and the gateway cannot write the database".to_owned(),
-            mend: "let the gateway's account write the database and its folder, or take `writable` out".to_owned(),
-        });
-    }
-    let mut excess = Vec::new();
-    if !changes && writable {
-        excess.push("the database can be written, and the file lets nothing be changed".to_owned());
-    }
+    let rights = database.base.rights(&database.own).await?;
+    problems.extend(rights.problems);
     let problem_count = problems.len();
     problems.truncate(Inspection::MAX_PROBLEMS);
+    let engine = match rights.engine.as_str() {
+        "" => String::new(),
+        engine => format!(" of {engine}"),
+    };
     let (health, summary) = match problems.first() {
-        None => (Health::Ready, format!("{usable} tables")),
+        None => (Health::Ready, format!("{usable} tables{engine}")),
         Some(problem) => {
-            let told = format!("{usable} tables; `{}`: {}", problem.path, problem.reason);
+            let (path, reason) = (&problem.path, &problem.reason);
+            let told = format!("{usable} tables{engine}; `{path}`: {reason}");
             (Health::Degraded, told)
         }
     };
@@ -76,7 +70,7 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
         resources: usable,
         problem_count: problem_count as u64,
         problems,
-        excess,
+        excess: rights.excess,
     })
 }
 

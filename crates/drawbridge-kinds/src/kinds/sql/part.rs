@@ -1,5 +1,6 @@
 //! The kind's part of the connector file.
 
+mod address;
 mod compare;
 mod condition;
 mod mask;
@@ -16,6 +17,7 @@ use drawbridge_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use address::{Address, Brand, Target, Tls};
 pub(super) use compare::compare;
 pub(super) use condition::{Condition, Operand};
 pub(super) use mask::Mask;
@@ -25,17 +27,27 @@ use rule::RuleText;
 
 /// The table in which effects leave their key, where the file allows it.
 pub(super) const APPLIED_TABLE: &str = "drawbridge_applied";
-/// What the database's URL begins with.
-const SCHEME: &str = "sqlite:";
+
+/// Schemas and databases that hold what the servers themselves keep.
+const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 
 /// `system`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct System {
-    /// `sqlite:` and the path of the database's file, from the folder of `drawbridge.yaml`. The
-    /// file must be there.
-    #[schemars(extend("examples" = ["sqlite:crm.db"]))]
+    /// `sqlite:` and the path of the database's file, from the folder of `drawbridge.yaml`, which
+    /// must be there; or `postgres://account@host/database`, or `mariadb://account@host/database`
+    /// for MariaDB and MySQL. A URL holds no password and no options.
+    #[schemars(extend("examples" = ["sqlite:crm.db", "postgres://crm@db.acme.example/crm"]))]
     pub(super) url: String,
+    /// How the connection to a server is protected. Default `verify`; `off` for a server on this
+    /// machine, where alone it is allowed.
+    #[serde(default)]
+    pub(super) tls: Option<Tls>,
+    /// A file with the certificates of those who may vouch for the server, from the folder of
+    /// `drawbridge.yaml`. Default: the authorities that browsers trust.
+    #[serde(default)]
+    pub(super) ca: Option<String>,
     /// Whether the database may have a table `drawbridge_applied`, made by the first effect, in
     /// which every effect leaves its key: then what came of an effect is known after any crash.
     /// Default `false`: it is told by comparing rows, and of rows with a generated key not at all.
@@ -47,7 +59,9 @@ pub(super) struct System {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scope {
-    /// The tables that can be reached, by their names in the database. No other is visible.
+    /// The tables that can be reached, by their names in the database. No other is visible. On a
+    /// server, one in a schema other than `public` (with MariaDB, in another database) is named
+    /// with it: `sales.orders`.
     #[schemars(extend("minProperties" = 1))]
     pub(super) tables: BTreeMap<String, Table>,
     /// The label of tables that name none.
@@ -124,9 +138,10 @@ pub(super) enum Triggers {
 
 pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if let Ok(system) = serde_json::from_value::<System>(part.system.clone()) {
-        faults.extend(bad_url(&system.url));
-    }
+    let system = serde_json::from_value::<System>(part.system.clone()).ok();
+    faults.extend(system.iter().flat_map(address::faults));
+    let in_file = |system: &System| matches!(address::target(system), Ok(Target::File(_)));
+    let hashes = !system.as_ref().is_some_and(in_file);
     let Ok(scope) = serde_json::from_value::<Scope>(part.scope.clone()) else {
         return faults;
     };
@@ -148,38 +163,9 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
             ));
         }
         faults.extend(bad_columns(&at, table));
-        faults.extend(views::faults(&at, table));
+        faults.extend(views::faults(&at, table, hashes));
     }
     faults
-}
-
-/// The path in a URL.
-fn file_of(url: &str) -> Option<&str> {
-    let path = url.strip_prefix(SCHEME)?;
-    let wrong = path.is_empty()
-        || path.starts_with("//")
-        || path.starts_with(':')
-        || path.contains(|letter: char| letter == '?' || letter.is_control());
-    (!wrong).then_some(path)
-}
-
-fn bad_url(url: &str) -> Option<Fault> {
-    let at = "/system/url";
-    let Some(path) = file_of(url) else {
-        return Some(Fault::new(
-            at,
-            "only SQLite files can be reached: `sqlite:` and a path, without options",
-            "write it like `sqlite:crm.db`",
-        ));
-    };
-    let ours = |part: std::path::Component<'_>| part.as_os_str() == ".drawbridge";
-    std::path::Path::new(path).components().any(ours).then(|| {
-        Fault::new(
-            at,
-            "`.drawbridge` holds the gateway's own state, which no connector may reach",
-            "put the database elsewhere",
-        )
-    })
 }
 
 fn bad_label(at: &str, label: Option<&String>, labels: &Labels) -> Option<Fault> {
@@ -192,7 +178,9 @@ fn bad_label(at: &str, label: Option<&String>, labels: &Labels) -> Option<Fault>
 
 fn bad_table_name(at: &str, name: &str, names: &mut BTreeSet<String>) -> Option<Fault> {
     let lower = name.to_ascii_lowercase();
-    let own = lower.starts_with("sqlite_") || lower == APPLIED_TABLE;
+    let (schema, bare) = lower.split_once('.').unwrap_or(("", &lower));
+    let own = lower.starts_with("sqlite_") || bare == APPLIED_TABLE || lower == APPLIED_TABLE;
+    let own = own || SYSTEM.contains(&schema) || schema.starts_with("pg_");
     if let Some(fault) = bad_name(at, name) {
         return Some(fault);
     }

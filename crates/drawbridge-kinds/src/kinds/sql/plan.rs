@@ -1,6 +1,7 @@
 //! What a call would change, worked out without changing anything.
 
 mod inside;
+mod sentence;
 mod undo;
 
 use drawbridge_core::{
@@ -10,12 +11,12 @@ use drawbridge_core::{
     plan::{Image, Plan, Reversal, Target},
 };
 use serde_json::{Map, Value};
-use sqlx::SqliteConnection;
 
 use super::{
     Database,
     arguments::{self, Edit},
     cell::Cell,
+    link::Link,
     part::Triggers,
     rows::Table,
     shape::{Column, Row, Shape},
@@ -85,22 +86,26 @@ pub(super) async fn planned(
 impl Draft<'_> {
     async fn edit(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         edit: Edit<'_>,
         number: Option<usize>,
     ) -> Result<(), Failure> {
         match edit {
             Edit::Insert(values) => {
-                let set = self.given(("values", values), Moment::New)?;
+                let set = self
+                    .given(connection, ("values", values), Moment::New)
+                    .await?;
                 self.insert(connection, set, number).await
             }
             Edit::Update(key, values) => self.update(connection, &key, ("set", values)).await,
             Edit::Delete(key) => self.delete(connection, &key).await,
             Edit::Upsert(key, values) => {
-                if self.table.find(connection, &key).await?.is_some() {
+                if self.found(connection, &key).await?.is_some() {
                     return self.update(connection, &key, ("values", values)).await;
                 }
-                let mut set = self.given(("values", values), Moment::New)?;
+                let mut set = self
+                    .given(connection, ("values", values), Moment::New)
+                    .await?;
                 let named = arguments::shown_key(self.table.scope, &key);
                 let named = match named {
                     Value::Object(fields) => fields,
@@ -113,7 +118,7 @@ impl Draft<'_> {
                         .map(|name| (name, one.clone()))
                         .collect(),
                 };
-                for pair in self.given(("key", &named), Moment::New)? {
+                for pair in self.given(connection, ("key", &named), Moment::New).await? {
                     if set.iter().any(|(name, _)| *name == pair.0) {
                         let told =
                             format!("`values.{}`: it is of the key; give it there only", pair.0);
@@ -126,10 +131,23 @@ impl Draft<'_> {
         }
     }
 
+    /// The row with a key that somebody gives, if there is one.
+    async fn found(
+        &self,
+        connection: &mut dyn Link,
+        given: &[Cell],
+    ) -> Result<Option<Row>, Failure> {
+        match self.table.sought(connection, given).await? {
+            Some(key) => self.table.find(connection, &key).await,
+            None => Ok(None),
+        }
+    }
+
     /// The values that are given, as their columns keep them. One that may not be set and one that
     /// is not there are answered alike.
-    fn given(
+    async fn given(
         &self,
+        connection: &mut dyn Link,
         (place, values): (&str, &Map<String, Value>),
         moment: Moment,
     ) -> Result<Vec<(String, Cell)>, Failure> {
@@ -147,7 +165,8 @@ impl Draft<'_> {
                 let told = format!("{at}: it is given with a new row only");
                 return Err(Failure::invalid(told));
             }
-            let cell = values::checked(column, rule, value)
+            let cell = values::checked(connection, (column, rule), value)
+                .await?
                 .map_err(|told| Failure::invalid(format!("{at}: {told}")))?;
             set.push((name.clone(), cell));
         }
@@ -156,7 +175,7 @@ impl Draft<'_> {
 
     async fn insert(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         set: Vec<(String, Cell)>,
         number: Option<usize>,
     ) -> Result<(), Failure> {
@@ -185,7 +204,7 @@ impl Draft<'_> {
         self.inside_when_new(connection, &set).await?;
         let mut after = Map::new();
         for name in scope.plain_fields() {
-            let default = || shape.column(name).and_then(values::default_of);
+            let default = || shape.column(name).and_then(|column| column.default.clone());
             if let Some(cell) = given(name).cloned().or_else(default) {
                 after.insert(name.clone(), cell.shown());
             }
@@ -205,31 +224,37 @@ impl Draft<'_> {
 
     async fn update(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         key: &[Cell],
         values: (&str, &Map<String, Value>),
     ) -> Result<(), Failure> {
-        let mut set = self.given(values, Moment::There)?;
+        let mut set = self.given(connection, values, Moment::There).await?;
         if set.is_empty() {
             let told = format!("`{}`: name at least one field", values.0);
             return Err(Failure::invalid(told));
         }
         let Table { scope, shape } = self.table;
-        let row = self.table.find(connection, key).await?.ok_or_else(none)?;
+        let row = self.found(connection, key).await?.ok_or_else(none)?;
         set.retain(|(name, cell)| row.cell(shape, name) != *cell);
         let carried = |name: &String| shape.cascades.on_update.contains(name);
         if scope.triggers == Triggers::Allow && set.iter().any(|(name, _)| carried(name)) {
             return Err(carries("changed"));
         }
-        let was = set
+        let mut was: Vec<(String, Cell)> = set
             .iter()
             .map(|(name, _)| (name.clone(), row.cell(shape, name)))
             .collect();
+        let mut touched = row.touched(shape);
+        touched.retain(|(name, _)| !set.iter().any(|(given, _)| given == name));
         let new = row.with(shape, &set);
+        let mut after = self.stored_image(&new);
+        // What the database makes of them is known when it is there.
+        after.retain(|name, _| !touched.iter().any(|(column, _)| column == name));
+        was.extend(touched);
         let key = row.key(shape, scope);
         let step = Step::Update {
             whole: row.whole(shape),
-            becomes: new.whole(shape),
+            becomes: new.lasting(shape),
             key: key.clone(),
             was,
             set,
@@ -239,17 +264,13 @@ impl Draft<'_> {
             return Ok(());
         }
         self.inside(connection, &new).await?;
-        let images = (Some(self.stored_image(&row)), Some(self.stored_image(&new)));
+        let images = (Some(self.stored_image(&row)), Some(after));
         self.add(words::resource(&scope.name, &key), images, step)
     }
 
-    async fn delete(
-        &mut self,
-        connection: &mut SqliteConnection,
-        key: &[Cell],
-    ) -> Result<(), Failure> {
+    async fn delete(&mut self, connection: &mut dyn Link, key: &[Cell]) -> Result<(), Failure> {
         let Table { scope, shape } = self.table;
-        let row = self.table.find(connection, key).await?.ok_or_else(none)?;
+        let row = self.found(connection, key).await?.ok_or_else(none)?;
         if scope.triggers == Triggers::Allow && shape.cascades.on_delete {
             return Err(carries("removed"));
         }
@@ -297,44 +318,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn sentence(&self) -> String {
-        let name = &self.table.scope.name;
-        let resources = self.targets.iter().map(|target| target.resource.clone());
-        let fields = |target: &Target| {
-            (
-                words::fields(target.before.as_ref()),
-                words::fields(target.after.as_ref()),
-            )
-        };
-        match (self.targets.as_slice(), self.steps.first()) {
-            ([target], Some(Step::Insert { .. })) => {
-                format!("Add a row to {name}: {}", words::given(&fields(target).1))
-            }
-            ([target], Some(Step::Update { .. })) => {
-                let (before, after) = fields(target);
-                format!(
-                    "Set {}: {}",
-                    target.resource,
-                    words::changed(&before, &after)
-                )
-            }
-            ([target], Some(Step::Delete { .. })) => format!("Delete {}", target.resource),
-            (all, Some(Step::Insert { .. })) => format!("Add {} rows to {name}", all.len()),
-            (all, Some(Step::Update { set, .. })) => {
-                let set = set
-                    .iter()
-                    .map(|(name, cell)| (name.clone(), cell.shown()))
-                    .collect();
-                let (count, rows) = (all.len(), words::listed(resources));
-                format!("Set {} in {count} rows: {rows}", words::given(&set))
-            }
-            (all, Some(Step::Delete { .. })) => {
-                format!("Delete {} rows: {}", all.len(), words::listed(resources))
-            }
-            (_, None) => format!("Change nothing in {name}"),
-        }
-    }
-
     pub(super) fn finish(
         self,
         action: &str,
@@ -378,7 +361,7 @@ enum Moment {
 
 /// Whether a new row must be given a value for this column.
 fn needs_value(shape: &Shape, column: &Column) -> bool {
-    column.not_null && column.default.is_none() && shape.numbered.as_ref() != Some(&column.name)
+    column.not_null && !column.has_default && shape.numbered.as_ref() != Some(&column.name)
 }
 
 fn missing(nameable: bool, name: &str) -> Failure {

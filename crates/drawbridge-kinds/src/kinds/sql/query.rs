@@ -63,7 +63,8 @@ pub fn rewritten(
     let scope: Scope = serde_json::from_value(scope.clone()).map_err(|error| error.to_string())?;
     let mut tables = Vec::new();
     for (name, table) in &scope.tables {
-        tables.push(TableScope::of(name, table, "")?.with_given(given.clone()));
+        let seen = TableScope::of((name, table), "", (Dialect::Sqlite, "main"))?;
+        tables.push(seen.with_given(given.clone()));
     }
     let rewritten = rewrite(Dialect::Sqlite, asked, &tables).map_err(|refusal| refusal.0)?;
     let (mut text, mut values) = (String::new(), Vec::new());
@@ -107,10 +108,13 @@ pub(super) async fn answer(
         .filter(|scope| read.contains(&scope.name))
         .collect();
     let mut reading = database.base.read().await?;
+    let mut shapes = Vec::new();
     for scope in &used {
-        Shape::load(reading.connection(), scope).await?;
+        let shape = Shape::load(reading.connection(), scope).await?;
+        shapes.push((scope.name.as_str(), shape));
     }
-    let statement = Statement::new("").piece(piece);
+    let shapes: Vec<(&str, &Shape)> = shapes.iter().map(|(name, shape)| (*name, shape)).collect();
+    let statement = Statement::new("").piece(piece, &shapes);
     let table = statement
         .table_up_to(reading.connection(), (MOST_ANSWERED, MOST_PAGE))
         .await
@@ -123,12 +127,38 @@ pub(super) async fn answer(
 pub(super) struct Outcome {
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<Vec<Cell>>,
+    bytes: usize,
     /// Whether there are more rows than were read.
     pub(super) cut: bool,
 }
 
+impl Outcome {
+    pub(super) fn new(columns: Vec<String>) -> Self {
+        let (rows, bytes, cut) = (Vec::new(), 0, false);
+        Self {
+            columns,
+            rows,
+            bytes,
+            cut,
+        }
+    }
+
+    /// Takes a row; says whether there is room for more.
+    pub(super) fn takes(&mut self, row: Vec<Cell>, (rows, bytes): (usize, usize)) -> bool {
+        let size: usize = row.iter().map(Cell::size).sum();
+        self.bytes = self.bytes.saturating_add(size);
+        self.cut = self.rows.len() >= rows || self.bytes > bytes;
+        if !self.cut {
+            self.rows.push(row);
+        }
+        !self.cut
+    }
+}
+
 fn found(database: &Database, used: &[&TableScope], outcome: Outcome) -> Found {
-    let Outcome { columns, rows, cut } = outcome;
+    let Outcome {
+        columns, rows, cut, ..
+    } = outcome;
     let mut found = Found::new(Value::Null, String::new(), rows.len() as u64);
     let _ = writeln!(found.text, "{}", json!(columns));
     let mut shown = Vec::with_capacity(rows.len());
@@ -163,13 +193,13 @@ fn found(database: &Database, used: &[&TableScope], outcome: Outcome) -> Found {
     found
 }
 
-/// One sentence for whatever the engine says of a question: its words may name what is hidden.
-fn told(failure: Failure) -> Failure {
+/// One sentence for whatever the engine says of a question.
+pub(super) fn told(failure: Failure) -> Failure {
     match failure.status {
         Status::Timeout | Status::Limited | Status::Unavailable => failure,
         _ => {
-            let told = "`sql`: the database cannot work this out: a name, a type, a number of \
-                        columns or a value does not fit";
+            let told = "the database cannot work this out: a name, a type, a number of columns or a \
+                        value does not fit";
             Failure::invalid(told).with_source(failure)
         }
     }

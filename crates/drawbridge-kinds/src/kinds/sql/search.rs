@@ -4,6 +4,8 @@
 mod cursor;
 mod filter;
 
+use std::borrow::Cow;
+
 use drawbridge_core::{
     answer::{Failure, Found},
     decide::Fingerprint,
@@ -14,8 +16,10 @@ use super::{
     Database,
     cell::Cell,
     fetch::{MOST_LISTED, MOST_PAGE, MOST_ROWS, Next, USUAL_ROWS, many},
-    part::{Mask, TableScope},
-    shape::{Affinity, Shape},
+    part::TableScope,
+    query,
+    rows::{Table, is_whole, own},
+    shape::{Affinity, Column, Shape, Sort},
     statement::Statement,
     window::Piece,
 };
@@ -30,11 +34,13 @@ pub(super) const MOST_VALUE: usize = 1_000;
 
 /// A search, understood.
 struct Search<'a> {
-    scope: &'a TableScope,
+    table: Table<'a>,
+    /// The fields of the scope, as they are shown.
+    visible: Vec<Cow<'a, Column>>,
     filters: Vec<Piece>,
     /// Fields, and whether the greatest comes first; the key comes last, so that no two rows are
     /// equal.
-    order: Vec<(String, Turn)>,
+    order: Vec<(Cow<'a, Column>, Turn)>,
 }
 
 /// Which comes first.
@@ -52,7 +58,8 @@ pub(super) async fn search(
 ) -> Result<Found, Failure> {
     let mut reading = database.base.read().await?;
     let shape = Shape::load(reading.connection(), scope).await?;
-    let search = Search::of(scope, &shape, arguments)?;
+    let shape = &shape;
+    let search = Search::of(Table { scope, shape }, arguments)?;
     let bond = cursor::bond(arguments, fingerprint);
     let after = cursor::opened(&database.context.seal, &bond, arguments)?;
     let limit = arguments.get("limit").and_then(Value::as_u64);
@@ -61,13 +68,14 @@ pub(super) async fn search(
     let statement = search.statement(after.as_deref(), limit + 1)?;
     let rows = statement
         .rows_up_to(reading.connection(), MOST_PAGE)
-        .await?;
+        .await
+        .map_err(query::told)?;
     let split = |mut row: Vec<Cell>| {
-        let whole = !row.is_empty() && row.remove(0) == Cell::Integer(1);
-        (row, whole)
+        let first = (!row.is_empty()).then(|| row.remove(0));
+        (own(&search.visible, row), is_whole(first.as_ref()))
     };
     let page = rows.into_iter().map(split).collect();
-    let visible = scope.fields.len();
+    let visible = search.visible.len();
     let next = |row: &[Cell]| {
         let last = row.get(visible..).unwrap_or_default();
         cursor::sealed(&database.context.seal, &bond, last).map(Value::from)
@@ -80,67 +88,51 @@ pub(super) async fn search(
 }
 
 impl<'a> Search<'a> {
-    fn of(scope: &'a TableScope, shape: &Shape, arguments: &Value) -> Result<Self, Failure> {
-        let mut filters = filter::read(scope, arguments.get("where"))?;
-        filters.extend(words(scope, shape, arguments.get("text"))?);
+    fn of(table: Table<'a>, arguments: &Value) -> Result<Self, Failure> {
+        let visible = table.visible();
+        let mut filters = filter::read(table.scope, arguments.get("where"))?;
+        filters.extend(words(table.scope, &visible, arguments.get("text"))?);
         Ok(Self {
-            scope,
+            table,
             filters,
-            order: order(scope, arguments.get("order"))?,
+            order: order(table.scope, &visible, arguments.get("order"))?,
+            visible,
         })
     }
 
     fn column(&self, name: &str) -> String {
-        format!("t.{}", self.scope.dialect.name(name))
+        let dialect = self.table.scope.dialect;
+        format!("t.{}", dialect.quoted(name))
     }
 
     fn statement(&self, after: Option<&[Cell]>, limit: usize) -> Result<Statement, Failure> {
-        let fits = self.fits();
-        let mut piece = Piece::default().text("SELECT ").text(&fits);
-        for field in &self.scope.fields {
-            let column = self.column(field);
-            piece = piece.text(", ").text(&if self.scope.key.contains(field) {
-                column
-            } else {
-                format!("CASE WHEN {fits} THEN {column} END")
-            });
+        let table = self.table;
+        let fields = (self.visible.as_slice(), MOST_LISTED);
+        let mut select = table.fitting(Statement::new("SELECT "), fields);
+        for (column, _) in &self.order {
+            select = select.words(", ").read(column);
         }
-        for (field, _) in &self.order {
-            piece = piece.text(", ").text(&self.column(field));
-        }
-        piece = piece
-            .text(" FROM (")
-            .piece(self.scope.window())
-            .text(") AS t WHERE 1 = 1");
+        select = table.behind_window(select).words(" WHERE 1 = 1");
         for filter in &self.filters {
-            piece = piece.text(" AND ").piece(filter.clone());
+            select = table.piece(select.words(" AND "), filter.clone());
         }
         if let Some(after) = after {
-            piece = piece.text(" AND ").piece(self.after(after)?);
+            select = table.piece(select.words(" AND "), self.after(after)?);
         }
-        piece = piece.text(" ORDER BY ");
-        for (index, (field, turn)) in self.order.iter().enumerate() {
-            let column = self.column(field);
-            let turn = match turn {
+        select = select.words(" ORDER BY ");
+        select = select.each(", ", &self.order, |statement, (column, turn)| {
+            // Rows without a value come last, on every engine and either way.
+            let nulls = statement.words("CASE WHEN ").column(&column.name);
+            let ordered = nulls
+                .words(" IS NULL THEN 1 ELSE 0 END, ")
+                .column(&column.name);
+            ordered.words(match turn {
                 Turn::Least => "",
                 Turn::Greatest => " DESC",
-            };
-            let comma = if index > 0 { ", " } else { "" };
-            // Rows without a value come last, on every engine and either way.
-            let nulls = format!("CASE WHEN {column} IS NULL THEN 1 ELSE 0 END");
-            piece = piece.text(&format!("{comma}{nulls}, {column}{turn}"));
-        }
-        let piece = piece.text(&format!(" LIMIT {limit}"));
-        Ok(Statement::new("").piece(piece))
-    }
-
-    /// Whether a row is small enough for a list.
-    fn fits(&self) -> String {
-        let fields = self.scope.fields.iter().map(|field| self.column(field));
-        let sizes: Vec<String> = fields
-            .map(|column| format!("coalesce(octet_length({column}), 0)"))
-            .collect();
-        format!("{} <= {MOST_LISTED}", sizes.join(" + "))
+            })
+        });
+        let limit = Cell::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(select.words(" LIMIT ").value(&limit))
     }
 
     /// Rows after the one with these values of what is ordered by.
@@ -151,21 +143,21 @@ impl<'a> Search<'a> {
         let pairs: Vec<_> = self.order.iter().zip(values).collect();
         let mut piece = Piece::default().text("(1 = 0");
         for (index, ((field, turn), value)) in pairs.iter().enumerate() {
-            let column = self.column(field);
+            let column = self.column(&field.name);
             if **value == Cell::Null {
                 // Nothing comes after what has no value.
                 continue;
             }
             piece = piece.text(" OR (");
             for ((field, _), value) in pairs.iter().take(index) {
-                piece = piece.piece(self.equal(field, value)).text(" AND ");
+                piece = piece.piece(self.equal(&field.name, value)).text(" AND ");
             }
             let sign = match turn {
                 Turn::Least => " > ",
                 Turn::Greatest => " < ",
             };
             piece = piece.text("(").text(&column).text(sign);
-            piece = piece.value((*value).clone(), Some(field.clone()));
+            piece = piece.value((*value).clone(), self.table.scope.beside_shown(&field.name));
             piece = piece.text(" OR ").text(&column).text(" IS NULL))");
         }
         Ok(piece.text(")"))
@@ -177,13 +169,17 @@ impl<'a> Search<'a> {
             Cell::Null => column.text(" IS NULL"),
             value => column
                 .text(" = ")
-                .value(value.clone(), Some(field.to_owned())),
+                .value(value.clone(), self.table.scope.beside_shown(field)),
         }
     }
 }
 
 /// Every word must be in one of the texts.
-fn words(scope: &TableScope, shape: &Shape, given: Option<&Value>) -> Result<Vec<Piece>, Failure> {
+fn words(
+    scope: &TableScope,
+    visible: &[Cow<'_, Column>],
+    given: Option<&Value>,
+) -> Result<Vec<Piece>, Failure> {
     let Some(text) = given.and_then(Value::as_str) else {
         return Ok(Vec::new());
     };
@@ -192,13 +188,17 @@ fn words(scope: &TableScope, shape: &Shape, given: Option<&Value>) -> Result<Vec
         let told = format!("`text`: at most {MOST_WORDS} words");
         return Err(Failure::invalid(told));
     }
-    let is_text = |name: &&String| match scope.mask.get(*name) {
-        Some(mask) => Mask::is_text(*mask),
-        None => shape
-            .column(name)
-            .is_some_and(|column| matches!(column.affinity, Affinity::Text | Affinity::None)),
+    let is_text = |column: &&Cow<'_, Column>| {
+        matches!(
+            column.sort,
+            Sort::Text | Sort::Affine(Affinity::Text | Affinity::None)
+        )
     };
-    let texts: Vec<&String> = scope.fields.iter().filter(is_text).collect();
+    let texts: Vec<&str> = visible
+        .iter()
+        .filter(is_text)
+        .map(|column| column.name.as_str())
+        .collect();
     if texts.is_empty() && !words.is_empty() {
         let told = "`text`: the table has no text; use `where`";
         return Err(Failure::invalid(told));
@@ -216,13 +216,18 @@ fn words(scope: &TableScope, shape: &Shape, given: Option<&Value>) -> Result<Vec
     Ok(words.iter().map(one).collect())
 }
 
-fn order(scope: &TableScope, given: Option<&Value>) -> Result<Vec<(String, Turn)>, Failure> {
-    let mut order: Vec<(String, Turn)> = Vec::new();
+fn order<'a>(
+    scope: &TableScope,
+    visible: &[Cow<'a, Column>],
+    given: Option<&Value>,
+) -> Result<Vec<(Cow<'a, Column>, Turn)>, Failure> {
+    let mut order: Vec<(Cow<'a, Column>, Turn)> = Vec::new();
+    let column = |name: &str| visible.iter().find(|column| column.name == name).cloned();
     let asked = given.and_then(Value::as_array).map(Vec::as_slice);
     for (index, one) in asked.unwrap_or_default().iter().enumerate() {
         let at = format!("order[{index}].field");
         let field = filter::field(scope, one, &at)?;
-        if order.iter().any(|(name, _)| name == field) {
+        if order.iter().any(|(column, _)| column.name == *field) {
             return Err(Failure::invalid(format!("`{at}`: it stands there twice")));
         }
         let descending = one.get("descending").and_then(Value::as_bool);
@@ -231,15 +236,15 @@ fn order(scope: &TableScope, given: Option<&Value>) -> Result<Vec<(String, Turn)
         } else {
             Turn::Least
         };
-        order.push((field.clone(), turn));
+        order.extend(column(field).map(|column| (column, turn)));
     }
     if order.len() > MOST_ORDERED {
         let told = format!("`order`: at most {MOST_ORDERED} fields");
         return Err(Failure::invalid(told));
     }
     for name in &scope.key {
-        if !order.iter().any(|(ordered, _)| ordered == name) {
-            order.push((name.clone(), Turn::Least));
+        if !order.iter().any(|(ordered, _)| ordered.name == *name) {
+            order.extend(column(name).map(|column| (column, Turn::Least)));
         }
     }
     Ok(order)

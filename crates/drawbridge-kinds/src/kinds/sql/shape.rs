@@ -1,12 +1,11 @@
 //! A table as the database itself describes it, compared with what the file says of it.
 
 use drawbridge_core::answer::{Failure, Status};
-use sqlx::SqliteConnection;
 
 use super::{
     cell::{self, Cell},
+    link::Link,
     part::{Condition, TableScope},
-    statement::Statement,
 };
 
 /// What becomes of a value that is put into a column; see "Type Affinity" in SQLite's manual.
@@ -20,31 +19,111 @@ pub(super) enum Affinity {
     None,
 }
 
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// What SQLite's affinity makes of them.
+    Affine(Affinity),
+    Bool,
+    Integer {
+        least: i64,
+        most: i64,
+    },
+    Real,
+    /// A float of single precision.
+    Single,
+    /// Decimals, in digits.
+    Number,
+    Text,
+    Bytes,
+    Json,
+    /// Whatever the engine reads out of a text: dates, identifiers, addresses.
+    Other,
+}
+
 /// A column.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// The type it was declared with, in capitals.
+    /// The type it was declared with, as the engine tells it.
     pub(super) declared: String,
-    pub(super) affinity: Affinity,
+    pub(super) sort: Sort,
+    /// Whether it is read and bound as a text: its type has no other form that is exact.
+    pub(super) as_text: bool,
+    /// The type that a bound value is made one of, where the engine must be told.
+    pub(super) cast: Option<String>,
+    /// The type with its limits, such as a length, where a value may be beyond them.
+    pub(super) limits: Option<String>,
     pub(super) not_null: bool,
-    /// SQL of its default.
-    pub(super) default: Option<String>,
+    /// Whether the database gives it a value when nobody does.
+    pub(super) has_default: bool,
+    /// That value, where it is a plain one.
+    pub(super) default: Option<Cell>,
     /// Whether the database works it out by itself.
     pub(super) generated: bool,
-    primary: bool,
+    /// Whether the database gives it another value when its row is changed and nobody gives it one.
+    pub(super) touched: bool,
+    /// Whether it is of the primary key.
+    pub(super) primary: bool,
+}
+
+impl Column {
+    /// A column that may be null, and has no default.
+    pub(super) fn new(name: String, declared: String, sort: Sort) -> Self {
+        Self {
+            name,
+            declared,
+            sort,
+            as_text: false,
+            cast: None,
+            limits: None,
+            not_null: false,
+            has_default: false,
+            default: None,
+            generated: false,
+            touched: false,
+            primary: false,
+        }
+    }
+}
+
+/// Where a table is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) schema: String,
+    pub(super) name: String,
+}
+
+impl Place {
+    pub(super) fn new(schema: &str, name: &str) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// At which changes of a row something happens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Fires {
+    pub(super) on_insert: bool,
+    pub(super) on_update: bool,
+    pub(super) on_delete: bool,
 }
 
 /// A table.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
+    pub(super) place: Place,
     /// Every column, in the order of the table.
     pub(super) columns: Vec<Column>,
-    /// The column that is the row's number, and is given by the database when nobody gives it.
+    /// The column that the database numbers when nobody gives it a value.
     pub(super) numbered: Option<String>,
     /// By which word the row's number is reached, where no column is it.
     pub(super) rowid: Option<&'static str>,
     pub(super) triggers: Vec<String>,
+    /// When triggers run that may do what nobody can count.
+    pub(super) uncounted: Fires,
     /// Whether a deleted row takes others with it, and which columns do so when they change.
     pub(super) cascades: Cascades,
 }
@@ -52,6 +131,8 @@ pub(super) struct Shape {
 /// What foreign keys of other tables do together with a row of this one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cascades {
+    /// Whether the engine counts the rows that they change.
+    pub(super) counted: bool,
     pub(super) on_delete: bool,
     pub(super) on_update: Vec<String>,
 }
@@ -71,68 +152,25 @@ impl From<Unfit> for Failure {
 }
 
 impl Shape {
-    /// The table of this scope, if the database has it so.
-    pub(super) async fn load(
-        connection: &mut SqliteConnection,
-        table: &TableScope,
-    ) -> Result<Self, Failure> {
-        Ok(Self::examine(connection, table).await??)
+    /// A table without triggers, whose rows have no number.
+    pub(super) fn new(place: Place, columns: Vec<Column>) -> Self {
+        Self {
+            place,
+            columns,
+            numbered: None,
+            rowid: None,
+            triggers: Vec::new(),
+            uncounted: Fires::default(),
+            cascades: Cascades::default(),
+        }
     }
 
-    /// The same; of a table that does not fit it is told why.
-    pub(super) async fn examine(
-        connection: &mut SqliteConnection,
+    /// The table of this scope, if the database has it so.
+    pub(super) async fn load(
+        connection: &mut dyn Link,
         table: &TableScope,
-    ) -> Result<Result<Self, Unfit>, Failure> {
-        let encoding = Statement::new("PRAGMA encoding").rows(connection).await?;
-        if text_at(encoding.first(), 0) != "UTF-8" {
-            return Ok(Err(unfit(
-                "the database keeps its texts as UTF-16",
-                "only databases with UTF-8 can be reached: make it anew with `PRAGMA encoding`",
-            )));
-        }
-        let name = Cell::text(&table.name);
-        let sort = Statement::new(
-            "SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ",
-        )
-        .value(&name)
-        .rows(connection)
-        .await?;
-        match text_at(sort.first(), 0).as_str() {
-            "table" => {}
-            "" => {
-                let reason = format!("the database has no table `{}`", table.name);
-                return Ok(Err(unfit(
-                    &reason,
-                    "write it as the database does, or take it out of `scope.tables`",
-                )));
-            }
-            other => {
-                let reason = format!("`{}` is a {other} table, or a view", table.name);
-                return Ok(Err(unfit(&reason, "only ordinary tables can be reached")));
-            }
-        }
-        let without_rowid = integer_at(sort.first(), 1) != 0;
-        let strict = integer_at(sort.first(), 2) != 0;
-        let columns = columns(connection, &name, strict).await?;
-        let indexes = indexes(connection, &name).await?;
-        if let Some(unfit) = misfit(table, &columns, &indexes) {
-            return Ok(Err(unfit));
-        }
-        let numbered = numbered(&columns, &indexes, without_rowid);
-        let free = |word: &&str| {
-            !columns
-                .iter()
-                .any(|column| column.name.eq_ignore_ascii_case(word))
-        };
-        let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(free);
-        Ok(Ok(Self {
-            rowid: rowid.filter(|_| !without_rowid && numbered.is_none()),
-            numbered,
-            triggers: triggers(connection, &name).await?,
-            cascades: cascades(connection, &name).await?,
-            columns,
-        }))
+    ) -> Result<Self, Failure> {
+        Ok(connection.examine(table).await??)
     }
 
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
@@ -146,70 +184,39 @@ impl Shape {
 }
 
 /// A unique index: whether it is that of the primary key, and its columns.
-struct Index {
-    primary: bool,
-    columns: Vec<String>,
+pub(super) struct Index {
+    pub(super) primary: bool,
+    pub(super) columns: Vec<String>,
 }
 
-async fn columns(
-    connection: &mut SqliteConnection,
-    table: &Cell,
-    strict: bool,
-) -> Result<Vec<Column>, Failure> {
-    let rows = Statement::new(
-        "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(",
-    )
-    .value(table)
-    .words(", 'main') ORDER BY cid")
-    .rows(connection)
-    .await?;
-    let column = |row: &Vec<Cell>| {
-        let declared = text_at(Some(row), 1).to_ascii_uppercase();
-        Column {
-            name: text_at(Some(row), 0),
-            affinity: Affinity::of(&declared, strict),
-            not_null: integer_at(Some(row), 2) != 0,
-            default: row.get(3).filter(|cell| **cell != Cell::Null).map(text),
-            primary: integer_at(Some(row), 4) != 0,
-            generated: integer_at(Some(row), 5) != 0,
-            declared,
-        }
-    };
-    Ok(rows.iter().map(column).collect())
-}
-
-async fn indexes(connection: &mut SqliteConnection, table: &Cell) -> Result<Vec<Index>, Failure> {
-    let rows = Statement::new("SELECT l.name, l.origin, i.name FROM pragma_index_list(")
-        .value(table)
-        .words(
-            ", 'main') AS l, pragma_index_info(l.name, 'main') AS i \
-         WHERE l.\"unique\" AND NOT l.partial ORDER BY l.seq, i.seqno",
-        )
-        .rows(connection)
-        .await?;
+/// Unique indexes, from rows with the index, whether it is the primary key's, and a column.
+pub(super) fn indexes_of(rows: &[Vec<Cell>]) -> Vec<Index> {
     let mut found: Vec<(String, Index)> = Vec::new();
-    for row in &rows {
-        let (name, origin, column) = (
-            text_at(Some(row), 0),
-            text_at(Some(row), 1),
-            text_at(Some(row), 2),
-        );
+    for row in rows {
+        let (name, column) = (text_at(Some(row), 0), text_at(Some(row), 2));
         match found.last_mut().filter(|(last, _)| *last == name) {
             Some((_, index)) => index.columns.push(column),
             None => found.push((
                 name,
                 Index {
-                    primary: origin == "pk",
+                    primary: integer_at(Some(row), 1) != 0,
                     columns: vec![column],
                 },
             )),
         }
     }
-    Ok(found.into_iter().map(|(_, index)| index).collect())
+    found.into_iter().map(|(_, index)| index).collect()
+}
+
+/// A table of the file that is not in the database.
+pub(super) fn no_table(name: &str) -> Unfit {
+    let reason = format!("the database has no table `{name}`");
+    let mend = "write it as the database does, or take it out of `scope.tables`";
+    unfit(&reason, mend)
 }
 
 /// What the file says of the table and the database does not.
-fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) -> Option<Unfit> {
+pub(super) fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) -> Option<Unfit> {
     let find = |name: &String| columns.iter().find(|column| column.name == *name);
     let ruled = table
         .rows
@@ -245,60 +252,6 @@ fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) -> Option<U
             "name the primary key, or columns with a unique index, in `key`",
         )
     })
-}
-
-/// The column that is the row's number: a primary key declared as `INTEGER` that needs no index.
-fn numbered(columns: &[Column], indexes: &[Index], without_rowid: bool) -> Option<String> {
-    let mut primary = columns.iter().filter(|column| column.primary);
-    let (first, second) = (primary.next()?, primary.next());
-    let own_index = indexes.iter().any(|index| index.primary);
-    let is = second.is_none() && first.declared == "INTEGER" && !without_rowid && !own_index;
-    is.then(|| first.name.clone())
-}
-
-async fn triggers(connection: &mut SqliteConnection, table: &Cell) -> Result<Vec<String>, Failure> {
-    let rows = Statement::new(
-        "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE = ",
-    )
-    .value(table)
-    .words(" ORDER BY name")
-    .rows(connection)
-    .await?;
-    Ok(rows.iter().map(|row| text_at(Some(row), 0)).collect())
-}
-
-async fn cascades(connection: &mut SqliteConnection, table: &Cell) -> Result<Cascades, Failure> {
-    let rows = Statement::new(
-        "SELECT f.on_delete, f.on_update, f.\"to\" FROM main.sqlite_schema AS m, \
-         pragma_foreign_key_list(m.name, 'main') AS f \
-         WHERE m.type = 'table' AND f.\"table\" COLLATE NOCASE = ",
-    )
-    .value(table)
-    .rows(connection)
-    .await?;
-    let spreads = |row: &[Cell], at| {
-        let action = row.get(at).map(text).unwrap_or_default();
-        ["CASCADE", "SET NULL", "SET DEFAULT"].contains(&action.as_str())
-    };
-    let on_update = rows.iter().filter(|row| spreads(row, 1));
-    Ok(Cascades {
-        on_delete: rows.iter().any(|row| spreads(row, 0)),
-        on_update: on_update.map(|row| text_at(Some(row), 2)).collect(),
-    })
-}
-
-impl Affinity {
-    fn of(declared: &str, strict: bool) -> Self {
-        let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
-        match () {
-            () if has(&["INT"]) => Self::Integer,
-            () if has(&["CHAR", "CLOB", "TEXT"]) => Self::Text,
-            () if has(&["BLOB"]) || declared.is_empty() => Self::None,
-            () if strict && declared == "ANY" => Self::None,
-            () if has(&["REAL", "FLOA", "DOUB"]) => Self::Real,
-            () => Self::Numeric,
-        }
-    }
 }
 
 /// A row with its whole content, in the order of the shape's columns.
@@ -337,6 +290,21 @@ impl Row {
         cell::digest(self.stored(shape))
     }
 
+    /// Equal as long as nobody changed anything that the database does not change by itself
+    /// together with the row.
+    pub(super) fn lasting(&self, shape: &Shape) -> String {
+        let own = self.named(shape);
+        let own = own.filter(|(column, _)| !column.generated && !column.touched);
+        cell::digest(own.map(|(column, cell)| (column.name.as_str(), cell)))
+    }
+
+    /// The cells of the columns that the database changes together with the row.
+    pub(super) fn touched(&self, shape: &Shape) -> Vec<(String, Cell)> {
+        let own = self.named(shape).filter(|(column, _)| column.touched);
+        own.map(|(column, cell)| (column.name.clone(), cell.clone()))
+            .collect()
+    }
+
     /// Its key.
     pub(super) fn key(&self, shape: &Shape, table: &TableScope) -> Vec<Cell> {
         table
@@ -359,29 +327,30 @@ impl Row {
     }
 }
 
-fn unfit(reason: &str, mend: &str) -> Unfit {
+pub(super) fn unfit(reason: &str, mend: &str) -> Unfit {
     Unfit {
         reason: reason.to_owned(),
         mend: mend.to_owned(),
     }
 }
 
-fn text(cell: &Cell) -> String {
+pub(super) fn text(cell: &Cell) -> String {
     match cell {
         Cell::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Blob(_) => String::new(),
+        _ => String::new(),
     }
 }
 
-fn text_at(row: Option<&Vec<Cell>>, at: usize) -> String {
+pub(super) fn text_at(row: Option<&Vec<Cell>>, at: usize) -> String {
     row.and_then(|row| row.get(at))
         .map(text)
         .unwrap_or_default()
 }
 
-fn integer_at(row: Option<&Vec<Cell>>, at: usize) -> i64 {
+pub(super) fn integer_at(row: Option<&Vec<Cell>>, at: usize) -> i64 {
     match row.and_then(|row| row.get(at)) {
         Some(Cell::Integer(number)) => *number,
+        Some(Cell::Bool(yes)) => i64::from(*yes),
         _ => 0,
     }
 }

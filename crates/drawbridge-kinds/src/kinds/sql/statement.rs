@@ -1,46 +1,95 @@
-//! A statement: names are quoted, values are bound, and nothing else comes into its text.
+//! A statement: names are quoted, values are bound, and nothing else comes into its text. What an
+//! engine calls things is decided when it is written out for that engine.
 
 use drawbridge_core::answer::Failure;
-use futures_util::TryStreamExt;
-use sqlx::{
-    AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
-    Statement as _, TypeInfo, ValueRef, query::Query, sqlite::SqliteArguments, sqlite::SqliteRow,
-};
 
 use super::{
-    base::told,
     cell::Cell,
+    dialect::Dialect,
+    link::{Done, Link},
     query::Outcome,
-    window::{Piece, Segment},
+    shape::{Column, Place, Shape, Sort},
+    window::{Beside, Piece, Segment},
 };
 
 /// A statement that is being written.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
-    text: String,
-    cells: Vec<Cell>,
+    parts: Vec<Part>,
+}
+
+/// A piece of a statement.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    /// Words of this program.
+    Words(&'static str),
+    /// A name of the database's own schema.
+    Name(String),
+    /// A table, by its whole name.
+    Table(Place),
+    /// A bound value; of the type that a column has.
+    Value { cell: Cell, cast: Option<String> },
+    /// A column of the table `t`, as it is read.
+    Read { name: String, as_text: bool },
+    /// A column of the row that is added, as it is read.
+    Returned { name: String, as_text: bool },
+    /// The bytes of a column of the table `t`.
+    Size { name: String, as_text: bool },
+    /// A type, as the engine itself writes it.
+    Type(String),
+    /// Words of this program that were written for this engine.
+    Text(String),
+    /// What each engine has words of its own for.
+    Own(Own),
+}
+
+/// What each engine has words of its own for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Own {
+    /// `INSERT`, refusing to make room by removing other rows.
+    Insert,
+    /// `UPDATE`, the same.
+    Update,
+    /// `DELETE` of rows of the table `t`.
+    Delete,
+    /// A new row with the table's defaults only.
+    Defaults,
+    /// Keeps the rows that are read from others, until the transaction ends.
+    Lock,
+    /// Values for columns that the database numbers by itself are taken as they are.
+    Numbers,
 }
 
 impl Statement {
     pub(super) fn new(text: &'static str) -> Self {
         Self {
-            text: text.to_owned(),
-            cells: Vec::new(),
+            parts: vec![Part::Words(text)],
         }
     }
 
-    /// Adds words of this program.
-    pub(super) fn words(mut self, words: &'static str) -> Self {
-        self.text.push_str(words);
+    fn part(mut self, part: Part) -> Self {
+        self.parts.push(part);
         self
     }
 
+    /// Adds words of this program.
+    pub(super) fn words(self, words: &'static str) -> Self {
+        self.part(Part::Words(words))
+    }
+
+    /// Adds what each engine has words of its own for.
+    pub(super) fn own(self, own: Own) -> Self {
+        self.part(Part::Own(own))
+    }
+
     /// Adds a name of the database's own schema.
-    pub(super) fn name(mut self, name: &str) -> Self {
-        self.text.push('"');
-        self.text.push_str(&name.replace('"', "\"\""));
-        self.text.push('"');
-        self
+    pub(super) fn name(self, name: &str) -> Self {
+        self.part(Part::Name(name.to_owned()))
+    }
+
+    /// Adds a table, by its whole name.
+    pub(super) fn table(self, place: &Place) -> Self {
+        self.part(Part::Table(place.clone()))
     }
 
     /// Adds a column of the one table, which is called `t`. Bare, SQLite would take the name of a
@@ -49,27 +98,62 @@ impl Statement {
         self.words("t.").name(name)
     }
 
-    /// Adds a value, which is bound.
-    pub(super) fn value(mut self, cell: &Cell) -> Self {
-        let odd = matches!(cell, Cell::Text(bytes) if std::str::from_utf8(bytes).is_err());
-        // The driver binds texts that are UTF-8 only; a cast of bytes to text leaves them as they are.
-        self.text
-            .push_str(if odd { "CAST(? AS TEXT)" } else { "?" });
-        self.cells.push(cell.clone());
-        self
+    /// Adds a column of the table `t` as it is read: exactly, and in a form that can be put back.
+    pub(super) fn read(self, column: &Column) -> Self {
+        let (name, as_text) = (column.name.clone(), column.as_text);
+        self.part(Part::Read { name, as_text })
     }
 
-    /// Adds a piece that was written for this engine.
-    pub(super) fn piece(self, piece: Piece) -> Self {
+    /// Adds a column of a row that is being added, as it is read.
+    pub(super) fn returned(self, column: &Column) -> Self {
+        let (name, as_text) = (column.name.clone(), column.as_text);
+        self.part(Part::Returned { name, as_text })
+    }
+
+    /// Adds the bytes of a column of the table `t`, looked at before it is read.
+    pub(super) fn size(self, column: &Column) -> Self {
+        if matches!(
+            column.sort,
+            Sort::Bool | Sort::Integer { .. } | Sort::Real | Sort::Single
+        ) {
+            return self.words("8");
+        }
+        let (name, as_text) = (column.name.clone(), column.as_text);
+        self.part(Part::Size { name, as_text })
+    }
+
+    /// Adds a type, as the engine itself writes it.
+    pub(super) fn a_type(self, name: &str) -> Self {
+        self.part(Part::Type(name.to_owned()))
+    }
+
+    /// Adds a value, which is bound.
+    pub(super) fn value(self, cell: &Cell) -> Self {
+        let (cell, cast) = (cell.clone(), None);
+        self.part(Part::Value { cell, cast })
+    }
+
+    /// Adds a value of a column, which is bound and has the column's type.
+    pub(super) fn value_of(self, column: Option<&Column>, cell: &Cell) -> Self {
+        let cast = column.and_then(|column| column.cast.clone());
+        let cell = cell.clone();
+        self.part(Part::Value { cell, cast })
+    }
+
+    /// Adds a piece that was written for this engine, over columns of these tables.
+    pub(super) fn piece(self, piece: Piece, shapes: &[(&str, &Shape)]) -> Self {
         piece
             .0
             .into_iter()
-            .fold(self, |mut statement, segment| match segment {
-                Segment::Text(text) => {
-                    statement.text.push_str(&text);
-                    statement
+            .fold(self, |statement, segment| match segment {
+                Segment::Text(text) => statement.part(Part::Text(text)),
+                Segment::Value(cell, beside) => {
+                    let cast = beside.and_then(|Beside { table, column }| {
+                        let shape = shapes.iter().find(|(name, _)| *name == table)?.1;
+                        shape.column(&column)?.cast.clone()
+                    });
+                    statement.part(Part::Value { cell, cast })
                 }
-                Segment::Value(cell, _) => statement.value(&cell),
             })
     }
 
@@ -89,98 +173,40 @@ impl Statement {
         self
     }
 
-    fn query(self) -> Query<'static, Sqlite, SqliteArguments> {
-        let mut query = sqlx::query(AssertSqlSafe(self.text));
-        for cell in self.cells {
-            query = match cell {
-                Cell::Null => query.bind(None::<i64>),
-                Cell::Integer(number) => query.bind(number),
-                Cell::Real(number) => query.bind(number),
-                Cell::Blob(bytes) => query.bind(bytes),
-                Cell::Text(bytes) => match String::from_utf8(bytes) {
-                    Ok(text) => query.bind(text),
-                    Err(error) => query.bind(error.into_bytes()),
-                },
-            };
+    /// Its text, and what is bound to it.
+    pub(super) fn written(self, dialect: Dialect) -> (String, Vec<Cell>) {
+        let (mut text, mut cells) = (String::new(), Vec::new());
+        for part in self.parts {
+            dialect.write(part, (&mut text, &mut cells));
         }
-        query
+        (text, cells)
     }
 
     /// Runs it, and tells how many rows it changed.
-    pub(super) async fn run(self, connection: &mut SqliteConnection) -> Result<u64, Failure> {
-        let done = self.query().execute(connection).await;
-        Ok(done.map_err(told)?.rows_affected())
+    pub(super) async fn run(self, connection: &mut dyn Link) -> Result<Done, Failure> {
+        connection.run(self).await
     }
 
     /// Runs it to its end, and returns its rows.
-    pub(super) async fn rows(
-        self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<Vec<Cell>>, Failure> {
-        self.rows_up_to(connection, usize::MAX).await
+    pub(super) async fn rows(self, connection: &mut dyn Link) -> Result<Vec<Vec<Cell>>, Failure> {
+        connection.rows_up_to(self, usize::MAX).await
     }
 
     /// Returns its rows until they have so many bytes: the last one goes over.
     pub(super) async fn rows_up_to(
         self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         bytes: usize,
     ) -> Result<Vec<Vec<Cell>>, Failure> {
-        let mut stream = self.query().fetch(connection);
-        let (mut rows, mut size) = (Vec::new(), 0_usize);
-        while let Some(row) = stream.try_next().await.map_err(told)? {
-            let row = cells(&row).map_err(told)?;
-            size = size.saturating_add(row.iter().map(Cell::size).sum());
-            rows.push(row);
-            if size > bytes {
-                break;
-            }
-        }
-        Ok(rows)
+        connection.rows_up_to(self, bytes).await
     }
-}
 
-impl Statement {
     /// Runs a question of a caller's own, until it has so many rows or bytes.
     pub(super) async fn table_up_to(
         self,
-        connection: &mut SqliteConnection,
-        (most, bytes): (usize, usize),
+        connection: &mut dyn Link,
+        most: (usize, usize),
     ) -> Result<Outcome, Failure> {
-        let text = AssertSqlSafe(self.text.clone()).into_sql_str();
-        let prepared = connection.prepare(text).await.map_err(told)?;
-        let columns = prepared.columns().iter();
-        let columns = columns.map(|column| column.name().to_owned()).collect();
-        let mut stream = self.query().fetch(connection);
-        let (mut rows, mut size, mut cut) = (Vec::new(), 0_usize, false);
-        while let Some(row) = stream.try_next().await.map_err(told)? {
-            let row = cells(&row).map_err(told)?;
-            size = size.saturating_add(row.iter().map(Cell::size).sum());
-            cut = rows.len() >= most || size > bytes;
-            if cut {
-                break;
-            }
-            rows.push(row);
-        }
-        Ok(Outcome { columns, rows, cut })
+        connection.table_up_to(self, most).await
     }
-}
-
-fn cells(row: &SqliteRow) -> Result<Vec<Cell>, sqlx::Error> {
-    let one = |index: usize| {
-        let raw = row.try_get_raw(index)?;
-        if raw.is_null() {
-            return Ok(Cell::Null);
-        }
-        // Of a value that is not null, the driver tells the class in which it is stored.
-        let class = raw.type_info().name().to_owned();
-        drop(raw);
-        Ok(match class.as_str() {
-            "INTEGER" => Cell::Integer(row.try_get_unchecked(index)?),
-            "REAL" => Cell::Real(row.try_get_unchecked(index)?),
-            "TEXT" => Cell::Text(row.try_get_unchecked(index)?),
-            _ => Cell::Blob(row.try_get_unchecked(index)?),
-        })
-    };
-    (0..row.len()).map(one).collect()
 }

@@ -1,17 +1,20 @@
-//! Effects on real database files.
+//! Effects on real databases, of every engine.
 
 mod asked;
+mod engine;
 mod hostile;
 mod killed;
 mod locked;
 mod once;
 mod reading;
 mod searching;
+mod servers;
 mod taken_back;
 mod triggers;
+mod types;
 mod views;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -21,9 +24,10 @@ use drawbridge_core::{
     plan::{Plan, Receipt},
 };
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::{Database, apply, base::Base, cell::Cell, part::Own, plan, statement::Statement};
+use super::{Database, apply, base::Base, part::Own, plan};
+use engine::{Engine, Place, SCHEMA, each};
 
 struct Still;
 
@@ -36,26 +40,6 @@ impl Clock for Still {
         Duration::ZERO
     }
 }
-
-/// The schema that most tests use: a number as key, a text, and two columns; hidden columns with
-/// bytes of every class.
-const SCHEMA: &str = "
-    CREATE TABLE tickets (
-        id INTEGER PRIMARY KEY, customer_id INTEGER, subject TEXT NOT NULL DEFAULT 'none',
-        status TEXT NOT NULL DEFAULT 'open', amount REAL, opened TEXT DEFAULT CURRENT_TIMESTAMP,
-        secret BLOB DEFAULT x'00ff', shout TEXT GENERATED ALWAYS AS (upper(subject)) VIRTUAL);
-    CREATE TABLE codes (code TEXT PRIMARY KEY, title TEXT UNIQUE, hidden ANY);
-    CREATE TABLE places (
-        house TEXT, room INTEGER, note TEXT, hidden BLOB, PRIMARY KEY (house, room)) WITHOUT ROWID;
-    CREATE TABLE unseen (id INTEGER PRIMARY KEY, word TEXT);
-    INSERT INTO tickets (id, customer_id, subject, amount, opened, secret) VALUES
-        (1, 7, 'Printer', 10.5, '2026-01-01', x'00'), (2, 8, 'Screen', 3, NULL, 'text'),
-        (3, NULL, 'Mouse', NULL, '2026-01-02', 5);
-    INSERT INTO codes (rowid, code, title, hidden) VALUES
-        (5, 'a', 'Alpha', 1), (9, 'b', 'Beta', 2.5), (12, 'c', NULL, x'');
-    INSERT INTO places VALUES ('north', 1, 'cold', x'01'), ('north', 2, NULL, NULL);
-    INSERT INTO unseen VALUES (1, 'hidden word');
-";
 
 fn scope() -> Value {
     json!({
@@ -80,36 +64,53 @@ fn scope() -> Value {
     })
 }
 
-/// A database in a folder of its own.
+/// A database of its own.
 struct Bench {
     folder: tempfile::TempDir,
+    place: Place,
     database: Database,
 }
 
 impl Bench {
+    /// One of SQLite.
     async fn new() -> Self {
-        Self::with(SCHEMA, scope(), true).await
+        Self::on(Engine::Sqlite).await
     }
 
+    /// One of SQLite, with a schema of its own.
     async fn with(schema: &str, scope: Value, applied_table: bool) -> Self {
+        Self::made(Engine::Sqlite, schema, (scope, applied_table)).await
+    }
+
+    /// One with a schema that is written for SQLite.
+    async fn spoken(engine: Engine, schema: &str, scope: Value) -> Self {
+        Self::made(engine, &engine.spoken(schema), (scope, true)).await
+    }
+
+    async fn on(engine: Engine) -> Self {
+        Self::made(engine, engine.schema(), (scope(), true)).await
+    }
+
+    /// One without a table for the keys of effects.
+    async fn without_keys(engine: Engine) -> Self {
+        Self::made(engine, engine.schema(), (scope(), false)).await
+    }
+
+    async fn made(engine: Engine, schema: &str, (scope, applied_table): (Value, bool)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("crm.db");
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(schema.to_owned()))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-        let database = opened(folder.path(), scope, applied_table);
-        Self { folder, database }
+        let place = Place::new(engine, folder.path()).await;
+        place.sql(schema).await;
+        let database = opened(&place, scope, applied_table);
+        Self {
+            folder,
+            place,
+            database,
+        }
     }
 
     /// The same database, as another gateway has it open.
     fn other(&self) -> Database {
-        opened(self.folder.path(), scope(), self.database.own.applied_table)
+        opened(&self.place, scope(), self.database.own.applied_table)
     }
 
     async fn plan(&self, action: &str, table: &str, arguments: Value) -> Result<Plan, Failure> {
@@ -135,12 +136,7 @@ impl Bench {
 
     /// As another program does it.
     async fn sql(&self, text: &str) {
-        let mut connection = self.connect().await;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        self.place.sql(text).await;
     }
 
     async fn connect(&self) -> SqliteConnection {
@@ -148,39 +144,8 @@ impl Bench {
         options.connect().await.unwrap()
     }
 
-    /// Everything that is in the database, to the byte and the storage class; without the keys of
-    /// effects, and without what SQLite itself counts.
     async fn dump(&self) -> Vec<String> {
-        let mut connection = self.connect().await;
-        let rows = Statement::new(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'table' \
-             AND name NOT IN ('drawbridge_applied', 'sqlite_sequence') ORDER BY name",
-        )
-        .rows(&mut connection)
-        .await
-        .unwrap();
-        let mut all = Vec::new();
-        for row in rows {
-            let [Cell::Text(name), Cell::Text(sql)] = row.as_slice() else {
-                panic!("{row:?}")
-            };
-            let (name, sql) = (String::from_utf8_lossy(name), String::from_utf8_lossy(sql));
-            let number = if sql.contains("WITHOUT ROWID") {
-                ""
-            } else {
-                "rowid, "
-            };
-            let text = format!("SELECT {number}* FROM \"{}\"", name.replace('"', "\"\""));
-            let select: &'static str = text.leak();
-            for cells in Statement::new(select).rows(&mut connection).await.unwrap() {
-                all.push(format!(
-                    "{name}: {}",
-                    serde_json::to_string(&cells).unwrap()
-                ));
-            }
-        }
-        connection.close().await.unwrap();
-        all
+        self.place.dump().await
     }
 }
 
@@ -192,9 +157,10 @@ fn key_of(plan: &Plan) -> String {
     format!("{}{next}", &plan.digest()[..16])
 }
 
-fn opened(workspace: &Path, scope: Value, applied_table: bool) -> Database {
+fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
+    let workspace = place.folder.as_path();
     let part = Part {
-        system: json!({"url": "sqlite:crm.db", "applied_table": applied_table}),
+        system: json!({"url": place.url(), "applied_table": applied_table}),
         scope,
         stale_after: None,
         when_stale: WhenStale::Warn,
@@ -207,6 +173,7 @@ fn opened(workspace: &Path, scope: Value, applied_table: bool) -> Database {
         clock: Arc::new(Still),
         seal: Seal::new(b"secret", "cursor"),
         program: "none".into(),
+        credential: None,
     };
     let faults = super::part::check(&part, &context.labels);
     assert!(faults.is_empty(), "{faults:?}");

@@ -25,8 +25,15 @@ pub(super) struct Piece(pub(super) Vec<Segment>);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Segment {
     Text(String),
-    /// A value, and the column it is compared with: an engine that wants types takes that column's.
-    Value(Cell, Option<String>),
+    /// A value, and what it is compared with: an engine that wants types takes that column's.
+    Value(Cell, Option<Beside>),
+}
+
+/// A column of a table of the scope.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Beside {
+    pub(super) table: String,
+    pub(super) column: String,
 }
 
 impl Piece {
@@ -38,8 +45,8 @@ impl Piece {
         self
     }
 
-    pub(super) fn value(mut self, cell: Cell, column: Option<String>) -> Self {
-        self.0.push(Segment::Value(cell, column));
+    pub(super) fn value(mut self, cell: Cell, beside: Option<Beside>) -> Self {
+        self.0.push(Segment::Value(cell, beside));
         self
     }
 
@@ -49,7 +56,7 @@ impl Piece {
             .into_iter()
             .fold(self, |piece, segment| match segment {
                 Segment::Text(text) => piece.text(&text),
-                Segment::Value(cell, column) => piece.value(cell, column),
+                Segment::Value(cell, beside) => piece.value(cell, beside),
             })
     }
 }
@@ -76,6 +83,19 @@ impl TableScope {
         }
     }
 
+    /// A column of the table, beside which a value stands.
+    pub(super) fn beside(&self, column: &str) -> Beside {
+        Beside {
+            table: self.name.clone(),
+            column: column.to_owned(),
+        }
+    }
+
+    /// The same, where values are compared with what is shown of it: behind a mask it has no type.
+    pub(super) fn beside_shown(&self, column: &str) -> Option<Beside> {
+        (!self.mask.contains_key(column)).then(|| self.beside(column))
+    }
+
     /// The fields that are shown as they are.
     pub(super) fn plain_fields(&self) -> impl Iterator<Item = &String> {
         self.fields
@@ -88,7 +108,7 @@ impl TableScope {
         let dialect = self.dialect;
         let mut piece = Piece::default().text("SELECT ");
         for (index, field) in self.fields.iter().enumerate() {
-            let name = dialect.name(field);
+            let name = dialect.quoted(field);
             let column = format!("t.{name}");
             piece = piece.text(if index > 0 { ", " } else { "" });
             piece = match self.mask.get(field) {
@@ -99,7 +119,7 @@ impl TableScope {
         }
         piece = piece
             .text(" FROM ")
-            .text(&dialect.table(&self.name))
+            .text(&dialect.table(&self.place))
             .text(" AS t");
         match self.rule() {
             None => piece,
@@ -115,11 +135,7 @@ impl TableScope {
             // Somebody of whom this is not known sees no row, whatever the rest of the rule says.
             return Some(Piece::default().text("1 = 0"));
         }
-        let writer = Writer {
-            dialect: self.dialect,
-            given: &self.given,
-        };
-        Some(writer.condition(Piece::default(), condition))
+        Some(Writer(self).condition(Piece::default(), condition))
     }
 }
 
@@ -146,7 +162,7 @@ fn partial(dialect: Dialect, text: &str) -> String {
     let domain = format!("substr({text}, {at})");
     let length = match dialect {
         Dialect::Sqlite | Dialect::Postgres => format!("length({text})"),
-        Dialect::Mysql => format!("char_length({text})"),
+        Dialect::MariaDb => format!("char_length({text})"),
     };
     let last = format!("substr({text}, {length} - 1)");
     let address = dialect.joined(&[&first, "'***'", &domain]);
@@ -164,7 +180,7 @@ fn year(dialect: Dialect, text: &str) -> String {
             "INTEGER",
         ),
         Dialect::Postgres => (format!("{text} ~ '^[0-9]{{4}}(-|$)'"), "INTEGER"),
-        Dialect::Mysql => (format!("{text} REGEXP '^[0-9]{{4}}(-|$)'"), "SIGNED"),
+        Dialect::MariaDb => (format!("{text} REGEXP '^[0-9]{{4}}(-|$)'"), "SIGNED"),
     };
     format!("CASE WHEN {is_date} THEN CAST(substr({text}, 1, 4) AS {number}) END")
 }
@@ -183,7 +199,7 @@ fn hash(dialect: Dialect, text: &str, key: &str) -> Piece {
                 " AS TEXT) || {text}, 'UTF8')), 'hex'), 'UTF8')), 'hex')"
             ))
         }
-        Dialect::Mysql => {
+        Dialect::MariaDb => {
             let piece = with_key(Piece::default().text("sha2(concat("));
             let piece = with_key(piece.text(", sha2(concat("));
             piece.text(&format!(", {text}), 256)), 256)"))
@@ -191,11 +207,8 @@ fn hash(dialect: Dialect, text: &str, key: &str) -> Piece {
     }
 }
 
-/// Writes a condition.
-struct Writer<'a> {
-    dialect: Dialect,
-    given: &'a Given,
-}
+/// Writes the condition of a table.
+struct Writer<'a>(&'a TableScope);
 
 impl Writer<'_> {
     fn condition(&self, piece: Piece, condition: &Condition) -> Piece {
@@ -246,8 +259,8 @@ impl Writer<'_> {
     fn operand(&self, piece: Piece, operand: &Operand, beside: &Operand) -> Piece {
         match operand {
             // With its table: bare, SQLite takes the name of a column that is not there for a text.
-            Operand::Column(name) => piece.text("t.").text(&self.dialect.name(name)),
-            Operand::Text(text) => piece.text(&self.dialect.text(text)),
+            Operand::Column(name) => piece.text("t.").text(&self.0.dialect.quoted(name)),
+            Operand::Text(text) => piece.text(&self.0.dialect.text(text)),
             Operand::Number(digits) => piece.text(digits),
             Operand::Bool(yes) => {
                 let mut word = String::new();
@@ -255,16 +268,16 @@ impl Writer<'_> {
                 piece.text(&word.to_ascii_uppercase())
             }
             Operand::Given(name) => {
-                let value = self.given.get(name);
+                let value = self.0.given.get(name);
                 let cell = value.map_or(Cell::Null, |value| Cell::text(value));
-                let column = match beside {
-                    Operand::Column(name) => Some(name.clone()),
+                let beside = match beside {
+                    Operand::Column(name) => Some(self.0.beside(name)),
                     Operand::Text(_)
                     | Operand::Number(_)
                     | Operand::Bool(_)
                     | Operand::Given(_) => None,
                 };
-                piece.value(cell, column)
+                piece.value(cell, beside)
             }
         }
     }

@@ -27,6 +27,9 @@ pub(super) fn new_resource(table: &str, number: Option<usize>) -> String {
 pub(super) fn key_text(key: &[Cell]) -> String {
     let one = |cell: &Cell| match cell {
         Cell::Null => String::new(),
+        Cell::Bool(yes) => yes.to_string(),
+        Cell::Number(text) => escaped(text),
+        Cell::Json(text) => escaped(text),
         Cell::Integer(number) => number.to_string(),
         Cell::Real(number) => number.to_string(),
         Cell::Text(bytes) => escaped(&String::from_utf8_lossy(bytes)),

@@ -34,7 +34,7 @@ pub(super) enum Step {
         key: Option<Vec<Cell>>,
         /// Its number, of a row that comes back.
         rowid: Option<i64>,
-        /// The digest it must have then, of a row that comes back.
+        /// The digest of what lasts of it then, of a row that comes back.
         becomes: Option<String>,
     },
     /// It becomes another.
@@ -42,7 +42,7 @@ pub(super) enum Step {
         key: Vec<Cell>,
         /// The digest of the whole row before.
         whole: String,
-        /// The digest of the whole row after.
+        /// The digest of what lasts of the row after.
         becomes: String,
         set: Vec<(String, Cell)>,
         was: Vec<(String, Cell)>,

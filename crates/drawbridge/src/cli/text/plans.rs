@@ -29,7 +29,11 @@ pub(in crate::cli) fn approvals(data: &Value) -> String {
         })
         .collect();
     let rows = Value::Array(rows);
-    table(Some(&rows), APPROVALS, "Nothing waits for anybody.")
+    let table = table(Some(&rows), APPROVALS, "Nothing waits for anybody.");
+    match data.get("next").and_then(Value::as_str) {
+        Some(next) => format!("{table}\n\nThere are more: `drawbridge approvals --before {next}`."),
+        None => table,
+    }
 }
 
 pub(in crate::cli) fn approval(data: &Value) -> String {

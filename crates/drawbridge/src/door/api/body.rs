@@ -17,6 +17,9 @@ use crate::{app::App, door::refusal::refuse};
 /// A JSON body. The guard has bounded it; an empty one is read as an empty object.
 pub(super) struct Body<T>(pub(super) T);
 
+/// A JSON body that holds a secret: what is wrong with it is told without a word of what it says.
+pub(super) struct Hushed<T>(pub(super) T);
+
 /// A query string.
 pub(super) struct Asked<T>(pub(super) T);
 
@@ -24,18 +27,43 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        let (parts, body) = request.into_parts();
-        let whole = Request::from_parts(parts.clone(), body);
-        let bytes = match Bytes::from_request(whole, app).await {
-            Ok(bytes) => bytes,
-            Err(_) => return Err(wrong(app, &parts, "the body did not arrive whole").await),
+        let say = |error: &serde_json::Error| format!("the body does not fit: {error}");
+        read(request, app, say).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Hushed<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let say = |error: &serde_json::Error| {
+            format!(
+                "the body does not fit, at line {} column {}; look at /api/openapi.json for what it holds",
+                error.line(),
+                error.column()
+            )
         };
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        let fit = serde_json::from_slice(text).map_err(|error| error.to_string());
-        match fit {
-            Ok(body) => Ok(Self(body)),
-            Err(error) => Err(wrong(app, &parts, &format!("the body does not fit: {error}")).await),
-        }
+        read(request, app, say).await.map(Self)
+    }
+}
+
+/// Reads a body; `say` tells what is wrong with one that does not fit.
+async fn read<T: DeserializeOwned + Send>(
+    request: Request,
+    app: &Arc<App>,
+    say: impl FnOnce(&serde_json::Error) -> String + Send,
+) -> Result<T, Response> {
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let bytes = match Bytes::from_request(whole, app).await {
+        Ok(bytes) => bytes,
+        Err(_) => return Err(wrong(app, &parts, "the body did not arrive whole").await),
+    };
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+    let fit = serde_json::from_slice(text).map_err(|error| say(&error));
+    match fit {
+        Ok(body) => Ok(body),
+        Err(fault) => Err(wrong(app, &parts, &fault).await),
     }
 }
 

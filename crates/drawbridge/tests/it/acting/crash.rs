@@ -462,7 +462,7 @@ async fn a_store_without_room_loses_no_approval_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_without_room_loses_no_approval_on_postgresql() {
-    let server = Server::new();
+    let server = Server::new(None);
     let (small, url) = server.on_small_disk(48).await;
     let firm = Firm::with_tickets(Some(url), GATES).await;
     without_room_again_and_again(&firm, &small).await;

@@ -530,3 +530,45 @@ async fn what_is_taken_back_is_what_stands_in_its_place_by_now() {
     assert_eq!(told["data"]["stage"], "withdrawn", "{told:#}");
     assert_eq!(lena.plan(next).await["stage"], "withdrawn");
 }
+
+/// At the command line one field is edited without writing all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_field_is_edited_at_the_command_line() {
+    let gates = "  - {when: {power: update}, ask: [olga@x.example]}\n";
+    let firm = Firm::on("sqlite", gates).await;
+    let open = firm.open().await;
+    let ann = open.client(&firm, ANN, "claude");
+    let set = json!({"table": "tickets", "key": 1, "set": {"status": "closed", "amount": 100}});
+    let id = ann.asks("crm_update", set).await;
+    let told = firm.line(&["approvals", "edit", &id, "set.amount=90"]);
+    assert_eq!(
+        told["data"]["arguments"]["set"],
+        json!({"status": "closed", "amount": 90}),
+        "{told:#}"
+    );
+}
+
+/// Who looks at what waits is told that there is more, and finds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_listed_to_the_end() {
+    let firm = Firm::on("sqlite", ASK).await;
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    for number in 0..105 {
+        let write = json!({"path": format!("{number}.md"), "content": "x"});
+        ann.asks("notes_write", write).await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let mut path = "/approvals".to_owned();
+    loop {
+        let page = lena.get(&path).await;
+        for plan in page["data"]["approvals"].as_array().unwrap() {
+            assert!(seen.insert(plan["id"].to_string()), "twice");
+        }
+        let Some(next) = page["data"]["next"].as_str() else {
+            break;
+        };
+        path = format!("/approvals?before={next}");
+    }
+    assert_eq!(seen.len(), 105);
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 use tokio::{task::JoinSet, time::timeout};
 
-use super::firm::{ANN, AUTO, BOB, Firm, PATIENCE};
+use super::firm::{ANN, ASK, AUTO, BOB, Firm, LENA, PATIENCE};
 
 /// The answer was lost, so the same call is answered by what was done, and nothing is done twice.
 #[tokio::test(flavor = "multi_thread")]
@@ -135,4 +135,41 @@ async fn what_a_person_found_done_is_not_done_again() {
     let again = ann.call("crm_insert", row).await;
     assert_eq!(again["plan"]["id"], json!(id), "{again:#}");
     assert_eq!(firm.number("SELECT count(*) FROM tickets").await, 2);
+}
+
+/// An AI that asks again after a person took something back is not told that it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_not_told_as_done() {
+    let firm = Firm::on("sqlite", ASK).await;
+    let open = firm.open().await;
+    let (ann, own) = (open.client(&firm, ANN, "claude"), open.person(&firm, ANN));
+    let lena = open.person(&firm, LENA);
+    let close = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
+    let id = ann.asks("crm_update", close.clone()).await;
+    lena.approve(&id).await;
+    lena.until(&id, &["applied"]).await;
+    let undo = own
+        .post("/undo", json!({"call": id, "reason": "not yet"}))
+        .await;
+    let undo = undo["data"]["id"].as_str().unwrap();
+    lena.approve(undo).await;
+    lena.until(undo, &["applied"]).await;
+    let told = ann.result(&id).await;
+    assert!(
+        told["notices"].to_string().contains("take it back"),
+        "{told:#}"
+    );
+    let again = ann.call("crm_update", close.clone()).await;
+    assert_eq!(again["status"], "approval_needed", "{again:#}");
+    // One that only was not heard of says when it was done, and that nothing was done by now.
+    let id = again["plan"]["id"].as_str().unwrap();
+    lena.approve(id).await;
+    lena.until(id, &["applied"]).await;
+    let again = ann.call("crm_update", close).await;
+    assert_eq!(again["status"], "ok", "{again:#}");
+    let notices = again["notices"].to_string();
+    assert!(
+        notices.contains("nothing was done for this one"),
+        "{again:#}"
+    );
 }

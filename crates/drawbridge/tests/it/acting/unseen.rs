@@ -175,3 +175,79 @@ async fn a_closed_file_that_was_deleted_comes_back_closed() {
     let back = std::fs::metadata(&file).unwrap();
     assert_eq!((back.mode() & 0o777, back.gid()), (0o640, 4));
 }
+
+/// A yes counts as long as who said it may say it: known, asked, and not with a token that was ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_of_somebody_who_may_not_say_it_any_more_does_not_count() {
+    let gates = "  - {when: {power: update}, ask: [\"group:leads\", bob@x.example], quorum: 2}\n";
+    let firm = Firm::on("sqlite", gates).await;
+    let open = firm.open().await;
+    let ann = open.client(&firm, ANN, "claude");
+    let (lena, max, bob) = (
+        open.person(&firm, LENA),
+        open.person(&firm, MAX),
+        open.person(&firm, super::firm::BOB),
+    );
+    // Waiting: a token that was stolen is ended.
+    let id = ann
+        .asks("crm_update", update(1, &json!({"subject": "x"})))
+        .await;
+    lena.approve(&id).await;
+    let tokens = firm.line(&["token", "list"]);
+    let stolen = tokens["data"]["tokens"].as_array().unwrap().iter();
+    let stolen = stolen
+        .filter(|token| token["person"] == LENA)
+        .find_map(|token| token["id"].as_str())
+        .unwrap();
+    firm.line(&["token", "revoke", stolen]);
+    let told = max.approve(&id).await;
+    assert_eq!(told["data"]["stage"], "waiting", "{told:#}");
+    assert_eq!(told["data"]["approved_by"], json!([MAX]), "{told:#}");
+    // Approved, and not done because its system is away: somebody is no lead any more.
+    let (file, away) = (
+        firm.house.folder.join("crm.db"),
+        firm.house.folder.join("away.db"),
+    );
+    std::fs::rename(&file, &away).unwrap();
+    let yes = bob.plan(&id).await["digest"].clone();
+    bob.post(&format!("/approvals/{id}/approve"), json!({"digest": yes}))
+        .await;
+    assert_eq!(bob.plan(&id).await["stage"], "approved");
+    let yaml = firm.house.folder.join("drawbridge.yaml");
+    let text = std::fs::read_to_string(&yaml).unwrap();
+    let demoted = text.replace(
+        "max@x.example: {groups: [leads]}",
+        "max@x.example: {groups: [staff]}\n  eva@x.example: {groups: [leads]}",
+    );
+    assert_ne!(demoted, text);
+    std::fs::write(&yaml, demoted).unwrap();
+    let end = std::time::Instant::now() + super::firm::PATIENCE;
+    while firm.line(&["token", "new", "--personal", "--person", "eva@x.example"])["status"] != "ok"
+    {
+        assert!(std::time::Instant::now() < end, "the file is not taken up");
+    }
+    std::fs::rename(&away, &file).unwrap();
+    let plan = bob.until(&id, &["waiting", "applied"]).await;
+    assert_eq!(plan["stage"], "waiting", "{plan:#}");
+    assert_eq!(
+        firm.text("SELECT subject FROM tickets WHERE id = 1").await,
+        "first"
+    );
+}
+
+/// What of a row nobody may see cannot be guessed from what identifies the plan.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_not_identified_by_what_anybody_can_work_out() {
+    let firm = Firm::on("sqlite", ASK).await;
+    let open = firm.open().await;
+    let (ann, lena) = (open.client(&firm, ANN, "claude"), open.person(&firm, LENA));
+    let id = ann
+        .asks("crm_update", update(1, &json!({"subject": "x"})))
+        .await;
+    let shown = lena.plan(&id).await["digest"].as_str().unwrap().to_owned();
+    let store = firm.house.store().await;
+    let kept = store.kept_plan(&id).await.unwrap().unwrap();
+    store.close().await;
+    assert_eq!(kept.bound.digest, shown);
+    assert!(!kept.plan.digest().contains(&shown));
+}

@@ -51,7 +51,7 @@ async fn verifying_while_sqlite_is_written_finds_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_postgresql_loses_nothing_and_heals_by_itself() {
-    let server = Server::new();
+    let server = Server::new(None);
     let house = House::new(Some(server.database("postgres")));
     let served = house.serve();
     let mut answered = Vec::new();

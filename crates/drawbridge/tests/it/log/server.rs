@@ -12,11 +12,12 @@ use super::disk::SmallDisk;
 pub(crate) struct Server {
     tools: PathBuf,
     folder: tempfile::TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    pub(crate) fn new() -> Self {
+    /// One that believes everybody, or asks the account `drawbridge` for this password.
+    pub(crate) fn new(password: Option<&str>) -> Self {
         let mut tools: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
             .expect("`./test` installs PostgreSQL")
             .map(|entry| entry.unwrap().path().join("bin"))
@@ -32,7 +33,11 @@ impl Server {
             port,
         };
         give(server.folder.path());
-        server.run("initdb", &["-U", "drawbridge", "--auth=trust", "-N"]);
+        let file = server.folder.path().join("password");
+        std::fs::write(&file, password.unwrap_or("none")).unwrap();
+        let auth = password.map_or("--auth=trust", |_| "--auth=scram-sha-256");
+        let file = format!("--pwfile={}", file.display());
+        server.run("initdb", &["-U", "drawbridge", "-N", auth, &file]);
         server.start();
         server
     }

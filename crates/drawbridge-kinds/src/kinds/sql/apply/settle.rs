@@ -35,7 +35,7 @@ pub(in super::super) async fn settle(database: &Database, plan: &Plan, key: &str
 
 async fn looked(database: &Database, plan: &Plan, key: &str) -> Result<Settled, Failure> {
     let work = Work::of(plan)?;
-    let mut writing = locked(database).await?;
+    let mut writing = locked(database, key).await?;
     let settled = match known(database, &mut writing, key).await {
         Ok(Some(receipt)) => Ok(Settled::Applied(receipt)),
         Ok(None) if database.own.applied_table => Ok(Settled::NotApplied),
@@ -46,10 +46,10 @@ async fn looked(database: &Database, plan: &Plan, key: &str) -> Result<Settled, 
     settled
 }
 
-async fn locked(database: &Database) -> Result<Writing, Failure> {
+async fn locked(database: &Database, key: &str) -> Result<Writing, Failure> {
     let until = Instant::now() + TRY_FOR;
     loop {
-        match database.base.write().await {
+        match database.base.write(key).await {
             Err(failure) if failure.status == Status::Unavailable && Instant::now() < until => {
                 if database.base.is_closed() {
                     return Err(failure);

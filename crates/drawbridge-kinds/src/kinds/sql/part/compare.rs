@@ -5,7 +5,10 @@ use drawbridge_core::{
     file::{Change, Direction, Labels},
 };
 
-use super::{Mask, Scope, System, Table, Triggers, condition, escaped, own::TableScope};
+use super::{
+    super::dialect::Dialect, Mask, Scope, System, Table, Target, Tls, Triggers, address, condition,
+    escaped, own::TableScope,
+};
 use crate::part;
 use Direction::{Narrows, Widens};
 
@@ -21,12 +24,39 @@ fn system(old: &System, new: &System, changes: &mut Vec<Change>) {
         let sentence = format!("it reaches `{}` instead of `{}`", new.url, old.url);
         changes.push(Change::new("/system/url", Widens, sentence));
     }
+    protection(old, new, changes);
     let sentence = match (old.applied_table, new.applied_table) {
         (false, true) => "it makes a table of its own in the database, for the keys of effects",
         (true, false) => "it no longer keeps the keys of effects in the database",
         (true, true) | (false, false) => return,
     };
     changes.push(Change::new("/system/applied_table", Widens, sentence));
+}
+
+/// What protects the connection. Another authority is another one to trust, so it widens.
+fn protection(old: &System, new: &System, changes: &mut Vec<Change>) {
+    if old.ca != new.ca {
+        let sentence = "others vouch for the server";
+        changes.push(Change::new("/system/ca", Widens, sentence));
+    }
+    let of = |system: &System| match address::target(system) {
+        Ok(Target::Server(address)) => Some(address.tls),
+        Ok(Target::File(_)) | Err(_) => None,
+    };
+    let (Some(was), Some(is)) = (of(old), of(new)) else {
+        return;
+    };
+    let rank = |tls| match tls {
+        Tls::Off => 0,
+        Tls::Encrypt => 1,
+        Tls::Verify => 2,
+    };
+    let (direction, sentence) = match rank(is).cmp(&rank(was)) {
+        std::cmp::Ordering::Less => (Widens, "the connection to the server is protected less"),
+        std::cmp::Ordering::Greater => (Narrows, "the connection to the server is protected more"),
+        std::cmp::Ordering::Equal => return,
+    };
+    changes.push(Change::new("/system/tls", direction, sentence));
 }
 
 fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
@@ -162,7 +192,7 @@ fn writable(at: &str, name: &str, (old, new): (&Table, &Table), changes: &mut Ve
 
 /// Which way a rule goes that is another than before.
 fn changed_rule(name: &str, column: &str, (old, new): (&Table, &Table)) -> Direction {
-    let of = |table: &Table| TableScope::of(name, table, "").ok();
+    let of = |table: &Table| TableScope::of((name, table), "", (Dialect::Sqlite, "")).ok();
     let (Some(old), Some(new)) = (of(old), of(new)) else {
         return Widens;
     };

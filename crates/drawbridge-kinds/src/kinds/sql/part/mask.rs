@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::super::shape::{Column, Sort};
+
 /// What is shown of a field instead of its value. Filters, order and groups go by it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -29,11 +31,16 @@ impl Mask {
         }
     }
 
-    /// Whether what it shows is a text, whatever the field is.
-    pub(in super::super) fn is_text(self) -> bool {
-        match self {
-            Self::Full | Self::Partial | Self::Hash => true,
-            Self::Year => false,
+    /// What a column is behind it.
+    pub(in super::super) fn shown(self, column: &Column) -> Column {
+        let (least, most) = (i64::MIN, i64::MAX);
+        let sort = match self {
+            Self::Full | Self::Partial | Self::Hash => Sort::Text,
+            Self::Year => Sort::Integer { least, most },
+        };
+        Column {
+            not_null: column.not_null,
+            ..Column::new(column.name.clone(), column.declared.clone(), sort)
         }
     }
 }

@@ -9,10 +9,11 @@ use drawbridge_core::{
 };
 
 use super::{
-    super::{dialect::Dialect, window::Given},
-    Condition, Mask, Rule, Scope, System, Table, Triggers, condition, file_of,
+    super::{dialect::Dialect, shape::Place, window::Given},
+    Address, Condition, Mask, Rule, Scope, System, Table, Triggers,
+    address::{self, Target},
+    condition,
 };
-
 use crate::part::{self, unusable};
 
 /// What the key of masks is made from, together with the gateway's secret.
@@ -21,9 +22,8 @@ const MASKED: &[u8] = b"the key of masked values";
 /// The part, understood.
 #[derive(Debug)]
 pub(in super::super) struct Own {
-    pub(in super::super) path: PathBuf,
-    /// The path as the file has it.
-    pub(in super::super) shown: String,
+    /// Where the database is; a file by its path as the connector's file has it.
+    pub(in super::super) target: Target,
     pub(in super::super) workspace: PathBuf,
     pub(in super::super) applied_table: bool,
     pub(in super::super) query: bool,
@@ -46,23 +46,31 @@ pub(in super::super) struct TableScope {
     /// A secret of this gateway: masks that are digests are made with it.
     pub(in super::super) hash_key: String,
     pub(in super::super) dialect: Dialect,
+    pub(in super::super) place: Place,
 }
 
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
         let (system, scope): (System, Scope) = part::read(part)?;
-        let path = file_of(&system.url).ok_or_else(|| unusable("its URL names no file"))?;
+        let target = address::target(&system).map_err(|(rule, _)| unusable(rule))?;
+        let target = match target {
+            Target::Server(address) => Target::Server(Address {
+                ca: address.ca.map(|file| context.workspace.join(file)),
+                ..address
+            }),
+            file @ Target::File(_) => file,
+        };
+        let home = target.home();
         let mut tables = BTreeMap::new();
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
             let label = label.ok_or_else(|| unusable(format!("`{name}` has no label")))?;
-            let mut understood = TableScope::of(name, table, label).map_err(unusable)?;
+            let mut understood = TableScope::of((name, table), label, home).map_err(unusable)?;
             understood.hash_key = context.seal.digest(MASKED);
             tables.insert(name.clone(), understood);
         }
         Ok(Self {
-            path: context.workspace.join(path),
-            shown: path.to_owned(),
+            target,
             workspace: context.workspace.clone(),
             applied_table: system.applied_table,
             query: scope.query,
@@ -97,7 +105,15 @@ impl Own {
 }
 
 impl TableScope {
-    pub(in super::super) fn of(name: &str, table: &Table, label: &str) -> Result<Self, String> {
+    pub(in super::super) fn of(
+        (name, table): (&str, &Table),
+        label: &str,
+        (dialect, home): (Dialect, &str),
+    ) -> Result<Self, String> {
+        let place = match dialect {
+            Dialect::Sqlite => Place::new(home, name),
+            Dialect::Postgres | Dialect::MariaDb => placed(name, home),
+        };
         let mut writable = BTreeMap::new();
         for (column, rule) in &table.writable {
             writable.insert(
@@ -116,8 +132,14 @@ impl TableScope {
             rows: table.rows.as_deref().map(condition::read).transpose()?,
             given: Given::new(),
             hash_key: String::new(),
-            dialect: Dialect::Sqlite,
+            dialect,
+            place,
         })
+    }
+
+    /// Where the table is on a server, whose tables are in this schema unless they say otherwise.
+    pub(in super::super) fn place(&self, usual: &str) -> Place {
+        placed(&self.name, usual)
     }
 
     pub(in super::super) fn facets(&self) -> BTreeMap<String, String> {
@@ -129,5 +151,12 @@ impl TableScope {
 
     pub(in super::super) fn resource(&self) -> Resource {
         Resource([(LABEL, self.label.clone()), ("table", self.name.clone())].into())
+    }
+}
+
+fn placed(name: &str, usual: &str) -> Place {
+    match name.split_once('.') {
+        Some((schema, name)) => Place::new(schema, name),
+        None => Place::new(usual, name),
     }
 }

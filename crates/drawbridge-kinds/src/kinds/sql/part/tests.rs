@@ -63,9 +63,18 @@ fn what_is_wrong_is_told_with_its_place() {
         "sqlite::memory:",
         "sqlite:a.db?mode=rwc",
         "sqlite:",
-        "postgres://db/crm",
         "crm.db",
         "sqlite:a/../.drawbridge/b.db",
+        "postgres://db/crm",
+        "postgres://crm@db",
+        "postgres://crm@db/",
+        "postgres://crm:secret@db/crm",
+        "postgres://crm@db/crm?sslmode=disable",
+        "postgres://crm@db:port/crm",
+        "postgres://crm@/crm",
+        "postgres://crm@db/a/b",
+        "mariadb://crm@[::1/crm",
+        "oracle://crm@db/crm",
     ] {
         assert_eq!(
             places(&json!({"url": url}), &good),
@@ -74,6 +83,14 @@ fn what_is_wrong_is_told_with_its_place() {
         );
     }
     let table = &good["tables"]["tickets"];
+    for name in [
+        "pg_catalog.pg_class",
+        "mysql.user",
+        "sales.drawbridge_applied",
+    ] {
+        let found = places(&system, &json!({"tables": {name: table}}));
+        assert_eq!(found, [format!("/scope/tables/{name}")]);
+    }
     for name in ["sqlite_schema", "SQLITE_x", "drawbridge_applied", "a\n"] {
         let found = places(&system, &json!({"tables": {name: table}}));
         assert_eq!(found, [format!("/scope/tables/{name}")]);
@@ -138,5 +155,58 @@ fn what_widens_is_told_from_what_narrows() {
         );
         let found: Vec<Direction> = changes.iter().map(|change| change.direction).collect();
         assert_eq!(found, [Direction::Widens]);
+    }
+}
+
+/// `system`, and where the fault is; nothing where there is none.
+const SYSTEMS: &str = r#"
+{"url": "postgres://crm@db.acme.example/crm"} |
+{"url": "postgres://crm@db.acme.example:5433/crm", "tls": "verify", "ca": "ca.pem"} |
+{"url": "mysql://crm@db.acme.example/crm", "tls": "encrypt"} |
+{"url": "mariadb://crm@127.0.0.1:3306/crm", "tls": "off"} |
+{"url": "postgres://crm@[::1]:5432/crm", "tls": "off"} |
+{"url": "postgres://crm@db.acme.example/crm", "tls": "off"} | tls
+{"url": "postgres://crm@db.acme.example/crm", "tls": "encrypt", "ca": "ca.pem"} | ca
+{"url": "postgres://crm@localhost/crm", "ca": "ca.pem"} | ca
+{"url": "sqlite:crm.db", "tls": "verify"} | tls
+{"url": "sqlite:crm.db", "ca": "ca.pem"} | ca
+"#;
+
+#[test]
+fn a_server_is_reached_by_tls_unless_it_is_here() {
+    for line in SYSTEMS.lines().skip(1) {
+        let (system, place) = line.split_once(" |").unwrap();
+        let system = serde_json::from_str(system).unwrap();
+        let place = format!("/system/{}", place.trim());
+        let expected: Vec<String> = (place != "/system/").then_some(place).into_iter().collect();
+        assert_eq!(places(&system, &scope("{}")), expected, "{line}");
+    }
+    let of = |url: &str, tls: Value| json!({"url": url, "tls": tls});
+    let (here, there) = (
+        "postgres://crm@localhost/crm",
+        "postgres://crm@db.acme.example/crm",
+    );
+    for (old, new, expected) in [
+        (of(there, json!("verify")), of(there, Value::Null), None),
+        (
+            of(there, Value::Null),
+            of(there, json!("encrypt")),
+            Some(Direction::Widens),
+        ),
+        (
+            of(here, Value::Null),
+            of(here, json!("encrypt")),
+            Some(Direction::Narrows),
+        ),
+        (of(here, json!("off")), of(here, Value::Null), None),
+    ] {
+        let (old, new) = (part(&old, &scope("{}")), part(&new, &scope("{}")));
+        let changes = compare(&old, &new, &Labels::default());
+        let found: Vec<Direction> = changes.iter().map(|change| change.direction).collect();
+        assert_eq!(
+            found,
+            expected.into_iter().collect::<Vec<_>>(),
+            "{changes:?}"
+        );
     }
 }

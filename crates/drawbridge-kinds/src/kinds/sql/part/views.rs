@@ -4,11 +4,12 @@ use drawbridge_core::file::Fault;
 
 use super::{Mask, Table, condition, escaped};
 
-pub(super) fn faults(at: &str, table: &Table) -> Vec<Fault> {
+/// `hashes`: whether the engine can make digests.
+pub(super) fn faults(at: &str, table: &Table, hashes: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, mask) in &table.mask {
         let at = format!("{at}/mask/{}", escaped(name));
-        faults.extend(bad_mask(at, (name, *mask), table));
+        faults.extend(bad_mask(at, (name, *mask), (table, hashes)));
     }
     let Some(text) = &table.rows else {
         return faults;
@@ -37,7 +38,11 @@ pub(super) fn faults(at: &str, table: &Table) -> Vec<Fault> {
     faults
 }
 
-fn bad_mask(at: String, (name, mask): (&String, Mask), table: &Table) -> Option<Fault> {
+fn bad_mask(
+    at: String,
+    (name, mask): (&String, Mask),
+    (table, hashes): (&Table, bool),
+) -> Option<Fault> {
     let (rule, mend) = if !table.fields.contains(name) {
         (
             format!("`{name}` cannot be read, so there is nothing to mask"),
@@ -51,7 +56,7 @@ fn bad_mask(at: String, (name, mask): (&String, Mask), table: &Table) -> Option<
     } else if table.writable.contains_key(name) {
         let rule = format!("`{name}` can be written, so its values would stand in plans");
         (rule, "take it out, or out of `writable`")
-    } else if mask == Mask::Hash {
+    } else if mask == Mask::Hash && !hashes {
         let rule = "SQLite has no hash function, so it could not compare or group by digests";
         (
             rule.to_owned(),

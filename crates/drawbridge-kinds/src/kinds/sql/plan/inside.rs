@@ -1,28 +1,22 @@
 //! Whether a row that will be is inside what its caller may see. What is left after an effect is
 //! looked at again when it is applied; this is so that nobody is asked in vain.
 
-use drawbridge_core::answer::Failure;
-use sqlx::SqliteConnection;
-
 use super::{
     super::{
         cell::Cell,
+        link::Link,
         part::Condition,
-        shape::{Affinity, Row},
+        shape::{Affinity, Column, Row, Sort},
         statement::Statement,
-        values,
         window::outside,
     },
     Draft,
 };
+use drawbridge_core::answer::Failure;
 
 impl Draft<'_> {
     /// Refuses a row that would be outside.
-    pub(super) async fn inside(
-        &self,
-        connection: &mut SqliteConnection,
-        row: &Row,
-    ) -> Result<(), Failure> {
+    pub(super) async fn inside(&self, connection: &mut dyn Link, row: &Row) -> Result<(), Failure> {
         let shape = self.table.shape;
         self.ruled(connection, |name| Some(row.cell(shape, name)))
             .await
@@ -31,7 +25,7 @@ impl Draft<'_> {
     /// Refuses a new row that would be outside, as far as its values are known before it is there.
     pub(super) async fn inside_when_new(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         set: &[(String, Cell)],
     ) -> Result<(), Failure> {
         let shape = self.table.shape;
@@ -43,17 +37,17 @@ impl Draft<'_> {
             if column.generated || shape.numbered.as_deref() == Some(name) {
                 return None;
             }
-            match &column.default {
-                None => Some(Cell::Null),
-                Some(_) => values::default_of(column),
+            if column.has_default {
+                return column.default.clone();
             }
+            Some(Cell::Null)
         };
         self.ruled(connection, value).await
     }
 
     async fn ruled(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         value: impl Fn(&str) -> Option<Cell>,
     ) -> Result<(), Failure> {
         let (scope, shape) = (self.table.scope, self.table.shape);
@@ -65,20 +59,17 @@ impl Draft<'_> {
             .as_ref()
             .map(Condition::columns)
             .unwrap_or_default();
-        let mut select = Statement::new("SELECT 1 FROM (SELECT 1 AS \"(one)\"");
+        let mut select = Statement::new("SELECT 1 FROM (SELECT 1 AS ").name("(one)");
         for name in columns {
             let Some((cell, column)) = value(name).zip(shape.column(name)) else {
                 return Ok(());
             };
-            select = typed(select.words(", "), &cell, column.affinity)
+            select = typed(select.words(", "), &cell, column)
                 .words(" AS ")
                 .name(name);
         }
-        let found = select
-            .words(") AS t WHERE ")
-            .piece(rule)
-            .rows(connection)
-            .await?;
+        let select = self.table.piece(select.words(") AS t WHERE "), rule);
+        let found = select.rows(connection).await?;
         if found.is_empty() {
             Err(outside())
         } else {
@@ -88,7 +79,10 @@ impl Draft<'_> {
 }
 
 /// A value that is compared as one of its column would be.
-fn typed(statement: Statement, cell: &Cell, affinity: Affinity) -> Statement {
+fn typed(statement: Statement, cell: &Cell, column: &Column) -> Statement {
+    let Sort::Affine(affinity) = column.sort else {
+        return statement.value_of(Some(column), cell);
+    };
     let cast = match (affinity, cell) {
         (Affinity::Text, Cell::Text(_)) => " AS TEXT)",
         (Affinity::Integer | Affinity::Numeric, Cell::Integer(_) | Cell::Real(_)) => " AS NUMERIC)",

@@ -5,12 +5,12 @@ use drawbridge_core::{
     call::Power,
     plan::{Plan, Receipt},
 };
-use sqlx::SqliteConnection;
 
 use super::{
     super::{
         Database,
         cell::Cell,
+        link::Link,
         rows::Table,
         shape::{Row, Shape},
         words,
@@ -59,7 +59,7 @@ pub(in super::super) async fn undo(
 impl Draft<'_> {
     async fn take_back(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Link,
         step: Step,
         left: Left,
     ) -> Result<(), Failure> {
@@ -78,27 +78,25 @@ impl Draft<'_> {
                 };
                 (step, Some(row), None)
             }
-            (Step::Update { set, was, .. }, Some(row)) => {
+            (Step::Update { was, .. }, Some(row)) => {
                 let old = row.with(shape, &was);
-                let now = set.into_iter().map(|(name, _)| {
-                    let cell = row.cell(shape, &name);
-                    (name, cell)
+                let now = was.iter().map(|(name, _)| {
+                    let cell = row.cell(shape, name);
+                    (name.clone(), cell)
                 });
+                let now = now.collect();
                 let step = Step::Update {
                     key: left.key,
                     whole: row.whole(shape),
-                    becomes: old.whole(shape),
-                    was: now.collect(),
+                    becomes: old.lasting(shape),
+                    was: now,
                     set: was,
                 };
                 (step, Some(row), Some(old))
             }
             (
                 Step::Delete {
-                    row: set,
-                    rowid,
-                    whole,
-                    ..
+                    row: set, rowid, ..
                 },
                 None,
             ) => {
@@ -107,7 +105,7 @@ impl Draft<'_> {
                     set,
                     key: Some(left.key),
                     rowid,
-                    becomes: Some(whole),
+                    becomes: Some(old.lasting(shape)),
                 };
                 (step, None, Some(old))
             }

@@ -215,12 +215,12 @@ impl Walk<'_> {
             | BinaryOperator::And
             | BinaryOperator::Or => Ok(()),
             BinaryOperator::Spaceship | BinaryOperator::MyIntegerDivide
-                if self.dialect == Dialect::Mysql =>
+                if self.dialect == Dialect::MariaDb =>
             {
                 Ok(())
             }
             // MySQL takes it for `OR`, unless it is told otherwise.
-            BinaryOperator::StringConcat if self.dialect != Dialect::Mysql => self.joins(1),
+            BinaryOperator::StringConcat if self.dialect != Dialect::MariaDb => self.joins(1),
             _ => Err(not_understood("this sign")),
         }
     }

@@ -102,7 +102,7 @@ const POSTGRES: &[&str] = &[
     "var_samp",
     "variance",
 ];
-const MYSQL: &[&str] = &[
+const MARIADB: &[&str] = &[
     "character_length",
     "curdate",
     "date",
@@ -149,7 +149,7 @@ pub(super) fn is_allowed(dialect: Dialect, name: &str) -> bool {
     let own = match dialect {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
-        Dialect::Mysql => MYSQL,
+        Dialect::MariaDb => MARIADB,
     };
     COMMON.contains(&name) || own.contains(&name)
 }

@@ -34,7 +34,7 @@ impl Dialect {
     pub(super) fn folded(self, ident: &Ident) -> String {
         match (self, ident.quote_style) {
             (Self::Postgres, Some(_)) => ident.value.clone(),
-            (Self::Postgres, None) | (Self::Sqlite | Self::Mysql, _) => {
+            (Self::Postgres, None) | (Self::Sqlite | Self::MariaDb, _) => {
                 ident.value.to_ascii_lowercase()
             }
         }
@@ -44,7 +44,7 @@ impl Dialect {
     fn scoped(self, name: &str) -> String {
         match self {
             Self::Postgres => name.to_owned(),
-            Self::Sqlite | Self::Mysql => name.to_ascii_lowercase(),
+            Self::Sqlite | Self::MariaDb => name.to_ascii_lowercase(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Dialect {
     /// letters are right either way.
     pub(super) fn is_table(self, ident: &Ident, name: &str) -> bool {
         match self {
-            Self::Mysql => ident.value == name,
+            Self::MariaDb => ident.value == name,
             Self::Sqlite | Self::Postgres => self.folded(ident) == self.scoped(name),
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn plain(dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
     let quote = match dialect {
         Dialect::Sqlite => matches!(ident.quote_style, None | Some('"' | '`' | '[')),
         Dialect::Postgres => matches!(ident.quote_style, None | Some('"')),
-        Dialect::Mysql => matches!(ident.quote_style, None | Some('`')),
+        Dialect::MariaDb => matches!(ident.quote_style, None | Some('`')),
     };
     if quote && text::is_name(&ident.value) {
         return Ok(());
@@ -78,7 +78,12 @@ impl Names {
     pub(super) fn of(dialect: Dialect, query: &Query, tables: &[TableScope]) -> Self {
         let mut names = Self::default();
         for table in tables {
-            names.tables.insert(dialect.scoped(&table.name));
+            // Of a table in another schema, the question calls it by its last word.
+            let called = match (dialect, table.name.rsplit_once('.')) {
+                (Dialect::Postgres | Dialect::MariaDb, Some((_, name))) => name,
+                _ => table.name.as_str(),
+            };
+            names.tables.insert(dialect.scoped(called));
             let columns = table.fields.iter();
             names
                 .columns

@@ -1,9 +1,10 @@
 //! Queries, selections, and what they read from.
 
 use sqlparser::ast::{
-    Cte, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query,
-    Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetQuantifier,
-    TableAlias, TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
+    Cte, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value,
+    WildcardAdditionalOptions,
 };
 
 use super::{
@@ -306,17 +307,22 @@ impl Walk<'_> {
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
     ) -> Result<(), Refusal> {
-        let ident = self.single(name)?.clone();
-        plain(self.dialect, &ident)?;
+        let (before, ident) = self.qualified(name)?;
         if let Some(alias) = alias {
             self.alias(alias)?;
         }
-        if self.common.contains(&self.dialect.folded(&ident)) {
+        if before.is_none() && self.common.contains(&self.dialect.folded(&ident)) {
             return Ok(());
         }
         let tables = self.tables;
         let mut scopes = tables.iter();
-        let scope = scopes.find(|scope| self.dialect.is_table(&ident, &scope.name));
+        let scope = scopes.find(|scope| match (&before, scope.name.split_once('.')) {
+            (None, None) => self.dialect.is_table(&ident, &scope.name),
+            (Some(before), Some((schema, name))) => {
+                self.dialect.is_table(before, schema) && self.dialect.is_table(&ident, name)
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        });
         *name = self.window(scope.ok_or_else(|| unknown("table", &ident))?)?;
         let called = || TableAlias {
             explicit: true,
@@ -332,7 +338,21 @@ impl Walk<'_> {
     pub(super) fn single<'n>(&self, name: &'n ObjectName) -> Result<&'n Ident, Refusal> {
         match name.0.as_slice() {
             [part] => part.as_ident().ok_or_else(|| not_understood("a name")),
-            _ => Err(Refusal::new("tables are named without their schema")),
+            _ => Err(not_understood("a name with another before it")),
+        }
+    }
+
+    /// The name of a table, and that of its schema if there is one before it.
+    fn qualified(&self, name: &ObjectName) -> Result<(Option<Ident>, Ident), Refusal> {
+        let ident = |part: &ObjectNamePart| {
+            let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
+            plain(self.dialect, ident)?;
+            Ok(ident.clone())
+        };
+        match name.0.as_slice() {
+            [name] => Ok((None, ident(name)?)),
+            [schema, name] => Ok((Some(ident(schema)?), ident(name)?)),
+            _ => Err(not_understood("a name of three words")),
         }
     }
 

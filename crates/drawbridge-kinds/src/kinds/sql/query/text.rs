@@ -64,7 +64,7 @@ fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
     match dialect {
         Dialect::Sqlite => Box::new(SQLiteDialect {}),
         Dialect::Postgres => Box::new(PostgreSqlDialect {}),
-        Dialect::Mysql => Box::new(MySqlDialect {}),
+        Dialect::MariaDb => Box::new(MySqlDialect {}),
     }
 }
 

@@ -52,11 +52,11 @@ fn filter(scope: &TableScope, given: &Value, index: usize) -> Result<Piece, Fail
         cell(value)
             .ok_or_else(|| wrong("it must be a text or a number; for none there is `is_null`"))
     };
-    let column = format!("t.{}", scope.dialect.name(name));
+    let column = format!("t.{}", scope.dialect.quoted(name));
     let piece = Piece::default().text("(");
     let compared = |sign: &str| -> Result<Piece, Failure> {
         let piece = piece.clone().text(&column).text(sign);
-        Ok(piece.value(one(value)?, Some(name.clone())))
+        Ok(piece.value(one(value)?, scope.beside_shown(name)))
     };
     let text = || {
         let text = value
@@ -88,7 +88,7 @@ fn filter(scope: &TableScope, given: &Value, index: usize) -> Result<Piece, Fail
             let mut piece = piece.text(&column).text(" IN (");
             for (index, value) in list.iter().enumerate() {
                 piece = piece.text(if index > 0 { ", " } else { "" });
-                piece = piece.value(one(value)?, Some(name.clone()));
+                piece = piece.value(one(value)?, scope.beside_shown(name));
             }
             piece.text(")")
         }
@@ -117,7 +117,7 @@ pub(in super::super) const OPERATIONS: [&str; 10] = [
 /// Where a text is in a field, small and capital letters alike.
 pub(super) fn contains(scope: &TableScope, name: &str, text: &str) -> Piece {
     let dialect = scope.dialect;
-    let column = format!("t.{}", dialect.name(name));
+    let column = format!("t.{}", dialect.quoted(name));
     let hay = format!("lower({})", dialect.as_text(&column));
     // The place of the value is found by a mark that stands in no name of ours.
     let call = dialect.place("lower(\u{0})", &hay);

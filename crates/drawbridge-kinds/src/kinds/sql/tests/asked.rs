@@ -2,7 +2,6 @@
 
 mod escapes;
 mod ordinary;
-mod postgres;
 
 use drawbridge_core::answer::Failure;
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use super::{
         query::{self, rewrite},
     },
     Bench,
+    engine::Engine,
 };
 
 /// Tables with columns and rows that nobody may see; `{…}` differs between two databases that must
@@ -91,14 +91,21 @@ pub(super) fn scope() -> Value {
 }
 
 /// The tables as a northerner sees them.
-pub(super) fn tables(bench: &Bench, dialect: Dialect) -> Vec<TableScope> {
+pub(super) fn tables(bench: &Bench) -> Vec<TableScope> {
     let given = [("person.region".to_owned(), "north".to_owned())];
     let scopes = bench.database.own.tables.values();
-    let seen = scopes.map(|scope| TableScope {
-        dialect,
-        ..scope.with_given(given.clone().into())
-    });
-    seen.collect()
+    scopes
+        .map(|scope| scope.with_given(given.clone().into()))
+        .collect()
+}
+
+/// The letter of an engine in the corpora, and its words.
+pub(super) fn letter(engine: Engine) -> (char, Dialect) {
+    match engine {
+        Engine::Sqlite => ('s', Dialect::Sqlite),
+        Engine::Postgres => ('p', Dialect::Postgres),
+        Engine::MariaDb => ('m', Dialect::MariaDb),
+    }
 }
 
 /// The corpus: category, dialects, text.
@@ -120,7 +127,7 @@ pub(super) fn attempts() -> Vec<(&'static str, &'static str, String)> {
 
 /// What a northerner is answered, to the byte.
 async fn ask(bench: &Bench, text: &str) -> (bool, String) {
-    let tables = tables(bench, Dialect::Sqlite);
+    let tables = tables(bench);
     match query::answer(&bench.database, text, &tables).await {
         Ok(found) => (
             true,

@@ -10,35 +10,38 @@ use super::{
         rows::{self, Table},
         shape::Shape,
     },
-    Bench, SCHEMA, opened, scope,
+    Bench, SCHEMA, each, opened, scope,
 };
 
 #[tokio::test]
 async fn pages_follow_one_another_by_key_and_show_visible_fields_only() {
-    let bench = Bench::new().await;
-    let scope = &bench.database.own.tables["tickets"];
-    let mut reading = bench.database.base.read().await.unwrap();
-    let shape = Shape::load(reading.connection(), scope).await.unwrap();
-    let table = Table {
-        scope,
-        shape: &shape,
-    };
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let wanted = (after.as_deref(), 1);
-        let page = table
-            .page(reading.connection(), wanted, (1 << 16, 1 << 20))
-            .await
-            .unwrap();
-        let Some((row, whole)) = page.into_iter().next() else {
-            break;
+    each(async |engine| {
+        let bench = Bench::on(engine).await;
+        let scope = &bench.database.own.tables["tickets"];
+        let mut reading = bench.database.base.read().await.unwrap();
+        let shape = Shape::load(reading.connection(), scope).await.unwrap();
+        let table = Table {
+            scope,
+            shape: &shape,
         };
-        assert!(whole);
-        assert_eq!(row.len(), scope.fields.len());
-        after = Some(vec![row[0].clone()]);
-        seen.push(row[0].shown());
-    }
-    assert_eq!(json!(seen), json!([1, 2, 3]));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let wanted = (after.as_deref(), 1);
+            let page = table
+                .page(reading.connection(), wanted, (1 << 16, 1 << 20))
+                .await
+                .unwrap();
+            let Some((row, whole)) = page.into_iter().next() else {
+                break;
+            };
+            assert!(whole);
+            assert_eq!(row.len(), scope.fields.len());
+            after = Some(vec![row[0].clone()]);
+            seen.push(row[0].shown());
+        }
+        assert_eq!(json!(seen), json!([1, 2, 3]));
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -144,7 +147,7 @@ async fn the_gateways_own_state_and_what_is_no_file_cannot_be_reached() {
     let file = bench.folder.path().join("crm.db");
     std::fs::rename(&file, own.join("store.db")).unwrap();
     std::os::unix::fs::symlink(own.join("store.db"), &file).unwrap();
-    let database = opened(bench.folder.path(), scope(), false);
+    let database = opened(&bench.place, scope(), false);
     let inspection = inspect::inspect(&database).await;
     assert_eq!(inspection.health, Health::Down);
     assert!(
@@ -160,35 +163,41 @@ async fn the_gateways_own_state_and_what_is_no_file_cannot_be_reached() {
 /// A version that went with hidden columns would tell that they changed.
 #[tokio::test]
 async fn the_version_of_a_row_is_that_of_its_visible_fields() {
-    let bench = Bench::new().await;
-    let scope = &bench.database.own.tables["tickets"];
-    let version = async || {
-        let mut reading = bench.database.base.read().await.unwrap();
-        let shape = Shape::load(reading.connection(), scope).await.unwrap();
-        let table = Table {
-            scope,
-            shape: &shape,
+    each(async |engine| {
+        let bench = Bench::on(engine).await;
+        let scope = &bench.database.own.tables["tickets"];
+        let version = async || {
+            let mut reading = bench.database.base.read().await.unwrap();
+            let shape = Shape::load(reading.connection(), scope).await.unwrap();
+            let table = Table {
+                scope,
+                shape: &shape,
+            };
+            let key = [Cell::Integer(1)];
+            let row = table.find_visible(reading.connection(), &key).await;
+            rows::version(scope, &row.unwrap().unwrap())
         };
-        let key = [Cell::Integer(1)];
-        let row = table.find_visible(reading.connection(), &key).await;
-        rows::version(scope, &row.unwrap().unwrap())
-    };
-    let first = version().await;
-    bench
-        .sql("UPDATE tickets SET secret = x'99', opened = 'x' WHERE id = 1")
-        .await;
-    assert_eq!(version().await, first);
-    bench
-        .sql("UPDATE tickets SET status = 'closed' WHERE id = 1")
-        .await;
-    let second = version().await;
-    assert_ne!(second, first);
-    let (_, receipt) = bench
-        .act(
-            "update",
-            "tickets",
-            json!({"key": 1, "set": {"status": "open"}}),
-        )
-        .await;
-    assert_eq!(receipt.applied[0].version.as_ref(), Some(&first));
+        let first = version().await;
+        bench
+            .sql(&format!(
+                "UPDATE tickets SET secret = {}, opened = 'x' WHERE id = 1",
+                engine.bytes("99")
+            ))
+            .await;
+        assert_eq!(version().await, first);
+        bench
+            .sql("UPDATE tickets SET status = 'closed' WHERE id = 1")
+            .await;
+        let second = version().await;
+        assert_ne!(second, first);
+        let (_, receipt) = bench
+            .act(
+                "update",
+                "tickets",
+                json!({"key": 1, "set": {"status": "open"}}),
+            )
+            .await;
+        assert_eq!(receipt.applied[0].version.as_ref(), Some(&first));
+    })
+    .await;
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     super::search::search,
     Bench,
+    engine::{EVERY, Engine, each},
     views::{HIDDEN, SCHEMA, of, scope},
 };
 
@@ -94,7 +95,11 @@ fn questions() -> Vec<(Value, Value)> {
 
 #[tokio::test]
 async fn a_search_finds_visible_rows_by_what_is_shown() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(finds).await;
+}
+
+async fn finds(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     for (arguments, wanted) in questions() {
         let data = found(&bench, arguments.clone()).await.unwrap();
         assert_eq!(ids(&data), wanted, "{arguments}");
@@ -104,7 +109,11 @@ async fn a_search_finds_visible_rows_by_what_is_shown() {
 
 #[tokio::test]
 async fn cursors_lead_through_every_row_once_and_belong_to_one_question() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(cursors).await;
+}
+
+async fn cursors(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     for order in [
         json!([]),
         json!([{"field": "name"}]),
@@ -148,7 +157,11 @@ async fn cursors_lead_through_every_row_once_and_belong_to_one_question() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_search_is_told_and_hidden_fields_are_none() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(told).await;
+}
+
+async fn told(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     let told = async |arguments: Value| found(&bench, arguments).await.unwrap_err().message;
     for hidden in ["secret", "region"] {
         let of = |name: &str| json!({"where": [{"field": name, "value": "x"}]});
@@ -216,12 +229,15 @@ proptest! {
     fn a_search_is_answered_alike_with_and_without_hidden_rows(asked in prop::collection::vec(search_arguments(), 30)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let with = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
-            let without = Bench::with(SCHEMA, scope(), true).await;
-            for arguments in asked {
-                let told = |found: Result<Value, Failure>| found.map_err(|failure| failure.message);
-                let one = told(found(&with, arguments.clone()).await);
-                assert_eq!(one, told(found(&without, arguments.clone()).await), "{arguments}");
+            let told = |found: Result<Value, Failure>| found.map_err(|failure| failure.message);
+            for engine in EVERY {
+                let with = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
+                let without = Bench::spoken(engine, SCHEMA, scope()).await;
+                for arguments in &asked {
+                    let one = told(found(&with, arguments.clone()).await);
+                    let other = told(found(&without, arguments.clone()).await);
+                    assert_eq!(one, other, "{engine:?}: {arguments}");
+                }
             }
         });
     }

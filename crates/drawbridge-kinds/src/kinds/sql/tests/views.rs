@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     super::{fetch::fetched, part, part::TableScope, plan},
-    Bench, status,
+    Bench,
+    engine::{Engine, SERVERS, each},
+    status,
 };
 
 pub(super) const SCHEMA: &str = "
@@ -25,7 +27,7 @@ pub(super) const HIDDEN: &str = "
     INSERT INTO customers (id, name, region, email, born, phone, rank) VALUES
         (2, 'canary', 'south', 'canary@c.example', '1111-01-01', 'canary-canary', 0),
         (4, 'canary', 'south', NULL, NULL, NULL, NULL), (9, 'Ann', 'south', 'a@b', '1', '1', 9);
-    UPDATE customers SET secret = 'canary ' || id;
+    UPDATE customers SET secret = 'canary two';
 ";
 
 pub(super) fn scope() -> Value {
@@ -61,7 +63,11 @@ async fn act(bench: &Bench, action: &str, arguments: Value) -> String {
 
 #[tokio::test]
 async fn masked_fields_show_what_their_mask_leaves() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(masked).await;
+}
+
+async fn masked(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     let found = fetched(&bench.database, "list", (&of(&bench, "north"), &json!({}))).await;
     let rows = found.unwrap().data["rows"].clone();
     let shown = |id: i64, name: Value, email: Value, born: Value, rank: i64| json!({"id": id, "name": name, "email": email, "born": born, "phone": "***", "rank": rank});
@@ -77,8 +83,12 @@ async fn masked_fields_show_what_their_mask_leaves() {
 
 #[tokio::test]
 async fn an_answer_is_the_same_whether_hidden_rows_and_values_are_there_or_not() {
-    let without = Bench::with(SCHEMA, scope(), true).await;
-    let with = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(same_answers).await;
+}
+
+async fn same_answers(engine: Engine) {
+    let without = Bench::spoken(engine, SCHEMA, scope()).await;
+    let with = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     let mut reads = vec![("list", json!({})), ("list", json!({"limit": 1}))];
     for id in 0..11 {
         reads.push(("read", json!({"key": id})));
@@ -115,7 +125,11 @@ async fn an_answer_is_the_same_whether_hidden_rows_and_values_are_there_or_not()
 
 #[tokio::test]
 async fn who_lacks_the_attribute_finds_no_row() {
-    let bench = Bench::with(SCHEMA, scope(), true).await;
+    each(unknown_caller).await;
+}
+
+async fn unknown_caller(engine: Engine) {
+    let bench = Bench::spoken(engine, SCHEMA, scope()).await;
     let unknown = &bench.database.own.tables["customers"];
     let list = fetched(&bench.database, "list", (unknown, &json!({})))
         .await
@@ -137,7 +151,11 @@ fn by_rank() -> Value {
 
 #[tokio::test]
 async fn no_effect_leaves_a_row_outside() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), by_rank(), true).await;
+    each(stays_inside).await;
+}
+
+async fn stays_inside(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), by_rank()).await;
     let before = bench.dump().await;
     let north = of(&bench, "north");
     for (action, arguments) in [
@@ -155,7 +173,7 @@ async fn no_effect_leaves_a_row_outside() {
     let plan = plan::planned(&bench.database, "insert", (&south, &insert)).await;
     assert_eq!(status(plan), Status::Denied);
     let worked_out = SCHEMA.replace("DEFAULT 'north'", "DEFAULT (lower('WEST'))");
-    let other = Bench::with(&worked_out, by_rank(), true).await;
+    let other = Bench::spoken(engine, &worked_out, by_rank()).await;
     let plan = plan::planned(&other.database, "insert", (&of(&other, "north"), &insert)).await;
     let applied = other.apply(&plan.unwrap(), "k").await;
     assert_eq!(status(applied), Status::Denied);
@@ -164,7 +182,11 @@ async fn no_effect_leaves_a_row_outside() {
 
 #[tokio::test]
 async fn what_leaves_the_window_after_a_plan_is_a_conflict() {
-    let bench = Bench::with(&format!("{SCHEMA}{HIDDEN}"), scope(), true).await;
+    each(left_the_window).await;
+}
+
+async fn left_the_window(engine: Engine) {
+    let bench = Bench::spoken(engine, &format!("{SCHEMA}{HIDDEN}"), scope()).await;
     let north = of(&bench, "north");
     for (action, arguments) in [
         ("update", json!({"key": 1, "set": {"name": "x"}})),
@@ -194,6 +216,25 @@ async fn what_leaves_the_window_after_a_plan_is_a_conflict() {
     let receipt = bench.apply(&plan, "d").await.unwrap();
     bench.undo(&plan, &receipt).await.unwrap();
     assert_eq!(bench.dump().await, before);
+}
+
+/// Equal values have equal digests, and nothing else shows in them.
+#[tokio::test]
+async fn digests_tell_equal_values_and_nothing_more() {
+    for engine in SERVERS {
+        let mut hashed = scope();
+        let table = hashed["tables"]["customers"].as_object_mut().unwrap();
+        table.insert("mask".to_owned(), json!({"name": "hash"}));
+        table.remove("writable");
+        let more = "INSERT INTO customers (id, name, region) VALUES (7, 'Ann', 'north');";
+        let bench = Bench::spoken(engine, &format!("{SCHEMA}{more}"), hashed).await;
+        let found = fetched(&bench.database, "list", (&of(&bench, "north"), &json!({}))).await;
+        let rows = found.unwrap().data["rows"].clone();
+        let names: Vec<Option<&str>> = (0..4).map(|at| rows[at]["name"].as_str()).collect();
+        assert_eq!(names[0], names[3], "{engine:?}");
+        assert_ne!(names[0], names[1]);
+        assert_eq!((names[0].unwrap().len(), names[2]), (64, None));
+    }
 }
 
 /// Change to the table in the file, where it is wrong, and what is told.

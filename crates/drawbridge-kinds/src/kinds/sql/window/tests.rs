@@ -1,9 +1,11 @@
 use super::{super::part, *};
 use serde_json::{Value, json};
 
+const HOME: (Dialect, &str) = (Dialect::Sqlite, "main");
+
 fn scope(table: Value) -> TableScope {
     let table: part::Table = serde_json::from_value(table).unwrap();
-    TableScope::of("customers", &table, "internal").unwrap()
+    TableScope::of(("customers", &table), "internal", HOME).unwrap()
 }
 
 fn text(piece: &Piece) -> String {
@@ -13,7 +15,7 @@ fn text(piece: &Piece) -> String {
             format!(
                 "«{}:{}»",
                 String::from_utf8_lossy(bytes),
-                column.as_deref().unwrap_or("-")
+                column.as_ref().map_or("-", |beside| &beside.column)
             )
         }
         Segment::Value(cell, _) => format!("«{cell:?}»"),
@@ -34,13 +36,13 @@ fn values_of_a_caller_are_bound_and_never_pasted() {
     assert_eq!(
         text(&seen.window()),
         format!(
-            "SELECT t.\"id\" AS \"id\", t.\"na\"\"me\" AS \"na\"\"me\" FROM main.\"customers\" AS t \
+            "SELECT t.\"id\" AS \"id\", t.\"na\"\"me\" AS \"na\"\"me\" FROM \"main\".\"customers\" AS t \
              WHERE ((t.\"region\" = «{evil}:region») AND ((t.\"owner\" IN («ann:owner», 'it''s')) \
              OR (NOT (t.\"open\" <> TRUE))))"
         )
     );
-    seen.dialect = Dialect::Mysql;
-    assert!(text(&seen.window()).contains("t.`na\"me` AS `na\"me` FROM `customers` AS t"));
+    seen.dialect = Dialect::MariaDb;
+    assert!(text(&seen.window()).contains("t.`na\"me` AS `na\"me` FROM `main`.`customers` AS t"));
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn a_rule_is_understood_word_for_word_or_refused() {
         };
         let table = json!({"key": "id", "fields": ["id"], "rows": rule});
         let table: part::Table = serde_json::from_value(table).unwrap();
-        let wrong = TableScope::of("a", &table, "internal").unwrap_err();
+        let wrong = TableScope::of(("a", &table), "internal", HOME).unwrap_err();
         assert!(wrong.contains(why), "{rule}: {wrong}");
     }
     let deep = format!("{}id = 1{}", "(".repeat(17), ")".repeat(17));
@@ -109,6 +111,6 @@ fn a_rule_is_understood_word_for_word_or_refused() {
     for rule in [deep, nots, format!("id = '{}'", "x".repeat(2_000))] {
         let table = json!({"key": "id", "fields": ["id"], "rows": rule});
         let table: part::Table = serde_json::from_value(table).unwrap();
-        assert!(TableScope::of("a", &table, "internal").is_err());
+        assert!(TableScope::of(("a", &table), "internal", HOME).is_err());
     }
 }

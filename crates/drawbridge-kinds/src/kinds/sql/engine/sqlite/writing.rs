@@ -1,63 +1,62 @@
 //! The one transaction that writes, and how its end is known.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use drawbridge_core::answer::{Failure, Status};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteSynchronous};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Base, code_of, options, told, watch};
+use super::{File, code_of, options, told, watch};
 
 /// How long an effect may take before its commit. Afterwards it is taken back, also when this
 /// process slept meanwhile: nothing is done so late that somebody else has settled it.
-pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(20);
+const WRITE_WITHIN: Duration = Duration::from_secs(20);
 /// How long a commit may take before nobody knows what came of it.
 const COMMIT_WITHIN: Duration = Duration::from_secs(30);
 
 /// A transaction that holds the lock of the database: nobody else writes, and nobody else has a
 /// commit on its way. A connection of its own, because SQLite may end a transaction by itself.
 /// Dropped, it is taken back.
-pub(in super::super) struct Writing {
-    connection: SqliteConnection,
+pub(super) struct Writing {
+    pub(super) connection: SqliteConnection,
+    file: Arc<File>,
     id: (u64, u64),
     until: Instant,
     _turn: OwnedMutexGuard<()>,
 }
 
-impl Base {
-    /// Begins to write.
-    pub(in super::super) async fn write(&self) -> Result<Writing, Failure> {
-        let until = Instant::now() + WRITE_WITHIN;
-        let waited = tokio::time::timeout(WRITE_WITHIN, self.turn.clone().lock_owned()).await;
-        let turn = waited.map_err(|_| late())?;
-        let opened = self.opened().await?;
-        let options = options(&opened.real)
-            .read_only(false)
-            .synchronous(SqliteSynchronous::Full);
-        let mut connection = options.connect().await.map_err(told)?;
-        watch(&mut connection, &self.stop, WRITE_WITHIN)
-            .await
-            .map_err(told)?;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await
-            .map_err(told)?;
-        let writing = Writing {
-            connection,
-            id: opened.id,
-            until,
-            _turn: turn,
-        };
-        writing.in_time()?;
-        Ok(writing)
-    }
+/// Begins to write.
+pub(super) async fn begin(file: &Arc<File>) -> Result<Writing, Failure> {
+    let until = Instant::now() + WRITE_WITHIN;
+    let waited = tokio::time::timeout(WRITE_WITHIN, file.turn.clone().lock_owned()).await;
+    let turn = waited.map_err(|_| late())?;
+    let opened = file.opened().await?;
+    let options = options(&opened.real)
+        .read_only(false)
+        .synchronous(SqliteSynchronous::Full);
+    let mut connection = options.connect().await.map_err(told)?;
+    watch(&mut connection, &file.stop, WRITE_WITHIN)
+        .await
+        .map_err(told)?;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut connection)
+        .await
+        .map_err(told)?;
+    let writing = Writing {
+        connection,
+        file: file.clone(),
+        id: opened.id,
+        until,
+        _turn: turn,
+    };
+    writing.in_time()?;
+    Ok(writing)
 }
 
 impl Writing {
-    pub(in super::super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
-    }
-
     fn in_time(&self) -> Result<(), Failure> {
         if Instant::now() < self.until {
             Ok(())
@@ -67,11 +66,8 @@ impl Writing {
     }
 
     /// Makes it last.
-    ///
-    /// # Errors
-    /// `unknown` when nobody can tell whether it does; with any other status it does not.
-    pub(in super::super) async fn commit(mut self, base: &Base) -> Result<(), Failure> {
-        let (_, id) = base.place().await?;
+    pub(super) async fn commit(mut self) -> Result<(), Failure> {
+        let (_, id) = self.file.place().await?;
         if id != self.id {
             let told = "the database's file was replaced meanwhile; nothing was changed";
             return Err(Failure::new(Status::Unavailable, told));
@@ -105,7 +101,7 @@ impl Writing {
     }
 
     /// Takes it back.
-    pub(in super::super) async fn give_up(self) {
+    pub(super) async fn give_up(self) {
         let _ = tokio::time::timeout(COMMIT_WITHIN, self.connection.close()).await;
     }
 }

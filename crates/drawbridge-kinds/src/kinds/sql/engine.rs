@@ -1,0 +1,69 @@
+//! The engines: what each must do for the rest of the kind, which knows none of them.
+
+mod excess;
+mod mariadb;
+mod postgres;
+mod remote;
+mod sqlite;
+mod trouble;
+mod values;
+
+use async_trait::async_trait;
+use drawbridge_core::{answer::Failure, connector::Problem};
+
+use super::{
+    link::{Link, Transaction},
+    part::{Brand, Own, Target},
+};
+
+/// A database behind its driver.
+#[async_trait]
+pub(super) trait Engine: Send + Sync {
+    /// Begins to read: one moment of the database, in which nothing can be written.
+    ///
+    /// # Errors
+    /// `unavailable` when it cannot be reached, `limited` when too many read.
+    async fn read(&self) -> Result<Box<dyn Link>, Failure>;
+
+    /// Begins to write. While it lasts nobody else can begin with this key, and once it has begun no
+    /// earlier transaction with this key can still be committed.
+    ///
+    /// # Errors
+    /// `unavailable` while others hold what it needs.
+    async fn write(&self, key: &str) -> Result<Box<dyn Transaction>, Failure>;
+
+    /// What the connector's account can do, compared with what the file says.
+    async fn rights(&self, own: &Own) -> Result<Rights, Failure>;
+
+    /// Ends what runs and lets go of the database.
+    async fn close(&self);
+
+    fn is_closed(&self) -> bool;
+}
+
+/// What the account of a connector can do.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rights {
+    /// What the engine is, for people; empty where that says nothing.
+    pub(super) engine: String,
+    /// What the file needs and the account cannot do.
+    pub(super) problems: Vec<Problem>,
+    /// What the account can do and the file does not need.
+    pub(super) excess: Vec<String>,
+}
+
+pub(super) fn of(own: &Own) -> Box<dyn Engine> {
+    match &own.target {
+        Target::File(path) => Box::new(sqlite::Sqlite::new(path, own)),
+        Target::Server(address) => match address.brand {
+            Brand::Postgres => {
+                let wire = postgres::Postgres::new(address);
+                Box::new(remote::Remote::new(wire, &address.shown()))
+            }
+            Brand::MariaDb => {
+                let wire = mariadb::MariaDb::new(address);
+                Box::new(remote::Remote::new(wire, &address.shown()))
+            }
+        },
+    }
+}

@@ -1,0 +1,50 @@
+//! What the error numbers of MariaDB and MySQL say.
+
+use drawbridge_core::answer::Failure;
+use sqlx::mysql::MySqlDatabaseError;
+
+use super::super::trouble::Trouble;
+
+/// Two transactions waited for each other.
+pub(super) const DEADLOCK: u16 = 1213;
+
+pub(super) fn number_of(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+/// Whether an error says that the server has ended the connection.
+pub(super) fn ended(error: &sqlx::Error) -> bool {
+    // Shut down, killed, or silent for too long.
+    matches!(number_of(error), Some(1053 | 1927 | 4031))
+}
+
+/// The failure that an error is.
+pub(super) fn told(error: sqlx::Error) -> Failure {
+    let trouble = match number_of(&error) {
+        Some(number) => by_number(number),
+        None if matches!(error, sqlx::Error::PoolTimedOut) => Trouble::Locked,
+        None => Trouble::Unusable,
+    };
+    trouble.failure(error)
+}
+
+fn by_number(number: u16) -> Trouble {
+    match number {
+        1205 => Trouble::Locked,
+        DEADLOCK | 1020 => Trouble::Raced,
+        1317 | 1969 | 3024 => Trouble::Slow,
+        1040 | 1203 | 1226 => Trouble::Busy,
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 => Trouble::Rights,
+        1216 | 1217 | 1451 | 1452 => Trouble::Foreign,
+        1048 | 1364 => Trouble::Missing,
+        1062 | 1586 | 1859 => Trouble::Unique,
+        1644 | 3819 | 4025 => Trouble::Rule,
+        1264 | 1265 | 1292 | 1366 | 1367 | 1406 | 1411 | 1525 | 1690 => Trouble::Value,
+        1290 | 1792 | 1836 => Trouble::ReadOnly,
+        1021 | 1114 => Trouble::Full,
+        1054 | 1064 | 1146 | 1148 | 1267 | 1305 => Trouble::Statement,
+        _ => Trouble::Unusable,
+    }
+}

@@ -1,0 +1,359 @@
+//! PostgreSQL, from version 12 on.
+
+mod failure;
+mod query;
+mod rights;
+mod shape;
+
+use async_trait::async_trait;
+use drawbridge_core::answer::{Failure, Status};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use super::{
+    super::{
+        cell::Cell,
+        dialect::Dialect,
+        link::{Done, Link},
+        part::{APPLIED_TABLE, Address, Own, TableScope, Tls},
+        query::Outcome,
+        shape::{Column, Place, Shape, Unfit, integer_at},
+        statement::Statement,
+    },
+    Rights,
+    remote::{Purpose, Wire, limits},
+    values::{self, Given},
+};
+
+/// Names a lock among those of other programs, together with the key of an effect.
+const LOCKS: &str = "drawbridge effect ";
+/// The schema of tables that name none, and of the table for keys of effects.
+pub(super) const PUBLIC: &str = "public";
+
+/// A database of PostgreSQL.
+pub(super) struct Postgres {
+    options: PgConnectOptions,
+}
+
+impl Postgres {
+    pub(super) fn new(address: &Address) -> Self {
+        let mode = match address.tls {
+            Tls::Verify => PgSslMode::VerifyFull,
+            Tls::Encrypt => PgSslMode::Require,
+            Tls::Off => PgSslMode::Disable,
+        };
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .host(&address.host)
+            .port(address.port.unwrap_or(5432))
+            .username(&address.user)
+            .password("")
+            .database(&address.database)
+            .ssl_mode(mode)
+            .application_name("drawbridge")
+            .disable_statement_logging();
+        if let Some(file) = &address.ca {
+            options = options.ssl_root_cert(file);
+        }
+        Self { options }
+    }
+
+    /// A new connection. Each asks for the account's secret anew, so that it can be changed while the
+    /// connector runs; there is none yet, so only servers that ask for none let it in.
+    async fn signed_in(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
+    }
+}
+
+#[async_trait]
+impl Wire for Postgres {
+    type Connection = PgConnection;
+
+    async fn connect(&self) -> Result<(PgConnection, u64), sqlx::Error> {
+        let mut connection = self.signed_in().await?;
+        let milliseconds = |limit: std::time::Duration| limit.as_millis().to_string();
+        let (statement, lock) = (milliseconds(limits::STATEMENT), milliseconds(limits::LOCK));
+        let silent = milliseconds(limits::SILENT);
+        // How values are written is pinned, so that a text that was read is the same value again. The
+        // account's search path and time zone stay: triggers and defaults rely on them, and every
+        // time that depends on a zone is written with its offset.
+        let settings = [
+            ("datestyle", "ISO, YMD"),
+            ("intervalstyle", "postgres"),
+            ("bytea_output", "hex"),
+            ("extra_float_digits", "1"),
+            ("lc_monetary", "C"),
+            ("xmloption", "content"),
+            ("standard_conforming_strings", "on"),
+            ("statement_timeout", statement.as_str()),
+            ("lock_timeout", lock.as_str()),
+            ("idle_in_transaction_session_timeout", silent.as_str()),
+        ];
+        for (name, value) in settings {
+            sqlx::query("SELECT pg_catalog.set_config($1, $2, false)")
+                .bind(name)
+                .bind(value)
+                .execute(&mut connection)
+                .await?;
+        }
+        // From version 14 on the server itself notices that nobody waits for an answer any more.
+        connection
+            .execute(
+                "SELECT set_config(name, '2000', false) FROM pg_settings \
+                 WHERE name = 'client_connection_check_interval'",
+            )
+            .await?;
+        let number: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await?;
+        Ok((connection, u64::try_from(number).unwrap_or_default()))
+    }
+
+    async fn stop(&self, number: u64) -> Result<(), sqlx::Error> {
+        let mut connection = self.signed_in().await?;
+        sqlx::query("SELECT pg_terminate_backend($1)")
+            .bind(i32::try_from(number).unwrap_or_default())
+            .execute(&mut connection)
+            .await?;
+        connection.close().await
+    }
+
+    async fn begin(
+        &self,
+        connection: &mut PgConnection,
+        purpose: Purpose<'_>,
+    ) -> Result<(), sqlx::Error> {
+        let Purpose::Write(key) = purpose else {
+            let words = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+            return self.execute(connection, words).await;
+        };
+        let words = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
+        self.execute(connection, words).await?;
+        // What is done must last, whatever the account's own settings are.
+        self.execute(
+            connection,
+            "SELECT set_config('synchronous_commit', 'on', true) \
+             WHERE current_setting('synchronous_commit') = 'off'",
+        )
+        .await?;
+        // INVARIANT: the lock is held until the transaction has ended on the server. Whoever gets it
+        // next knows that nothing of an earlier one with this key is on its way any more.
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(lock_of(key))
+            .persistent(false)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn execute(
+        &self,
+        connection: &mut PgConnection,
+        words: &'static str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(words).execute(connection).await.map(|_| ())
+    }
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Done, sqlx::Error> {
+        let done = query::of(written).execute(connection).await?;
+        let rows = done.rows_affected();
+        Ok(Done { rows, number: None })
+    }
+
+    async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+        bytes: usize,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        query::rows(connection, written, bytes).await
+    }
+
+    async fn table(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+        most: (usize, usize),
+    ) -> Result<Outcome, sqlx::Error> {
+        query::table(connection, written, most).await
+    }
+
+    async fn attempt(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Result<Vec<Vec<Cell>>, sqlx::Error>, sqlx::Error> {
+        self.execute(connection, "SAVEPOINT attempt").await?;
+        match query::rows(connection, written, usize::MAX).await {
+            Err(error) if error.as_database_error().is_some() => {
+                self.execute(connection, "ROLLBACK TO SAVEPOINT attempt")
+                    .await?;
+                Ok(Err(error))
+            }
+            tried => {
+                let rows = tried?;
+                self.execute(connection, "RELEASE SAVEPOINT attempt")
+                    .await?;
+                Ok(Ok(rows))
+            }
+        }
+    }
+
+    fn told(&self, error: sqlx::Error) -> Failure {
+        failure::told(error)
+    }
+
+    fn refused(&self, error: &sqlx::Error) -> bool {
+        failure::refused(error)
+    }
+
+    fn ended(&self, error: &sqlx::Error) -> bool {
+        failure::ended(error)
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn examine(
+        &self,
+        link: &mut dyn Link,
+        table: &TableScope,
+    ) -> Result<Result<Shape, Unfit>, Failure> {
+        shape::examine(link, table).await
+    }
+
+    async fn typed(
+        &self,
+        link: &mut dyn Link,
+        column: &Column,
+        given: &Value,
+    ) -> Result<Result<Cell, String>, Failure> {
+        match values::given(column, given) {
+            Err(told) => Ok(Err(told)),
+            Ok(Given::Kept(cell)) => Ok(Ok(cell)),
+            Ok(Given::Asked(text)) => asked(link, column, &text).await,
+        }
+    }
+
+    /// What the server counts of this transaction, in all tables.
+    async fn changes(&self, link: &mut dyn Link) -> Result<i64, Failure> {
+        let rows = Statement::new(
+            "SELECT CASE WHEN current_setting('track_counts')::bool THEN \
+             coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 END \
+             FROM pg_stat_xact_user_tables",
+        )
+        .rows(link)
+        .await?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Cell::Integer(count)) => Ok(*count),
+            _ => {
+                let told = "the database does not count what it changes (`track_counts` is off), so \
+                            nothing was changed; tell whoever keeps the connector";
+                Err(Failure::new(Status::Failed, told))
+            }
+        }
+    }
+
+    async fn applied_table(&self, link: &mut dyn Link) -> Result<Option<Place>, Failure> {
+        let rows = Statement::new(
+            "SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE c.relkind = 'r' AND n.nspname = ",
+        )
+        .value(&Cell::text(PUBLIC))
+        .words(" AND c.relname = ")
+        .value(&Cell::text(APPLIED_TABLE))
+        .rows(link)
+        .await?;
+        Ok((!rows.is_empty()).then(|| Place::new(PUBLIC, APPLIED_TABLE)))
+    }
+
+    async fn make_applied_table(&self, link: &mut dyn Link) -> Result<Place, Failure> {
+        if let Some(place) = self.applied_table(link).await? {
+            return Ok(place);
+        }
+        // Two that make it at once would fail; the second waits for the first.
+        Statement::new("SELECT pg_advisory_xact_lock(")
+            .value(&Cell::Integer(lock_of(APPLIED_TABLE)))
+            .words(")")
+            .rows(link)
+            .await?;
+        Statement::new(
+            "CREATE TABLE IF NOT EXISTS public.drawbridge_applied \
+             (key text PRIMARY KEY, at text NOT NULL, receipt text NOT NULL)",
+        )
+        .run(link)
+        .await?;
+        Ok(Place::new(PUBLIC, APPLIED_TABLE))
+    }
+
+    async fn rights(&self, link: &mut dyn Link, own: &Own) -> Result<Rights, Failure> {
+        rights::rights(link, own).await
+    }
+}
+
+/// What the server makes of a text for this column.
+async fn asked(
+    link: &mut dyn Link,
+    column: &Column,
+    text: &str,
+) -> Result<Result<Cell, String>, Failure> {
+    let base = column.cast.as_deref().unwrap_or("text");
+    let given = Cell::text(text);
+    let value = |statement: Statement| {
+        statement
+            .words("CAST(")
+            .value(&given)
+            .words(" AS ")
+            .a_type(base)
+            .words(")")
+    };
+    let full = column.limits.as_deref().unwrap_or(base);
+    let mut ask = value(Statement::new("SELECT CAST(CAST("));
+    ask = ask.words(" AS ").a_type(full).words(") AS ");
+    // As the column is read: of a text that is filled up with blanks, a cast would take them away.
+    ask = ask
+        .a_type(if column.as_text { "text" } else { full })
+        .words("), ");
+    ask = match &column.limits {
+        None => ask.words("true"),
+        Some(limits) => {
+            let within = value(ask.words("CAST(")).words(" AS ").a_type(limits);
+            value(within.words(") IS NOT DISTINCT FROM "))
+        }
+    };
+    let rows = match link.attempt(ask).await? {
+        Ok(rows) => rows,
+        // Some types call what they cannot read a mistake of the statement.
+        Err(failure) if matches!(failure.status, Status::Invalid | Status::Failed) => {
+            let told = format!("it is no value of the type {}", column.declared);
+            return Ok(Err(told));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if integer_at(rows.first(), 1) == 0 {
+        let told = format!("it has more than the type {} can hold", column.declared);
+        return Ok(Err(told));
+    }
+    let cell = rows
+        .into_iter()
+        .next()
+        .and_then(|row| row.into_iter().next());
+    let mut cell = cell.unwrap_or(Cell::Null);
+    cell.become_one_of(column.sort);
+    Ok(Ok(cell))
+}
+
+/// The number of the lock for a key.
+fn lock_of(key: &str) -> i64 {
+    let digest = Sha256::digest(format!("{LOCKS}{key}"));
+    let bytes: [u8; 8] = std::array::from_fn(|index| digest.get(index).copied().unwrap_or(0));
+    i64::from_be_bytes(bytes)
+}

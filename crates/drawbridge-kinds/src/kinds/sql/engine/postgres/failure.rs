@@ -1,0 +1,51 @@
+//! What PostgreSQL's error codes say.
+
+use drawbridge_core::answer::Failure;
+
+use super::super::trouble::Trouble;
+
+fn code_of(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// The failure that an error is.
+pub(super) fn told(error: sqlx::Error) -> Failure {
+    let trouble = match code_of(&error) {
+        Some(code) => by_code(&code),
+        None => Trouble::Unusable,
+    };
+    trouble.failure(error)
+}
+
+/// Whether an error that answers a commit says that nothing was committed.
+pub(super) fn refused(error: &sqlx::Error) -> bool {
+    let code = code_of(error).unwrap_or_default();
+    code.starts_with("23") || code.starts_with("40") && code != "40003"
+}
+
+/// Whether an error says that the server has ended the connection.
+pub(super) fn ended(error: &sqlx::Error) -> bool {
+    let code = code_of(error).unwrap_or_default();
+    // 25P03: it said nothing for too long inside a transaction.
+    code.starts_with("57P") || code.starts_with("08") || code == "25P03"
+}
+
+fn by_code(code: &str) -> Trouble {
+    match (code.get(..2).unwrap_or_default(), code) {
+        (_, "57014") => Trouble::Slow,
+        (_, "55P03") => Trouble::Locked,
+        (_, "53300") => Trouble::Busy,
+        (_, "53100") => Trouble::Full,
+        (_, "25006") => Trouble::ReadOnly,
+        (_, "42501") => Trouble::Rights,
+        (_, "23503") => Trouble::Foreign,
+        (_, "23502") => Trouble::Missing,
+        (_, "23505" | "23P01") => Trouble::Unique,
+        ("40", _) => Trouble::Raced,
+        ("22", _) => Trouble::Value,
+        ("23" | "P0" | "44" | "27", _) => Trouble::Rule,
+        (_, "25P03") => Trouble::Slow,
+        ("42" | "0A" | "25", _) => Trouble::Statement,
+        _ => Trouble::Unusable,
+    }
+}

@@ -1,0 +1,296 @@
+//! An engine behind a network: a few connections, lent to one transaction at a time, whose end is
+//! known even when whoever asked goes away.
+
+mod session;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use drawbridge_core::answer::{Failure, Status};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    super::{
+        base::READ_WITHIN,
+        cell::Cell,
+        dialect::Dialect,
+        link::{Done, Link, Transaction},
+        part::{Own, TableScope},
+        query::Outcome,
+        shape::{Column, Place, Shape, Unfit},
+    },
+    Engine, Rights,
+};
+use session::Session;
+
+/// Transactions of one connector at a time.
+const CONNECTIONS: usize = 6;
+/// How long a call waits for one of them.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long connecting may take, with TLS and sign-in.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection that nobody uses stays open.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long tidying up after a transaction may take: stopping what runs, and taking it back.
+const TIDY: Duration = Duration::from_secs(5);
+/// How long an effect may take before its commit. Afterwards it is taken back.
+const WRITE_WITHIN: Duration = Duration::from_secs(20);
+/// How long a commit may take before nobody knows what came of it.
+const COMMIT_WITHIN: Duration = Duration::from_secs(30);
+
+/// The limits of which the server itself is told too.
+pub(super) mod limits {
+    use std::time::Duration;
+
+    /// One statement.
+    pub(in super::super) const STATEMENT: Duration = super::READ_WITHIN;
+    /// Waiting for a lock that others hold.
+    pub(in super::super) const LOCK: Duration = Duration::from_secs(5);
+    /// A connection that nobody uses; longer than it is kept here.
+    pub(in super::super) const UNUSED: Duration = Duration::from_secs(90);
+    /// A transaction whose client says nothing. More than an effect may take, so that whoever asks
+    /// what came of it waits no longer than this.
+    pub(in super::super) const SILENT: Duration = Duration::from_secs(22);
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// To read one moment of the database.
+    Read,
+    /// To do the effect with this key.
+    Write(&'a str),
+}
+
+/// What an engine's driver does.
+#[async_trait]
+pub(super) trait Wire: Send + Sync + 'static {
+    type Connection: Send + 'static;
+
+    /// Opens a connection, makes its settings those on which the rest relies, and tells by what the
+    /// server knows it.
+    async fn connect(&self) -> Result<(Self::Connection, u64), sqlx::Error>;
+
+    /// Stops what runs on the connection with this number.
+    async fn stop(&self, number: u64) -> Result<(), sqlx::Error>;
+
+    async fn begin(
+        &self,
+        connection: &mut Self::Connection,
+        purpose: Purpose<'_>,
+    ) -> Result<(), sqlx::Error>;
+
+    /// Runs words of this program.
+    async fn execute(
+        &self,
+        connection: &mut Self::Connection,
+        words: &'static str,
+    ) -> Result<(), sqlx::Error>;
+
+    async fn run(
+        &self,
+        connection: &mut Self::Connection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Done, sqlx::Error>;
+
+    /// Rows, until they have so many bytes.
+    async fn rows(
+        &self,
+        connection: &mut Self::Connection,
+        written: (String, Vec<Cell>),
+        bytes: usize,
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error>;
+
+    /// What comes out of a question of a caller's own, until it has so many rows or bytes.
+    async fn table(
+        &self,
+        connection: &mut Self::Connection,
+        written: (String, Vec<Cell>),
+        most: (usize, usize),
+    ) -> Result<Outcome, sqlx::Error>;
+
+    /// Rows of a statement that harms nothing else when it fails; none with the error then.
+    async fn attempt(
+        &self,
+        connection: &mut Self::Connection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Result<Vec<Vec<Cell>>, sqlx::Error>, sqlx::Error>;
+
+    /// The failure that an error is.
+    fn told(&self, error: sqlx::Error) -> Failure;
+
+    /// Whether an error that answers a commit says that nothing was committed.
+    fn refused(&self, error: &sqlx::Error) -> bool;
+
+    /// Whether an error says that the server has ended the connection.
+    fn ended(&self, error: &sqlx::Error) -> bool;
+
+    fn dialect(&self) -> Dialect;
+
+    /// What the rest of the kind asks of a connection; see [`Link`].
+    async fn examine(
+        &self,
+        link: &mut dyn Link,
+        table: &TableScope,
+    ) -> Result<Result<Shape, Unfit>, Failure>;
+
+    async fn typed(
+        &self,
+        link: &mut dyn Link,
+        column: &Column,
+        given: &Value,
+    ) -> Result<Result<Cell, String>, Failure>;
+
+    async fn changes(&self, link: &mut dyn Link) -> Result<i64, Failure>;
+
+    async fn applied_table(&self, link: &mut dyn Link) -> Result<Option<Place>, Failure>;
+
+    async fn make_applied_table(&self, link: &mut dyn Link) -> Result<Place, Failure>;
+
+    async fn rights(&self, link: &mut dyn Link, own: &Own) -> Result<Rights, Failure>;
+}
+
+/// A connection, and by what the server knows it.
+struct Held<C> {
+    raw: C,
+    number: u64,
+    since: Instant,
+}
+
+/// A server, and the connections to it.
+struct Server<W: Wire> {
+    wire: W,
+    shown: String,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Held<W::Connection>>>,
+    /// Owns what tidies up after transactions.
+    tidying: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// An engine behind a network.
+pub(super) struct Remote<W: Wire>(Arc<Server<W>>);
+
+impl<W: Wire> Remote<W> {
+    /// It is connected to when it is first asked.
+    pub(super) fn new(wire: W, shown: &str) -> Self {
+        Self(Arc::new(Server {
+            wire,
+            shown: shown.to_owned(),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: Mutex::default(),
+            tidying: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    async fn begin(&self, purpose: Purpose<'_>) -> Result<Session<W>, Failure> {
+        let server = &self.0;
+        let mut permit = server.permit().await?;
+        // One that was idle may be dead by now; then the next is tried, and at last a new one.
+        while let Some(held) = server.take_idle() {
+            let mut session = Session::new(server.clone(), (held, permit), purpose);
+            match session.begin(purpose).await {
+                Err(failure) => match session.lost() {
+                    Some(free) => permit = free,
+                    None => return Err(failure),
+                },
+                Ok(()) => return Ok(session),
+            }
+        }
+        let held = server.connect().await?;
+        let mut session = Session::new(server.clone(), (held, permit), purpose);
+        session.begin(purpose).await?;
+        Ok(session)
+    }
+}
+
+impl<W: Wire> Server<W> {
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        if self.stop.is_cancelled() {
+            return Err(stopped());
+        }
+        let waited = tokio::time::timeout(ACQUIRE, self.permits.clone().acquire_owned()).await;
+        waited.ok().and_then(Result::ok).ok_or_else(|| {
+            let told = "too many calls use the database at this moment; try again shortly";
+            Failure::new(Status::Limited, told)
+        })
+    }
+
+    async fn connect(&self) -> Result<Held<W::Connection>, Failure> {
+        let unreachable = || {
+            let told = format!(
+                "its database `{}` cannot be reached at this moment; tell whoever keeps the connector",
+                self.shown
+            );
+            Failure::new(Status::Unavailable, told)
+        };
+        let connecting = tokio::time::timeout(CONNECT, self.wire.connect());
+        tokio::select! {
+            () = self.stop.cancelled() => Err(stopped()),
+            connected = connecting => match connected {
+                Ok(Ok((raw, number))) => Ok(Held { raw, number, since: Instant::now() }),
+                Ok(Err(error)) => Err(unreachable().with_source(error)),
+                Err(_) => Err(unreachable()),
+            },
+        }
+    }
+
+    fn take_idle(&self) -> Option<Held<W::Connection>> {
+        let mut idle = self.idle.lock().unwrap_or_else(|broke| broke.into_inner());
+        idle.retain(|held| held.since.elapsed() < IDLE);
+        idle.pop()
+    }
+
+    /// Takes a connection back that nobody uses any more.
+    fn put_idle(&self, held: Held<W::Connection>) {
+        if !self.stop.is_cancelled() {
+            let mut idle = self.idle.lock().unwrap_or_else(|broke| broke.into_inner());
+            idle.push(Held {
+                since: Instant::now(),
+                ..held
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl<W: Wire> Engine for Remote<W> {
+    async fn read(&self) -> Result<Box<dyn Link>, Failure> {
+        Ok(Box::new(self.begin(Purpose::Read).await?))
+    }
+
+    async fn write(&self, key: &str) -> Result<Box<dyn Transaction>, Failure> {
+        Ok(Box::new(self.begin(Purpose::Write(key)).await?))
+    }
+
+    async fn rights(&self, own: &Own) -> Result<Rights, Failure> {
+        let mut session = self.begin(Purpose::Read).await?;
+        self.0.wire.rights(&mut session, own).await
+    }
+
+    async fn close(&self) {
+        self.0.stop.cancel();
+        self.0.tidying.close();
+        self.0.tidying.wait().await;
+        let mut idle = self
+            .0
+            .idle
+            .lock()
+            .unwrap_or_else(|broke| broke.into_inner());
+        idle.clear();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.stop.is_cancelled()
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::new(Status::Unavailable, "the connector was stopped")
+}

@@ -1,0 +1,375 @@
+//! The credential store: what connectors prove their identity with, wherever the secret is kept.
+//!
+//! Secrets are opened each time they are asked for and kept nowhere, so that a rotation is in force on
+//! every gateway for the next connection.
+
+mod command;
+mod key;
+mod keyring;
+mod lent;
+mod source;
+mod vault;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use drawbridge_core::{
+    connector::Clock,
+    credential::{Credential, Version},
+    file::{CredentialFile, GatewayFile, Place, Reference, Source},
+    secret::Secret,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    approvals::Lookup,
+    store::{CredentialVersion, NewVersion, OtherKeys, Store, StoreError, Taken},
+};
+use key::{KeyError, Make, SealingKey};
+use lent::Lent;
+use source::{Before, SourceError, Sources};
+
+/// How often it is kept how targets took versions. What is news is kept at once.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// How many versions are remembered as known, so that they are not kept as seen again.
+const MOST_KNOWN: usize = 10_000;
+
+/// Why a credential cannot be had. It says what to do, and holds nothing of the secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CredentialError {
+    #[error(
+        "there is no secret for the credential `{0}`; set it by `drawbridge secret set {0}`, or say \
+         under `credentials` in drawbridge.yaml where it is kept"
+    )]
+    Missing(String),
+    #[error(
+        "the version {1} of the credential `{0}` is sealed with another key ({2}) than the one here \
+         ({3}); bring the right key back, or set the secret anew by `drawbridge secret set {0} --new-key`"
+    )]
+    OtherKey(String, String, String, String),
+    #[error(
+        "the version {1} of the credential `{0}` is not what was sealed: the store was changed; find out \
+         by whom, then set the secret anew by `drawbridge secret set {0}` and retire this version"
+    )]
+    Changed(String, String),
+    #[error(
+        "other secrets are sealed with another key than the one here; bring the right key back, or \
+         where it is lost for good, write `--new-key`"
+    )]
+    OtherKeys,
+    #[error("the secret cannot be sealed: the system has no randomness")]
+    NotSealed,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("{0}; its disk or connection may be gone")]
+    Store(#[from] StoreError),
+    #[error("reading the key was cut off: {0}; try again")]
+    Cut(#[from] tokio::task::JoinError),
+}
+
+/// What drawbridge.yaml says of credentials.
+#[derive(Default)]
+struct Declared {
+    credentials: BTreeMap<String, CredentialFile>,
+    sealing_key: Option<Reference>,
+}
+
+/// A secret that is to be sealed.
+pub(crate) struct Setting<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) secret: &'a Secret<String>,
+    pub(crate) owner: Option<&'a str>,
+    pub(crate) approved_by: Option<&'a str>,
+    pub(crate) by: &'a str,
+    pub(crate) other_keys: OtherKeys,
+}
+
+/// Which version of which credential.
+type Which = (String, String);
+
+/// Versions that were seen, let in or refused, as far as the store was told: the first time is news.
+#[derive(Default)]
+struct Told {
+    seen: BTreeSet<Which>,
+    accepted: BTreeSet<Which>,
+    refused: BTreeSet<Which>,
+}
+
+/// The credential store.
+pub struct Credentials {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    folder: PathBuf,
+    state: PathBuf,
+    lookup: Lookup,
+    sources: Sources,
+    declared: ArcSwap<Declared>,
+    /// How targets took versions, since that was last kept.
+    taken: Mutex<BTreeMap<Which, Taken>>,
+    /// What this gateway told the store of already.
+    told: Mutex<Told>,
+    news: Notify,
+    /// One keeps at a time, so that who asks for it to be kept finds it kept.
+    keeping: tokio::sync::Mutex<()>,
+}
+
+impl Credentials {
+    /// The credential store of a workspace; `secret` is the gateway's own.
+    pub(crate) fn new(
+        (folder, state): (PathBuf, PathBuf),
+        (store, clock): (Store, Arc<dyn Clock>),
+        (lookup, secret): (Lookup, &[u8]),
+    ) -> Self {
+        Self {
+            sources: Sources::new(&folder, lookup, secret),
+            store,
+            clock,
+            folder,
+            state,
+            lookup,
+            declared: ArcSwap::default(),
+            taken: Mutex::default(),
+            told: Mutex::default(),
+            news: Notify::new(),
+            keeping: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Takes up what drawbridge.yaml says.
+    pub(crate) fn declare(&self, file: &GatewayFile) {
+        self.declared.store(Arc::new(Declared {
+            credentials: file.credentials.clone(),
+            sealing_key: file.sealing_key.clone(),
+        }));
+    }
+
+    /// What is lent to a connector. It follows what drawbridge.yaml and the store say later.
+    #[must_use]
+    pub fn lend(self: &Arc<Self>, name: &str) -> Arc<dyn Credential> {
+        Arc::new(Lent {
+            name: name.to_owned(),
+            credentials: self.clone(),
+        })
+    }
+
+    /// Every version in force, the newest first. Never empty.
+    pub(crate) async fn versions(&self, name: &str) -> Result<Vec<Version>, CredentialError> {
+        let declared = self.declared.load_full();
+        let elsewhere = declared
+            .credentials
+            .get(name)
+            .filter(|file| !is_sealed(file));
+        let versions = match elsewhere {
+            None => self.unsealed(name, declared.sealing_key.clone()).await?,
+            Some(file) => {
+                let before = async |newest: &str| self.before(name, newest).await;
+                let found = self.sources.versions(name, file, before).await?;
+                for version in &found {
+                    self.seen(name, &version.id);
+                }
+                found
+            }
+        };
+        if versions.is_empty() {
+            return Err(CredentialError::Missing(name.to_owned()));
+        }
+        Ok(versions)
+    }
+
+    async fn unsealed(
+        &self,
+        name: &str,
+        at: Option<Reference>,
+    ) -> Result<Vec<Version>, CredentialError> {
+        let sealed = self.store.sealed_versions(name).await?;
+        if sealed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.key(at, Make::Refused).await?;
+        let mut versions = Vec::new();
+        for one in &sealed {
+            if one.sealing_key.as_deref() != Some(key.id()) {
+                continue;
+            }
+            let bytes = one.sealed.as_deref().unwrap_or_default();
+            let changed = || CredentialError::Changed(name.to_owned(), one.version.clone());
+            versions.push(Version {
+                id: one.version.as_str().into(),
+                secret: key.open((name, &one.version), bytes).ok_or_else(changed)?,
+            });
+        }
+        if let (true, Some(newest)) = (versions.is_empty(), sealed.first()) {
+            let other = newest.sealing_key.clone().unwrap_or_default();
+            return Err(CredentialError::OtherKey(
+                name.to_owned(),
+                newest.version.clone(),
+                other,
+                key.id().to_owned(),
+            ));
+        }
+        Ok(versions)
+    }
+
+    /// Seals a secret as the next version of a credential; the store keeps it once it is on the log.
+    pub(crate) async fn sealed(&self, setting: Setting<'_>) -> Result<NewVersion, CredentialError> {
+        let sealing_key = self.declared.load().sealing_key.clone();
+        let keys = self.store.sealing_keys().await?;
+        let make = if keys.is_empty() || setting.other_keys == OtherKeys::Allowed {
+            Make::Allowed
+        } else {
+            Make::Refused
+        };
+        let key = self.key(sealing_key, make).await?;
+        let others = keys.iter().any(|other| other != key.id());
+        if others && setting.other_keys == OtherKeys::Refused {
+            return Err(CredentialError::OtherKeys);
+        }
+        let number = self.store.next_version(setting.name).await?;
+        let which = (setting.name, &*number.to_string());
+        let sealed = key.seal(which, setting.secret);
+        Ok(NewVersion {
+            name: setting.name.to_owned(),
+            number,
+            sealed: sealed.ok_or(CredentialError::NotSealed)?,
+            sealing_key: key.id().to_owned(),
+            other_keys: setting.other_keys,
+            owner: setting.owner.map(str::to_owned),
+            approved_by: setting.approved_by.map(str::to_owned),
+            by: setting.by.to_owned(),
+            at: self.clock.now(),
+        })
+    }
+
+    /// Where the file says that a secret is kept; none where it says nothing.
+    pub(crate) fn file(&self, name: &str) -> Option<CredentialFile> {
+        self.declared.load().credentials.get(name).cloned()
+    }
+
+    /// The names that the file knows.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.declared.load().credentials.keys().cloned().collect()
+    }
+
+    async fn key(&self, at: Option<Reference>, make: Make) -> Result<SealingKey, CredentialError> {
+        let (folder, state, lookup) = (self.folder.clone(), self.state.clone(), self.lookup);
+        let read = move || SealingKey::read(at.as_ref(), (&folder, &state), lookup, make);
+        Ok(tokio::task::spawn_blocking(read).await??)
+    }
+
+    /// A vault's version before the newest may be needed until a target let the newest in.
+    async fn before(&self, name: &str, newest: &str) -> Before {
+        let which = (name.to_owned(), newest.to_owned());
+        if lock(&self.told).accepted.contains(&which) {
+            return Before::Unwanted;
+        }
+        let kept = self.store.credential_versions(name).await;
+        let let_in = |one: &CredentialVersion| one.version == newest && one.accepted.is_some();
+        if kept.is_ok_and(|kept| kept.iter().any(let_in)) {
+            remember(&mut lock(&self.told).accepted, which);
+            return Before::Unwanted;
+        }
+        Before::Wanted
+    }
+
+    fn seen(&self, name: &str, version: &str) {
+        let which = (name.to_owned(), version.to_owned());
+        if !remember(&mut lock(&self.told).seen, which.clone()) {
+            return;
+        }
+        let now = self.clock.now();
+        lock(&self.taken).entry(which).or_default().seen = Some(now);
+        self.news.notify_one();
+    }
+
+    fn accepted(&self, name: &str, version: &str) {
+        let (now, which) = (self.clock.now(), (name.to_owned(), version.to_owned()));
+        let news = remember(&mut lock(&self.told).accepted, which.clone());
+        let mut taken = lock(&self.taken);
+        let accepted = &mut taken.entry(which).or_default().accepted;
+        *accepted = Some((accepted.map_or(now, |(first, _)| first), now));
+        if news {
+            self.news.notify_one();
+        }
+    }
+
+    fn refused(&self, name: &str, version: &str) {
+        let (now, which) = (self.clock.now(), (name.to_owned(), version.to_owned()));
+        let news = remember(&mut lock(&self.told).refused, which.clone());
+        lock(&self.taken).entry(which).or_default().refused = Some(now);
+        if news {
+            self.news.notify_one();
+        }
+    }
+
+    /// Keeps how targets took versions, until `stop`.
+    pub(crate) async fn keep(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.news.notified() => {}
+                () = tokio::time::sleep(KEEP_EVERY) => {}
+            }
+            self.keep_taken().await;
+        }
+    }
+
+    /// Keeps how targets took versions.
+    pub async fn keep_taken(&self) {
+        let _alone = self.keeping.lock().await;
+        let taken = std::mem::take(&mut *lock(&self.taken));
+        if taken.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.keep_taken(&taken).await {
+            warn!("cannot keep when credentials were used, and tries again: {error}");
+            let mut later = lock(&self.taken);
+            for (which, taken) in taken {
+                let after = later.entry(which).or_default();
+                *after = merged(taken, *after);
+            }
+        }
+    }
+}
+
+/// What happened first, and then what happened after.
+fn merged(first: Taken, after: Taken) -> Taken {
+    Taken {
+        seen: first.seen.or(after.seen),
+        accepted: match (first.accepted, after.accepted) {
+            (Some((begin, _)), Some((_, end))) => Some((begin, end)),
+            (first, after) => first.or(after),
+        },
+        refused: after.refused.or(first.refused),
+    }
+}
+
+/// Whether it was not known before.
+fn remember(known: &mut BTreeSet<Which>, which: Which) -> bool {
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(which)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the gateway keeps the secret itself.
+pub(crate) fn is_sealed(file: &CredentialFile) -> bool {
+    match &file.from {
+        Source::Places(places) => places
+            .iter()
+            .all(|place| place.place() == Some(Place::Sealed)),
+        Source::Elsewhere(_) => false,
+    }
+}
