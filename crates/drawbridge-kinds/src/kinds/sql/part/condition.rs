@@ -341,7 +341,8 @@ const OWN: [&str; 9] = [
 
 fn is_name(word: &Word) -> bool {
     let own = OWN.iter().any(|own| own.eq_ignore_ascii_case(&word.value));
-    word.quote_style.is_some() || !own
+    let plain = |letter: char| letter.is_alphanumeric() || letter == '_';
+    word.quote_style.is_some() || (!own && word.value.chars().all(plain))
 }
 
 fn is_number(digits: &str) -> bool {

@@ -220,7 +220,10 @@ impl Walk<'_> {
                 Ok(())
             }
             // MySQL takes it for `OR`, unless it is told otherwise.
-            BinaryOperator::StringConcat if self.dialect != Dialect::MariaDb => self.joins(1),
+            BinaryOperator::StringConcat if self.dialect == Dialect::MariaDb => Err(Refusal::new(
+                "`||` is no way to join texts here; write `concat(a, b)`",
+            )),
+            BinaryOperator::StringConcat => self.joins(1),
             _ => Err(not_understood("this sign")),
         }
     }

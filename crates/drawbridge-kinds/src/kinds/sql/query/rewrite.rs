@@ -9,11 +9,14 @@ use super::{
     super::{dialect::Dialect, part::TableScope, window::Piece},
     Refusal,
     names::Names,
+    tables::not_understood,
     text,
 };
 
 /// The most tables that a question names, each time it names one.
 const MOST_TABLES: usize = 16;
+/// Bytes of stack for the deepest question; those that are not used are not taken.
+const STACK: usize = 64 << 20;
 /// How often texts may be put together: each time doubles them at most.
 const MOST_JOINED: usize = 8;
 
@@ -34,6 +37,19 @@ pub(in super::super) fn rewrite(
     asked: &str,
     tables: &[TableScope],
 ) -> Result<Rewritten, Refusal> {
+    // A sum of a thousand numbers is a thousand calls deep, also when it is printed and let go: so
+    // deep are only threads that are made for it. What it takes is bounded by `text::parse`.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let working = thread.spawn_scoped(scope, || rewritten(dialect, asked, tables));
+        let working = working.map_err(|_| Refusal::new("too much is asked at this moment"))?;
+        working
+            .join()
+            .unwrap_or_else(|_| Err(not_understood("something in it")))
+    })
+}
+
+fn rewritten(dialect: Dialect, asked: &str, tables: &[TableScope]) -> Result<Rewritten, Refusal> {
     let mut query = text::parse(dialect, asked)?;
     let names = Names::of(dialect, &query, tables);
     let mut walk = Walk {

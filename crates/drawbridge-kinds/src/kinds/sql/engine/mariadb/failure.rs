@@ -23,14 +23,21 @@ pub(super) fn ended(error: &sqlx::Error) -> bool {
 /// The failure that an error is.
 pub(super) fn told(error: sqlx::Error) -> Failure {
     let trouble = match number_of(&error) {
-        Some(number) => by_number(number),
+        Some(number) => by_number(number, &class_of(&error)),
         None if matches!(error, sqlx::Error::PoolTimedOut) => Trouble::Locked,
         None => Trouble::Unusable,
     };
     trouble.failure(error)
 }
 
-fn by_number(number: u16) -> Trouble {
+/// The first two letters of the standard's code.
+fn class_of(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| Some(code.get(..2)?.to_owned()))
+        .unwrap_or_default()
+}
+
+fn by_number(number: u16, class: &str) -> Trouble {
     match number {
         1205 => Trouble::Locked,
         DEADLOCK | 1020 => Trouble::Raced,
@@ -44,7 +51,9 @@ fn by_number(number: u16) -> Trouble {
         1264 | 1265 | 1292 | 1366 | 1367 | 1406 | 1411 | 1525 | 1690 => Trouble::Value,
         1290 | 1792 | 1836 => Trouble::ReadOnly,
         1021 | 1114 => Trouble::Full,
-        1054 | 1064 | 1146 | 1148 | 1267 | 1305 => Trouble::Statement,
+        1052 | 1096 | 1267 => Trouble::Statement,
+        _ if class == "22" => Trouble::Value,
+        _ if ["21", "42"].contains(&class) => Trouble::Statement,
         _ => Trouble::Unusable,
     }
 }

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, MySqlConnection, Row as _, SqlSafeStr, Statement as _,
-    TypeInfo, ValueRef,
+    Type, TypeInfo, ValueRef,
     mysql::{MySqlArguments, MySqlRow},
     query::Query,
 };
@@ -75,6 +75,8 @@ fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
             return Ok(Cell::Null);
         }
         let class = raw.type_info().name().to_owned();
+        // By the name of their type, texts that are compared by their bytes are bytes.
+        let is_text = <str as Type<sqlx::MySql>>::compatible(&raw.type_info());
         Ok(match class.as_str() {
             "BIGINT UNSIGNED" => whole(row.try_get_unchecked(index)?),
             "YEAR" => Cell::Integer(row.try_get_unchecked::<u16, _>(index)?.into()),
@@ -90,7 +92,11 @@ fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
             "FLOAT" => Cell::Real(row.try_get_unchecked::<f32, _>(index)?.into()),
             "DOUBLE" => Cell::Real(row.try_get_unchecked(index)?),
             "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BIT"
-            | "GEOMETRY" => Cell::Blob(row.try_get_unchecked(index)?),
+            | "GEOMETRY"
+                if !is_text =>
+            {
+                Cell::Blob(row.try_get_unchecked(index)?)
+            }
             _ => Cell::Text(row.try_get_unchecked(index)?),
         })
     };

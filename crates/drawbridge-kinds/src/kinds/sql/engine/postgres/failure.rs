@@ -45,7 +45,7 @@ fn by_code(code: &str) -> Trouble {
         ("22", _) => Trouble::Value,
         ("23" | "P0" | "44" | "27", _) => Trouble::Rule,
         (_, "25P03") => Trouble::Slow,
-        ("42" | "0A" | "25", _) => Trouble::Statement,
+        ("21" | "42" | "54" | "0A" | "25", _) => Trouble::Statement,
         _ => Trouble::Unusable,
     }
 }

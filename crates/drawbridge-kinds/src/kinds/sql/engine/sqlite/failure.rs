@@ -40,7 +40,9 @@ fn by_code(code: i32) -> Trouble {
         (19, 1299) => Trouble::Missing,
         (19, 1555 | 2067 | 2579) => Trouble::Unique,
         (19, _) => Trouble::Rule,
-        (1, _) => Trouble::Statement,
+        (20, _) => Trouble::Value,
+        // An error in the text, or one that is too large for the engine.
+        (1 | 18, _) => Trouble::Statement,
         _ => Trouble::Unusable,
     }
 }

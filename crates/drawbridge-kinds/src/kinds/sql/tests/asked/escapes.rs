@@ -33,7 +33,14 @@ async fn learns_nothing(engine: Engine) {
         }
         let (answered, told) = ask(&full, &text).await;
         let other = ask(&bare, &text).await;
-        assert_eq!((answered, &told), (other.0, &other.1), "{engine:?}: {text}");
+        let same = match engine {
+            Engine::Sqlite => (answered, &told) == (other.0, &other.1),
+            // Servers choose by statistics in which order they join, so it is nobody's promise.
+            Engine::Postgres | Engine::MariaDb => {
+                (answered, unordered(&told)) == (other.0, unordered(&other.1))
+            }
+        };
+        assert!(same, "{engine:?}: {text}\n{told}\n{}", other.1);
         let lower = told.to_lowercase();
         assert!(
             !lower.contains("canary") || text.contains("canary"),
@@ -59,6 +66,16 @@ async fn learns_nothing(engine: Engine) {
     assert!(tried >= 600, "{tried} attempts");
     assert_eq!(full.dump().await, before);
     println!("{tried} attempts on {engine:?}; answered, refused: {counts:?}");
+}
+
+/// The rows of an answer in any order, without what depends on theirs.
+fn unordered(told: &str) -> Vec<&str> {
+    let rows = told
+        .lines()
+        .filter(|line| !line.starts_with(['{']) && !line.starts_with("[Source"));
+    let mut rows: Vec<&str> = rows.collect();
+    rows.sort_unstable();
+    rows
 }
 
 /// What a rewritten text reads, in dialects whose engine is not here: windows, and nothing else.

@@ -14,7 +14,7 @@ use super::{
 fn data() -> String {
     let mut text = "
         CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, region TEXT);
-        CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, amount REAL, status TEXT,
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, amount NUMERIC(10, 1), status TEXT,
             placed TEXT, note TEXT);"
         .to_owned();
     let (regions, status) = (
@@ -66,6 +66,10 @@ async fn same_answers(engine: Engine) {
     let seen = tables(&bench);
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for text in include_str!("../ordinary.sql").lines() {
+        // It joins no texts there, and is refused with a word on what does.
+        if engine == Engine::MariaDb && text.contains("||") {
+            continue;
+        }
         let Some(wanted) = direct(&bench, text).await else {
             assert_ne!(engine, Engine::Sqlite, "{text}");
             continue;
