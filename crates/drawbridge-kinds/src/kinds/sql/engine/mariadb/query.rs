@@ -86,8 +86,8 @@ fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
             "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED" => {
                 Cell::Integer(row.try_get_unchecked::<u32, _>(index)?.into())
             }
-            "DATE" | "DATETIME" | "TIMESTAMP" => date(row.try_get_unchecked(index)?, &class),
-            "TIME" => time(row.try_get_unchecked(index)?),
+            "DATE" | "DATETIME" | "TIMESTAMP" => date(&bytes(row, index)?, &class),
+            "TIME" => time(&bytes(row, index)?),
             "DECIMAL" => Cell::Number(row.try_get_unchecked(index)?),
             "FLOAT" => Cell::Real(row.try_get_unchecked::<f32, _>(index)?.into()),
             "DOUBLE" => Cell::Real(row.try_get_unchecked(index)?),
@@ -103,6 +103,10 @@ fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
     (0..row.len()).map(one).collect()
 }
 
+fn bytes(row: &MySqlRow, index: usize) -> Result<Vec<u8>, sqlx::Error> {
+    row.try_get_unchecked(index)
+}
+
 fn whole(number: u64) -> Cell {
     match i64::try_from(number) {
         Ok(number) => Cell::Integer(number),
@@ -112,7 +116,7 @@ fn whole(number: u64) -> Cell {
 
 /// A date as the protocol sends it: its length; year, month, day; hour, minute, second; millionths.
 /// What is zero at its end is left out. See "Binary Protocol Value" in MySQL's internals manual.
-fn date(sent: Vec<u8>, class: &str) -> Cell {
+fn date(sent: &[u8], class: &str) -> Cell {
     let at = |index: usize| sent.get(index).copied().unwrap_or_default();
     let year = u16::from_le_bytes([at(1), at(2)]);
     let day = format!("{year:04}-{:02}-{:02}", at(3), at(4));
@@ -126,7 +130,7 @@ fn date(sent: Vec<u8>, class: &str) -> Cell {
 
 /// A time as the protocol sends it: its length; whether it is negative; days; hour, minute, second;
 /// millionths.
-fn time(sent: Vec<u8>) -> Cell {
+fn time(sent: &[u8]) -> Cell {
     let at = |index: usize| sent.get(index).copied().unwrap_or_default();
     let sign = if at(1) == 1 { "-" } else { "" };
     let days = u32::from_le_bytes([at(2), at(3), at(4), at(5)]);
