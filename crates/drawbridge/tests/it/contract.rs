@@ -47,15 +47,15 @@ static STAGES: &[Stage] = &[DOCUMENTS, SQL, POSTGRES, MARIADB];
 
 /// The connector of a database with two tables, by its URL.
 fn database(url: &str) -> String {
-    let grants = "{who: [\"group:all\"], may: [read, write, update, delete]}, \
-                      {who: [everyone], may: [read, write, update, delete], only: {label: public}}";
+    let grants = "{who: [\"group:all\"], may: [read, search, write, update, delete]}, \
+                      {who: [everyone], may: [read, search, write, update, delete], only: {label: public}}";
     let table = |label: &str| {
         format!(
             "{{key: id, fields: [id, what], writable: {{id: {{}}, what: {{}}}}, label: {label}}}"
         )
     };
     let scope = format!(
-        "tables: {{seen: {}, hidden: {}}}",
+        "query: true, tables: {{seen: {}, hidden: {}}}",
         table("public"),
         table("restricted")
     );
@@ -66,7 +66,7 @@ fn database(url: &str) -> String {
         )
         .replace(
             "access: [read, search]",
-            "access: [read, write, update, delete]",
+            "access: [read, search, write, update, delete]",
         )
 }
 
@@ -191,6 +191,8 @@ const SQL: Stage = Stage {
             ("describe", json!({})),
             ("list", json!({"table": "seen"})),
             ("read", json!({"table": "seen", "key": 1})),
+            ("search", json!({"table": "seen"})),
+            ("query", json!({"sql": "SELECT what FROM seen"})),
         ]
     },
     hidden: "hidden",
