@@ -257,9 +257,11 @@ impl Walk<'_> {
                 if name == "concat" {
                     self.joins(list.args.len())?;
                 }
-                list.args
-                    .iter_mut()
-                    .try_for_each(|one| self.argument(one))?;
+                let mut arguments = list.args.iter_mut();
+                if name == "timestampdiff" {
+                    unit(arguments.next())?;
+                }
+                arguments.try_for_each(|one| self.argument(one))?;
             }
             _ => return Err(not_understood("a function that is called so")),
         }
@@ -314,6 +316,22 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The word with which MySQL's `timestampdiff` begins, which is no column.
+fn unit(argument: Option<&mut FunctionArg>) -> Result<(), Refusal> {
+    const UNITS: [&str; 8] = [
+        "second", "minute", "hour", "day", "week", "month", "quarter", "year",
+    ];
+    match argument {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))))
+            if ident.quote_style.is_none()
+                && UNITS.contains(&ident.value.to_ascii_lowercase().as_str()) =>
+        {
+            Ok(())
+        }
+        _ => Err(not_understood("a unit of time that is none")),
     }
 }
 

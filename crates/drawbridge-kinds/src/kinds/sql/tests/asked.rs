@@ -2,6 +2,7 @@
 
 mod escapes;
 mod ordinary;
+mod samples;
 
 use drawbridge_core::answer::Failure;
 use serde_json::{Value, json};

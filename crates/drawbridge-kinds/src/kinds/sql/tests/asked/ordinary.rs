@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        super::{cell::Cell, statement::Statement},
+        super::{Database, cell::Cell, statement::Statement},
         Bench,
         engine::{Engine, each},
     },
@@ -42,9 +42,9 @@ fn data() -> String {
 }
 
 /// What the engine itself answers; nothing, where it does not know what is asked.
-async fn direct(bench: &Bench, text: &str) -> Option<Value> {
+pub(super) async fn direct(database: &Database, text: &str) -> Option<Value> {
     let text: &'static str = text.to_owned().leak();
-    let mut reading = bench.database.base.read().await.unwrap();
+    let mut reading = database.base.read().await.unwrap();
     let most = (usize::MAX, usize::MAX);
     let answer = Statement::new(text).table_up_to(reading.connection(), most);
     let rows = answer.await.ok()?.rows;
@@ -70,7 +70,7 @@ async fn same_answers(engine: Engine) {
         if engine == Engine::MariaDb && text.contains("||") {
             continue;
         }
-        let Some(wanted) = direct(&bench, text).await else {
+        let Some(wanted) = direct(&bench.database, text).await else {
             assert_ne!(engine, Engine::Sqlite, "{text}");
             continue;
         };
