@@ -101,7 +101,7 @@ impl Kind for Sql {
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
         let own = Own::read(part, &context)?;
-        let base = Base::new(&own);
+        let base = Base::new(&own, context.credential.clone());
         let database = Database { own, base, context };
         // A table that does not fit is told by `inspect`; a database that is not there, at once.
         within(async { database.base.read().await.map(drop) }).await?;

@@ -1,5 +1,6 @@
 //! What only servers do: connections that die, statements that run on, accounts and their rights.
 
+mod passwords;
 mod proxy;
 
 use std::time::{Duration, Instant};
@@ -167,7 +168,7 @@ async fn a_server_that_is_not_there_is_unavailable_within_seconds() {
             address.port = Some(1);
         }
         database.own.target = target;
-        database.base = super::Base::new(&database.own);
+        database.base = super::Base::new(&database.own, None);
         let began = Instant::now();
         let asked = planned(&database, "update", "tickets", close()).await;
         assert_eq!(status(asked), Status::Unavailable);
@@ -251,7 +252,7 @@ async fn a_commit_without_an_answer_is_unknown_until_it_is_settled() {
                 if let super::super::part::Target::Server(address) = &mut database.own.target {
                     address.port = Some(proxy.port);
                 }
-                database.base = super::Base::new(&database.own);
+                database.base = super::Base::new(&database.own, None);
                 let plan = planned(&database, "update", "tickets", close())
                     .await
                     .unwrap();
@@ -346,7 +347,7 @@ async fn inspect_tells_what_an_account_lacks_and_what_it_can_do_beyond_the_file(
         if let super::super::part::Target::Server(address) = &mut database.own.target {
             address.user = account;
         }
-        database.base = super::Base::new(&database.own);
+        database.base = super::Base::new(&database.own, None);
         let told = inspect::inspect(&database).await;
         assert_eq!(told.problem_count, 1, "{told:?}");
         let lacks = &told.problems[0];
