@@ -1,6 +1,6 @@
 //! What a kind must be: the contract between the gateway and one sort of system.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -131,6 +131,9 @@ pub struct Part {
     pub stale_after: Option<std::time::Duration>,
     /// What happens then: `system.when_stale`.
     pub when_stale: crate::file::WhenStale,
+    /// What the connector may have to do: the powers in `access`, and those that take effects back
+    /// where `recovery.undo` lets them be taken back.
+    pub powers: BTreeSet<Power>,
 }
 
 /// A property of a resource, by which permissions narrow and which policies can read.

@@ -51,7 +51,8 @@ impl Dialect {
         }
     }
 
-    fn quoted(self, name: &str) -> String {
+    /// A name, as it stands in a statement.
+    pub(super) fn quoted(self, name: &str) -> String {
         match self {
             Self::Sqlite | Self::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
             Self::MariaDb => format!("`{}`", name.replace('`', "``")),

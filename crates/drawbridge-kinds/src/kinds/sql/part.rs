@@ -2,6 +2,7 @@
 
 mod address;
 mod compare;
+mod need;
 mod own;
 mod rule;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub(super) use address::{Address, Brand, Target, Tls};
 pub(super) use compare::compare;
+pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
 use rule::RuleText;

@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use drawbridge_core::{
     answer::{Failure, Status},
+    call::Power,
     connector::{Clock, Context, Part},
     file::{Labels, WhenStale},
     log::Seal,
@@ -156,6 +157,7 @@ fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
         scope,
         stale_after: None,
         when_stale: WhenStale::Warn,
+        powers: [Power::Read, Power::Write, Power::Update, Power::Delete].into(),
     };
     let context = Context {
         connector: Arc::from("crm"),

@@ -1,16 +1,20 @@
 //! The part, understood: which file, which tables, which rules.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use drawbridge_core::{
     answer::{Failure, Status},
+    call::Power,
     connector::{Context, LABEL, Part},
     decide::{Resource, View},
 };
 
 use super::{
     super::shape::Place,
-    Address, Rule, Scope, System, Table, Triggers,
+    Address, Need, Rule, Scope, System, Table, Triggers,
     address::{self, Target},
 };
 use crate::part::{self, unusable};
@@ -23,6 +27,8 @@ pub(in super::super) struct Own {
     pub(in super::super) workspace: PathBuf,
     pub(in super::super) applied_table: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
+    /// What the file lets it do at most.
+    pub(in super::super) powers: BTreeSet<Power>,
 }
 
 /// How much of one table can be reached.
@@ -59,7 +65,19 @@ impl Own {
             workspace: context.workspace.clone(),
             applied_table: system.applied_table,
             tables,
+            powers: part.powers.clone(),
         })
+    }
+
+    /// What it needs to do with a table.
+    pub(in super::super) fn need(&self, scope: &TableScope) -> Need {
+        Need::of(scope, &self.powers)
+    }
+
+    /// Whether it changes anything in the database.
+    pub(in super::super) fn changes(&self) -> bool {
+        let mut tables = self.tables.values();
+        tables.any(|scope| self.need(scope).changes())
     }
 
     /// The table of this name, if the view admits it. One that is not in scope, and one that is not

@@ -2,6 +2,7 @@
 
 mod passwords;
 mod proxy;
+mod rights;
 
 use std::time::{Duration, Instant};
 
@@ -311,51 +312,5 @@ async fn triggers_and_cascades_that_would_change_more_are_refused() {
         bench.undo(&plan, &receipt).await.unwrap();
         let plan = bench.plan("delete", "tickets", json!({"key": 1})).await;
         assert_eq!(status(plan), Status::Invalid);
-    }
-}
-
-/// An account with few rights, and one with too many.
-#[tokio::test]
-async fn inspect_tells_what_an_account_lacks_and_what_it_can_do_beyond_the_file() {
-    for engine in SERVERS {
-        let bench = Bench::on(engine).await;
-        let superuser = inspect::inspect(&bench.database).await;
-        assert_eq!(superuser.health, Health::Ready, "{superuser:?}");
-        assert!(superuser.summary.contains("3 tables of "), "{superuser:?}");
-        assert!(!superuser.excess.is_empty());
-        let name = &bench.place.name;
-        let (account, make, grantee) = match engine {
-            Engine::Postgres => (
-                name.clone(),
-                format!("CREATE ROLE {name} LOGIN"),
-                name.clone(),
-            ),
-            _ => {
-                let short = name.chars().rev().take(20).collect::<String>();
-                let grantee = format!("'{short}'@'localhost'");
-                (short, format!("CREATE USER {grantee}"), grantee)
-            }
-        };
-        bench
-            .sql(&format!(
-                "{make}; GRANT SELECT, INSERT, UPDATE, DELETE ON tickets TO {grantee}; \
-                 GRANT SELECT, INSERT, UPDATE, DELETE ON places TO {grantee}; \
-                 GRANT SELECT ON codes TO {grantee}; GRANT SELECT ON unseen TO {grantee}"
-            ))
-            .await;
-        let mut database = bench.other();
-        if let super::super::part::Target::Server(address) = &mut database.own.target {
-            address.user = account;
-        }
-        database.base = super::Base::new(&database.own, None);
-        let told = inspect::inspect(&database).await;
-        assert_eq!(told.problem_count, 1, "{told:?}");
-        let lacks = &told.problems[0];
-        assert!(
-            lacks.path == "codes" && lacks.reason.contains("INSERT"),
-            "{told:?}"
-        );
-        assert_eq!(told.excess.len(), 1, "{told:?}");
-        assert!(told.excess[0].contains("unseen"), "{told:?}");
     }
 }
