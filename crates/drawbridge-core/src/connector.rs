@@ -47,6 +47,17 @@ pub trait Kind: Send + Sync {
     /// How `new` differs from `old`, apart from what the core compares for every kind.
     fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change>;
 
+    /// What the connector's account must be given in the target to do what the file says, and no more:
+    /// a script in the target's own language, or words where it has none. It holds no secret. None
+    /// where the target knows no accounts with rights of their own.
+    ///
+    /// # Errors
+    /// [`crate::answer::Status::Unavailable`] when the part cannot be understood.
+    fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
+        let _ = part;
+        Ok(None)
+    }
+
     /// Opens the connector. Returns once it can answer, not once it holds everything: a long first
     /// sync goes on in the background and is told by [`Connector::inspect`].
     ///

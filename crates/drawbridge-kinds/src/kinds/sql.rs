@@ -9,6 +9,7 @@ mod cell;
 mod dialect;
 mod engine;
 mod fetch;
+mod grants;
 mod inspect;
 mod link;
 mod part;
@@ -97,6 +98,11 @@ impl Kind for Sql {
 
     fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change> {
         part::compare(old, new, labels)
+    }
+
+    fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
+        let own = Own::of(part, std::path::PathBuf::new())?;
+        Ok(Some(grants::script(&own)))
     }
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {

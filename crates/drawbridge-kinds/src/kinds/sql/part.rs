@@ -15,7 +15,7 @@ use drawbridge_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(super) use address::{Address, Brand, Target, Tls};
+pub(super) use address::{Address, Brand, Target, Tls, is_here};
 pub(super) use compare::compare;
 pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};

@@ -308,11 +308,7 @@ impl Wire for MariaDb {
         // To make a table ends the transaction, in which nothing was done yet. The lock stays.
         Statement::new("CREATE TABLE IF NOT EXISTS ")
             .table(&place)
-            .words(
-                " (`key` VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
-                 at VARCHAR(60) NOT NULL, receipt LONGTEXT CHARACTER SET utf8mb4 NOT NULL) \
-                 ENGINE = InnoDB",
-            )
+            .words(Dialect::MariaDb.applied_columns())
             .run(link)
             .await?;
         Statement::new("START TRANSACTION READ WRITE")

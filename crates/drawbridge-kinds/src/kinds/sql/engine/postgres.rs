@@ -265,12 +265,11 @@ impl Wire for Postgres {
             .words(")")
             .rows(link)
             .await?;
-        Statement::new(
-            "CREATE TABLE IF NOT EXISTS public.drawbridge_applied \
-             (key text PRIMARY KEY, at text NOT NULL, receipt text NOT NULL)",
-        )
-        .run(link)
-        .await?;
+        Statement::new("CREATE TABLE IF NOT EXISTS ")
+            .table(&Place::new(PUBLIC, APPLIED_TABLE))
+            .words(Dialect::Postgres.applied_columns())
+            .run(link)
+            .await?;
         Ok(Place::new(PUBLIC, APPLIED_TABLE))
     }
 

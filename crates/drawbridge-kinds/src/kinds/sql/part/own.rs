@@ -44,11 +44,16 @@ pub(in super::super) struct TableScope {
 
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
+        Self::of(part, context.workspace.clone())
+    }
+
+    /// The part of a connector in this workspace, whose target nobody asks anything.
+    pub(in super::super) fn of(part: &Part, workspace: PathBuf) -> Result<Self, Failure> {
         let (system, scope): (System, Scope) = part::read(part)?;
         let target = address::target(&system).map_err(|(rule, _)| unusable(rule))?;
         let target = match target {
             Target::Server(address) => Target::Server(Address {
-                ca: address.ca.map(|file| context.workspace.join(file)),
+                ca: address.ca.map(|file| workspace.join(file)),
                 ..address
             }),
             file @ Target::File(_) => file,
@@ -62,7 +67,7 @@ impl Own {
         }
         Ok(Self {
             target,
-            workspace: context.workspace.clone(),
+            workspace,
             applied_table: system.applied_table,
             tables,
             powers: part.powers.clone(),

@@ -1,5 +1,6 @@
 //! What only servers do: connections that die, statements that run on, accounts and their rights.
 
+mod grants;
 mod passwords;
 mod proxy;
 mod rights;

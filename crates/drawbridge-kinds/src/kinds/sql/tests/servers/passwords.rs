@@ -29,14 +29,14 @@ use super::super::{
 
 /// A credential whose versions the test sets, and what targets made of them.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     versions: Mutex<Vec<Version>>,
     taken: Mutex<Vec<(String, bool)>>,
 }
 
 impl Kept {
     /// The secrets in force, the newest first; each is called what it is.
-    fn of(secrets: &[&str]) -> Arc<Self> {
+    pub(super) fn of(secrets: &[&str]) -> Arc<Self> {
         let kept = Arc::new(Self::default());
         kept.set(secrets);
         kept
