@@ -1,6 +1,6 @@
 //! What a kind must be: the contract between the gateway and one sort of system.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -46,6 +46,17 @@ pub trait Kind: Send + Sync {
 
     /// How `new` differs from `old`, apart from what the core compares for every kind.
     fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change>;
+
+    /// What the connector's account must be given in the target to do what the file says, and no more:
+    /// a script in the target's own language, or words where it has none. It holds no secret. None
+    /// where the target knows no accounts with rights of their own.
+    ///
+    /// # Errors
+    /// [`crate::answer::Status::Unavailable`] when the part cannot be understood.
+    fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
+        let _ = part;
+        Ok(None)
+    }
 
     /// Opens the connector. Returns once it can answer, not once it holds everything: a long first
     /// sync goes on in the background and is told by [`Connector::inspect`].
@@ -131,6 +142,9 @@ pub struct Part {
     pub stale_after: Option<std::time::Duration>,
     /// What happens then: `system.when_stale`.
     pub when_stale: crate::file::WhenStale,
+    /// What the connector may have to do: the powers in `access`, and those that take effects back
+    /// where `recovery.undo` lets them be taken back.
+    pub powers: BTreeSet<Power>,
 }
 
 /// A property of a resource, by which permissions narrow and which policies can read.

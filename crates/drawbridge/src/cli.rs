@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod client;
 mod demo;
+mod grants;
 mod init;
 mod log;
 mod schema;
@@ -63,6 +64,8 @@ enum Command {
     Init(init::Wanted),
     /// Checks all files, and grades each connector in eight areas. Example: drawbridge check handbook
     Check(check::Wanted),
+    /// Prints what to grant to a connector's account in its system, and no more. Example: drawbridge grants crm
+    Grants(grants::Wanted),
     /// Prints what may stand in a file. Example: drawbridge schema policies
     Schema {
         /// Of which file.
@@ -223,6 +226,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Check(wanted) => {
             check::run(&workspace()?, (&wanted, line.person), line.json).await
         }
+        Command::Grants(wanted) => grants::run(&workspace()?, &wanted, line.json),
         Command::Stdio { connector } => serve::stdio(&workspace()?, line.person, connector).await,
         command => {
             let client = match Client::elsewhere(line.person.clone())? {
@@ -309,6 +313,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Stdio { .. }
         | Command::Init(_)
         | Command::Check(_)
+        | Command::Grants(_)
         | Command::Log(_)
         | Command::Schema { .. }
         | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),

@@ -1,6 +1,11 @@
 //! A connector file: the eight areas of the connector checklist as its eight sections.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -324,6 +329,20 @@ impl ConnectorFile {
             scope: Value::Object(self.scope.clone()),
             stale_after: self.system.stale_after.map(Span::duration),
             when_stale: self.system.when_stale,
+            powers: self.powers(),
         }
+    }
+
+    fn powers(&self) -> BTreeSet<Power> {
+        let mut powers: BTreeSet<Power> = self.access.iter().copied().collect();
+        if self.recovery.undo.is_some() {
+            // What adds is taken back by removing, and the other way round.
+            for (one, other) in [(Power::Write, Power::Delete), (Power::Delete, Power::Write)] {
+                if self.access.contains(&one) {
+                    powers.insert(other);
+                }
+            }
+        }
+        powers
     }
 }

@@ -9,6 +9,7 @@ mod cell;
 mod dialect;
 mod engine;
 mod fetch;
+mod grants;
 mod inspect;
 mod link;
 mod part;
@@ -113,9 +114,14 @@ impl Kind for Sql {
         part::compare(old, new, labels)
     }
 
+    fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
+        let own = Own::of(part, std::path::PathBuf::new())?;
+        Ok(Some(grants::script(&own)))
+    }
+
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
         let own = Own::read(part, &context)?;
-        let base = Base::new(&own);
+        let base = Base::new(&own, context.credential.clone());
         let database = Database { own, base, context };
         // A table that does not fit is told by `inspect`; a database that is not there, at once.
         within(async { database.base.read().await.map(drop) }).await?;

@@ -167,6 +167,17 @@ impl Read {
         read
     }
 
+    /// What is wrong with the files.
+    pub(super) fn errors(&self) -> impl Iterator<Item = &FileError> {
+        self.errors.iter()
+    }
+
+    /// A connector whose file is in order.
+    pub(super) fn connector(&self, name: &str) -> Option<(&ConnectorFile, &'static dyn Kind)> {
+        let one = self.good.iter().find(|one| one.file.connector == name)?;
+        Some((&one.file, one.kind))
+    }
+
     /// The Cedar schema against which policies are checked.
     pub(super) fn policy_schema(&self) -> anyhow::Result<&str> {
         self.rules.as_ref().map(RuleBook::schema).ok_or_else(|| {

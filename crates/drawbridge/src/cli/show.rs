@@ -23,7 +23,7 @@ pub(super) fn line(text: &str) {
 }
 
 /// Prints a line beside the output.
-fn beside(text: &str) {
+pub(super) fn beside(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 

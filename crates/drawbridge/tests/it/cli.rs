@@ -66,6 +66,7 @@ fn every_command_answers_in_json_and_its_code_says_how_it_ended() {
         (&["schema", "connector"], 0),
         (&["schema", "gateway"], 0),
         (&["schema", "policies"], 0),
+        (&["grants", "notes"], 0),
         (&["tools"], 0),
         (&["connectors"], 0),
         (&["call", "notes_list"], 0),

@@ -24,6 +24,7 @@ mod doors;
 mod files;
 mod formats;
 mod gate;
+mod grants;
 mod house;
 mod local;
 pub(crate) mod log;

@@ -1,8 +1,12 @@
 //! The database of a connector, whichever engine it is, and what this process did to it.
 
-use std::{num::NonZeroUsize, sync::Mutex, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use drawbridge_core::{answer::Failure, plan::Receipt};
+use drawbridge_core::{answer::Failure, credential::Credential, plan::Receipt};
 use lru::LruCache;
 
 use super::{
@@ -54,10 +58,11 @@ impl Writing {
 }
 
 impl Base {
-    pub(super) fn new(own: &Own) -> Self {
+    /// It signs in to a server with this credential.
+    pub(super) fn new(own: &Own, credential: Option<Arc<dyn Credential>>) -> Self {
         let most = NonZeroUsize::new(REMEMBERED).unwrap_or(NonZeroUsize::MIN);
         Self {
-            engine: engine::of(own),
+            engine: engine::of(own, credential),
             done: Mutex::new(LruCache::new(most)),
         }
     }

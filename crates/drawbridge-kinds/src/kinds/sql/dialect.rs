@@ -24,6 +24,20 @@ impl Dialect {
         }
     }
 
+    /// What is in the table for keys of effects.
+    pub(super) fn applied_columns(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => {
+                " (key text PRIMARY KEY, at text NOT NULL, receipt text NOT NULL)"
+            }
+            Self::MariaDb => {
+                " (`key` VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
+                 at VARCHAR(60) NOT NULL, receipt LONGTEXT CHARACTER SET utf8mb4 NOT NULL) \
+                 ENGINE = InnoDB"
+            }
+        }
+    }
+
     /// Adds a part to a statement's text, and what is bound to it.
     pub(super) fn write(self, part: Part, (text, cells): (&mut String, &mut Vec<Cell>)) {
         match part {

@@ -8,8 +8,10 @@ mod sqlite;
 mod trouble;
 mod values;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use drawbridge_core::{answer::Failure, connector::Problem};
+use drawbridge_core::{answer::Failure, connector::Problem, credential::Credential};
 
 use super::{
     link::{Link, Transaction},
@@ -52,18 +54,22 @@ pub(super) struct Rights {
     pub(super) excess: Vec<String>,
 }
 
-pub(super) fn of(own: &Own) -> Box<dyn Engine> {
+/// The engine of a part, which signs in to a server with this credential.
+pub(super) fn of(own: &Own, credential: Option<Arc<dyn Credential>>) -> Box<dyn Engine> {
     match &own.target {
         Target::File(path) => Box::new(sqlite::Sqlite::new(path, own)),
-        Target::Server(address) => match address.brand {
-            Brand::Postgres => {
-                let wire = postgres::Postgres::new(address);
-                Box::new(remote::Remote::new(wire, &address.shown()))
+        Target::Server(address) => {
+            let identity = remote::Identity::new(credential, address.shown());
+            match address.brand {
+                Brand::Postgres => {
+                    let wire = postgres::Postgres::new(address, identity);
+                    Box::new(remote::Remote::new(wire))
+                }
+                Brand::MariaDb => {
+                    let wire = mariadb::MariaDb::new(address, identity);
+                    Box::new(remote::Remote::new(wire))
+                }
             }
-            Brand::MariaDb => {
-                let wire = mariadb::MariaDb::new(address);
-                Box::new(remote::Remote::new(wire, &address.shown()))
-            }
-        },
+        }
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod compare;
 mod condition;
 mod mask;
+mod need;
 mod own;
 mod rule;
 mod views;
@@ -17,10 +18,11 @@ use drawbridge_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(super) use address::{Address, Brand, Target, Tls};
+pub(super) use address::{Address, Brand, Target, Tls, is_here};
 pub(super) use compare::compare;
 pub(super) use condition::{Condition, Operand};
 pub(super) use mask::Mask;
+pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
 use rule::RuleText;

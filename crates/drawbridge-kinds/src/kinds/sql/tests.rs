@@ -18,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use drawbridge_core::{
     answer::{Failure, Status},
+    call::Power,
     connector::{Clock, Context, Part},
     file::{Labels, WhenStale},
     log::Seal,
@@ -164,6 +165,7 @@ fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
         scope,
         stale_after: None,
         when_stale: WhenStale::Warn,
+        powers: [Power::Read, Power::Write, Power::Update, Power::Delete].into(),
     };
     let context = Context {
         connector: Arc::from("crm"),
@@ -178,7 +180,7 @@ fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
     let faults = super::part::check(&part, &context.labels);
     assert!(faults.is_empty(), "{faults:?}");
     let own = Own::read(&part, &context).unwrap();
-    let base = Base::new(&own);
+    let base = Base::new(&own, context.credential.clone());
     Database { own, base, context }
 }
 

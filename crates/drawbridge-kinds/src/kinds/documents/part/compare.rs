@@ -234,6 +234,7 @@ mod tests {
                 .unwrap_or(json!({"label": "internal"})),
             stale_after: None,
             when_stale: drawbridge_core::file::WhenStale::Warn,
+            powers: std::collections::BTreeSet::new(),
         };
         let changes = compare(&part(old), &part(new), &Labels::default());
         changes.iter().map(|change| change.direction).collect()

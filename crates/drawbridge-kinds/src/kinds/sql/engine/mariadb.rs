@@ -9,11 +9,14 @@ mod typed;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use drawbridge_core::answer::{Failure, Status};
+use drawbridge_core::{
+    answer::{Failure, Status},
+    secret::Secret,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, MySqlConnection,
+    AssertSqlSafe, ConnectOptions, Connection, MySqlConnection,
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
@@ -28,7 +31,7 @@ use super::{
         statement::Statement,
     },
     Rights,
-    remote::{Purpose, Wire, limits},
+    remote::{Identity, Purpose, Wire, limits},
 };
 
 /// How the server treats values: none is changed to make it fit, a number that is 0 is no wish for a
@@ -45,10 +48,11 @@ const LOCK_LETTERS: usize = 40;
 pub(super) struct MariaDb {
     options: MySqlConnectOptions,
     database: String,
+    identity: Identity,
 }
 
 impl MariaDb {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(address: &Address, identity: Identity) -> Self {
         let mode = match address.tls {
             Tls::Verify => MySqlSslMode::VerifyIdentity,
             Tls::Encrypt => MySqlSslMode::Required,
@@ -68,13 +72,46 @@ impl MariaDb {
         Self {
             options,
             database: address.database.clone(),
+            identity,
         }
     }
 
     /// A new connection. Each asks for the account's secret anew, so that it can be changed while the
-    /// connector runs; there is none yet, so only servers that ask for none let it in.
-    async fn signed_in(&self) -> Result<MySqlConnection, sqlx::Error> {
-        self.options.connect().await
+    /// connector runs.
+    async fn signed_in(&self) -> Result<MySqlConnection, Failure> {
+        let connect = |secret: Option<Secret<String>>| {
+            let options = self.options.clone();
+            async move {
+                let options = match secret {
+                    Some(secret) => options.password(secret.expose()),
+                    None => options,
+                };
+                options.connect().await
+            }
+        };
+        self.identity.signed_in(connect, failure::refusal).await
+    }
+
+    /// Makes the settings of a connection those on which the rest relies, and tells by what the
+    /// server knows it.
+    async fn set_up(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
+        let (number, version): (u64, String) = sqlx::query_as("SELECT CONNECTION_ID(), VERSION()")
+            .fetch_one(&mut *connection)
+            .await?;
+        Self::text(connection, MODE).await?;
+        Self::text(connection, SETTINGS).await?;
+        let lock = limits::LOCK.as_secs();
+        // The one knows a limit for every statement, the other for those that read.
+        let slow = if version.contains("MariaDB") {
+            format!("max_statement_time = {}", limits::STATEMENT.as_secs())
+        } else {
+            format!("max_execution_time = {}", limits::STATEMENT.as_millis())
+        };
+        let limits = format!(
+            "SET SESSION {slow}, innodb_lock_wait_timeout = {lock}, lock_wait_timeout = {lock}"
+        );
+        Self::text(connection, limits).await?;
+        Ok(number)
     }
 
     async fn text(
@@ -109,32 +146,23 @@ impl MariaDb {
 impl Wire for MariaDb {
     type Connection = MySqlConnection;
 
-    async fn connect(&self) -> Result<(MySqlConnection, u64), sqlx::Error> {
+    async fn connect(&self) -> Result<(MySqlConnection, u64), Failure> {
         let mut connection = self.signed_in().await?;
-        let (number, version): (u64, String) = sqlx::query_as("SELECT CONNECTION_ID(), VERSION()")
-            .fetch_one(&mut connection)
-            .await?;
-        Self::text(&mut connection, MODE).await?;
-        Self::text(&mut connection, SETTINGS).await?;
-        let lock = limits::LOCK.as_secs();
-        // The one knows a limit for every statement, the other for those that read.
-        let slow = if version.contains("MariaDB") {
-            format!("max_statement_time = {}", limits::STATEMENT.as_secs())
-        } else {
-            format!("max_execution_time = {}", limits::STATEMENT.as_millis())
-        };
-        let limits = format!(
-            "SET SESSION {slow}, innodb_lock_wait_timeout = {lock}, lock_wait_timeout = {lock}"
-        );
-        Self::text(&mut connection, limits).await?;
-        Ok((connection, number))
+        match Self::set_up(&mut connection).await {
+            Ok(number) => Ok((connection, number)),
+            Err(error) => Err(self.identity.unreachable().with_source(error)),
+        }
     }
 
-    async fn stop(&self, number: u64) -> Result<(), sqlx::Error> {
-        use sqlx::Connection;
+    async fn stop(&self, number: u64) -> Result<(), Failure> {
         let mut connection = self.signed_in().await?;
-        Self::text(&mut connection, format!("KILL CONNECTION {number}")).await?;
-        connection.close().await
+        let kill = Self::text(&mut connection, format!("KILL CONNECTION {number}"));
+        kill.await.map_err(failure::told)?;
+        connection.close().await.map_err(failure::told)
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     async fn begin(
@@ -290,11 +318,7 @@ impl Wire for MariaDb {
         // To make a table ends the transaction, in which nothing was done yet. The lock stays.
         Statement::new("CREATE TABLE IF NOT EXISTS ")
             .table(&place)
-            .words(
-                " (`key` VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
-                 at VARCHAR(60) NOT NULL, receipt LONGTEXT CHARACTER SET utf8mb4 NOT NULL) \
-                 ENGINE = InnoDB",
-            )
+            .words(Dialect::MariaDb.applied_columns())
             .run(link)
             .await?;
         Statement::new("START TRANSACTION READ WRITE")

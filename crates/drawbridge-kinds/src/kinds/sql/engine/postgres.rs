@@ -6,7 +6,10 @@ mod rights;
 mod shape;
 
 use async_trait::async_trait;
-use drawbridge_core::answer::{Failure, Status};
+use drawbridge_core::{
+    answer::{Failure, Status},
+    secret::Secret,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::{
@@ -25,7 +28,7 @@ use super::{
         statement::Statement,
     },
     Rights,
-    remote::{Purpose, Wire, limits},
+    remote::{Identity, Purpose, Wire, limits},
     values::{self, Given},
 };
 
@@ -37,10 +40,11 @@ pub(super) const PUBLIC: &str = "public";
 /// A database of PostgreSQL.
 pub(super) struct Postgres {
     options: PgConnectOptions,
+    identity: Identity,
 }
 
 impl Postgres {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(address: &Address, identity: Identity) -> Self {
         let mode = match address.tls {
             Tls::Verify => PgSslMode::VerifyFull,
             Tls::Encrypt => PgSslMode::Require,
@@ -58,13 +62,28 @@ impl Postgres {
         if let Some(file) = &address.ca {
             options = options.ssl_root_cert(file);
         }
-        Self { options }
+        Self { options, identity }
     }
 
     /// A new connection. Each asks for the account's secret anew, so that it can be changed while the
-    /// connector runs; there is none yet, so only servers that ask for none let it in.
-    async fn signed_in(&self) -> Result<PgConnection, sqlx::Error> {
-        self.options.connect().await
+    /// connector runs.
+    async fn signed_in(&self) -> Result<PgConnection, Failure> {
+        let connect = |secret: Option<Secret<String>>| {
+            let options = self.options.clone();
+            async move {
+                let options = match secret {
+                    // The protocol ends a password at the first NUL.
+                    Some(secret) if secret.expose().contains('\0') => {
+                        let told = "a password cannot hold NUL";
+                        return Err(sqlx::Error::Configuration(told.into()));
+                    }
+                    Some(secret) => options.password(secret.expose()),
+                    None => options,
+                };
+                options.connect().await
+            }
+        };
+        self.identity.signed_in(connect, failure::refusal).await
     }
 }
 
@@ -72,53 +91,24 @@ impl Postgres {
 impl Wire for Postgres {
     type Connection = PgConnection;
 
-    async fn connect(&self) -> Result<(PgConnection, u64), sqlx::Error> {
+    async fn connect(&self) -> Result<(PgConnection, u64), Failure> {
         let mut connection = self.signed_in().await?;
-        let milliseconds = |limit: std::time::Duration| limit.as_millis().to_string();
-        let (statement, lock) = (milliseconds(limits::STATEMENT), milliseconds(limits::LOCK));
-        let silent = milliseconds(limits::SILENT);
-        // How values are written is pinned, so that a text that was read is the same value again. The
-        // account's search path and time zone stay: triggers and defaults rely on them, and every
-        // time that depends on a zone is written with its offset.
-        let settings = [
-            ("datestyle", "ISO, YMD"),
-            ("intervalstyle", "postgres"),
-            ("bytea_output", "hex"),
-            ("extra_float_digits", "1"),
-            ("lc_monetary", "C"),
-            ("xmloption", "content"),
-            ("standard_conforming_strings", "on"),
-            ("statement_timeout", statement.as_str()),
-            ("lock_timeout", lock.as_str()),
-            ("idle_in_transaction_session_timeout", silent.as_str()),
-        ];
-        for (name, value) in settings {
-            sqlx::query("SELECT pg_catalog.set_config($1, $2, false)")
-                .bind(name)
-                .bind(value)
-                .execute(&mut connection)
-                .await?;
+        match set_up(&mut connection).await {
+            Ok(number) => Ok((connection, number)),
+            Err(error) => Err(self.identity.unreachable().with_source(error)),
         }
-        // From version 14 on the server itself notices that nobody waits for an answer any more.
-        connection
-            .execute(
-                "SELECT set_config(name, '2000', false) FROM pg_settings \
-                 WHERE name = 'client_connection_check_interval'",
-            )
-            .await?;
-        let number: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(&mut connection)
-            .await?;
-        Ok((connection, u64::try_from(number).unwrap_or_default()))
     }
 
-    async fn stop(&self, number: u64) -> Result<(), sqlx::Error> {
+    async fn stop(&self, number: u64) -> Result<(), Failure> {
         let mut connection = self.signed_in().await?;
-        sqlx::query("SELECT pg_terminate_backend($1)")
-            .bind(i32::try_from(number).unwrap_or_default())
-            .execute(&mut connection)
-            .await?;
-        connection.close().await
+        let number = i32::try_from(number).unwrap_or_default();
+        let stop = sqlx::query("SELECT pg_terminate_backend($1)").bind(number);
+        stop.execute(&mut connection).await.map_err(failure::told)?;
+        connection.close().await.map_err(failure::told)
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     async fn begin(
@@ -285,18 +275,58 @@ impl Wire for Postgres {
             .words(")")
             .rows(link)
             .await?;
-        Statement::new(
-            "CREATE TABLE IF NOT EXISTS public.drawbridge_applied \
-             (key text PRIMARY KEY, at text NOT NULL, receipt text NOT NULL)",
-        )
-        .run(link)
-        .await?;
+        Statement::new("CREATE TABLE IF NOT EXISTS ")
+            .table(&Place::new(PUBLIC, APPLIED_TABLE))
+            .words(Dialect::Postgres.applied_columns())
+            .run(link)
+            .await?;
         Ok(Place::new(PUBLIC, APPLIED_TABLE))
     }
 
     async fn rights(&self, link: &mut dyn Link, own: &Own) -> Result<Rights, Failure> {
         rights::rights(link, own).await
     }
+}
+
+/// Makes the settings of a connection those on which the rest relies, and tells by what the server
+/// knows it.
+async fn set_up(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let milliseconds = |limit: std::time::Duration| limit.as_millis().to_string();
+    let (statement, lock) = (milliseconds(limits::STATEMENT), milliseconds(limits::LOCK));
+    let silent = milliseconds(limits::SILENT);
+    // How values are written is pinned, so that a text that was read is the same value again. The
+    // account's search path and time zone stay: triggers and defaults rely on them, and every
+    // time that depends on a zone is written with its offset.
+    let settings = [
+        ("datestyle", "ISO, YMD"),
+        ("intervalstyle", "postgres"),
+        ("bytea_output", "hex"),
+        ("extra_float_digits", "1"),
+        ("lc_monetary", "C"),
+        ("xmloption", "content"),
+        ("standard_conforming_strings", "on"),
+        ("statement_timeout", statement.as_str()),
+        ("lock_timeout", lock.as_str()),
+        ("idle_in_transaction_session_timeout", silent.as_str()),
+    ];
+    for (name, value) in settings {
+        sqlx::query("SELECT pg_catalog.set_config($1, $2, false)")
+            .bind(name)
+            .bind(value)
+            .execute(&mut *connection)
+            .await?;
+    }
+    // From version 14 on the server itself notices that nobody waits for an answer any more.
+    connection
+        .execute(
+            "SELECT set_config(name, '2000', false) FROM pg_settings \
+                 WHERE name = 'client_connection_check_interval'",
+        )
+        .await?;
+    let number: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(u64::try_from(number).unwrap_or_default())
 }
 
 /// What the server makes of a text for this column.

@@ -1,6 +1,7 @@
 //! An engine behind a network: a few connections, lent to one transaction at a time, whose end is
 //! known even when whoever asked goes away.
 
+mod identity;
 mod session;
 
 use std::{
@@ -26,14 +27,17 @@ use super::{
     },
     Engine, Rights,
 };
+pub(super) use identity::{Identity, Refusal};
 use session::Session;
 
 /// Transactions of one connector at a time.
 const CONNECTIONS: usize = 6;
 /// How long a call waits for one of them.
 const ACQUIRE: Duration = Duration::from_secs(3);
-/// How long connecting may take, with TLS and sign-in.
+/// How long one try to connect may take, with TLS and sign-in.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long connecting may take in all, with asking for the credential and trying its versions.
+const CONNECT_IN_ALL: Duration = Duration::from_secs(12);
 /// How long a connection that nobody uses stays open.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long tidying up after a transaction may take: stopping what runs, and taking it back.
@@ -74,10 +78,13 @@ pub(super) trait Wire: Send + Sync + 'static {
 
     /// Opens a connection, makes its settings those on which the rest relies, and tells by what the
     /// server knows it.
-    async fn connect(&self) -> Result<(Self::Connection, u64), sqlx::Error>;
+    async fn connect(&self) -> Result<(Self::Connection, u64), Failure>;
 
     /// Stops what runs on the connection with this number.
-    async fn stop(&self, number: u64) -> Result<(), sqlx::Error>;
+    async fn stop(&self, number: u64) -> Result<(), Failure>;
+
+    /// What its connections prove whose they are with.
+    fn identity(&self) -> &Identity;
 
     async fn begin(
         &self,
@@ -165,7 +172,6 @@ struct Held<C> {
 /// A server, and the connections to it.
 struct Server<W: Wire> {
     wire: W,
-    shown: String,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Held<W::Connection>>>,
     /// Owns what tidies up after transactions.
@@ -178,10 +184,9 @@ pub(super) struct Remote<W: Wire>(Arc<Server<W>>);
 
 impl<W: Wire> Remote<W> {
     /// It is connected to when it is first asked.
-    pub(super) fn new(wire: W, shown: &str) -> Self {
+    pub(super) fn new(wire: W) -> Self {
         Self(Arc::new(Server {
             wire,
-            shown: shown.to_owned(),
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
             idle: Mutex::default(),
             tidying: TaskTracker::new(),
@@ -223,20 +228,13 @@ impl<W: Wire> Server<W> {
     }
 
     async fn connect(&self) -> Result<Held<W::Connection>, Failure> {
-        let unreachable = || {
-            let told = format!(
-                "its database `{}` cannot be reached at this moment; tell whoever keeps the connector",
-                self.shown
-            );
-            Failure::new(Status::Unavailable, told)
-        };
-        let connecting = tokio::time::timeout(CONNECT, self.wire.connect());
+        let connecting = tokio::time::timeout(CONNECT_IN_ALL, self.wire.connect());
         tokio::select! {
             () = self.stop.cancelled() => Err(stopped()),
             connected = connecting => match connected {
                 Ok(Ok((raw, number))) => Ok(Held { raw, number, since: Instant::now() }),
-                Ok(Err(error)) => Err(unreachable().with_source(error)),
-                Err(_) => Err(unreachable()),
+                Ok(Err(failure)) => Err(failure),
+                Err(_) => Err(self.wire.identity().unreachable()),
             },
         }
     }

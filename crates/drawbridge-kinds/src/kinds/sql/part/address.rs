@@ -190,7 +190,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), Wrong> {
 }
 
 /// Whether nothing leaves this machine on the way to a host.
-fn is_here(host: &str) -> bool {
+pub(in super::super) fn is_here(host: &str) -> bool {
     host == "localhost"
         || host
             .parse::<IpAddr>()

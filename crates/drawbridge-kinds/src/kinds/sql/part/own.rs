@@ -1,16 +1,20 @@
 //! The part, understood: which file, which tables, which rules.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use drawbridge_core::{
     answer::{Failure, Status},
+    call::Power,
     connector::{Context, LABEL, Part},
     decide::{Resource, View},
 };
 
 use super::{
     super::{dialect::Dialect, shape::Place, window::Given},
-    Address, Condition, Mask, Rule, Scope, System, Table, Triggers,
+    Address, Condition, Mask, Need, Rule, Scope, System, Table, Triggers,
     address::{self, Target},
     condition,
 };
@@ -28,6 +32,8 @@ pub(in super::super) struct Own {
     pub(in super::super) applied_table: bool,
     pub(in super::super) query: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
+    /// What the file lets it do at most.
+    pub(in super::super) powers: BTreeSet<Power>,
 }
 
 /// How much of one table can be reached.
@@ -51,11 +57,21 @@ pub(in super::super) struct TableScope {
 
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
+        let mut own = Self::of(part, context.workspace.clone())?;
+        let key = context.seal.digest(MASKED);
+        for scope in own.tables.values_mut() {
+            scope.hash_key.clone_from(&key);
+        }
+        Ok(own)
+    }
+
+    /// The part of a connector in this workspace, whose target nobody asks anything.
+    pub(in super::super) fn of(part: &Part, workspace: PathBuf) -> Result<Self, Failure> {
         let (system, scope): (System, Scope) = part::read(part)?;
         let target = address::target(&system).map_err(|(rule, _)| unusable(rule))?;
         let target = match target {
             Target::Server(address) => Target::Server(Address {
-                ca: address.ca.map(|file| context.workspace.join(file)),
+                ca: address.ca.map(|file| workspace.join(file)),
                 ..address
             }),
             file @ Target::File(_) => file,
@@ -65,17 +81,28 @@ impl Own {
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
             let label = label.ok_or_else(|| unusable(format!("`{name}` has no label")))?;
-            let mut understood = TableScope::of((name, table), label, home).map_err(unusable)?;
-            understood.hash_key = context.seal.digest(MASKED);
+            let understood = TableScope::of((name, table), label, home).map_err(unusable)?;
             tables.insert(name.clone(), understood);
         }
         Ok(Self {
             target,
-            workspace: context.workspace.clone(),
+            workspace,
             applied_table: system.applied_table,
             query: scope.query,
             tables,
+            powers: part.powers.clone(),
         })
+    }
+
+    /// What it needs to do with a table.
+    pub(in super::super) fn need(&self, scope: &TableScope) -> Need {
+        Need::of(scope, &self.powers)
+    }
+
+    /// Whether it changes anything in the database.
+    pub(in super::super) fn changes(&self) -> bool {
+        let mut tables = self.tables.values();
+        tables.any(|scope| self.need(scope).changes())
     }
 
     /// The table of this name, if the view admits it. One that is not in scope, and one that is not
@@ -140,6 +167,18 @@ impl TableScope {
     /// Where the table is on a server, whose tables are in this schema unless they say otherwise.
     pub(in super::super) fn place(&self, usual: &str) -> Place {
         placed(&self.name, usual)
+    }
+
+    /// The columns that are read for its callers: what is shown, and what the row rule goes by.
+    pub(in super::super) fn read_columns(&self) -> Vec<String> {
+        let mut columns = self.fields.clone();
+        let ruled = self.rows.iter().flat_map(Condition::columns);
+        for name in ruled {
+            if !columns.iter().any(|column| column == name) {
+                columns.push(name.to_owned());
+            }
+        }
+        columns
     }
 
     pub(in super::super) fn facets(&self) -> BTreeMap<String, String> {

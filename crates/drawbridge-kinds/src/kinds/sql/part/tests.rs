@@ -12,6 +12,7 @@ fn part(system: &Value, scope: &Value) -> Part {
         scope: scope.clone(),
         stale_after: None,
         when_stale: WhenStale::Warn,
+        powers: std::collections::BTreeSet::new(),
     }
 }
 

@@ -259,7 +259,7 @@ impl Walk<'_> {
                 }
                 let mut arguments = list.args.iter_mut();
                 if name == "timestampdiff" {
-                    unit(arguments.next())?;
+                    unit(arguments.next().as_deref())?;
                 }
                 arguments.try_for_each(|one| self.argument(one))?;
             }
@@ -320,7 +320,7 @@ impl Walk<'_> {
 }
 
 /// The word with which MySQL's `timestampdiff` begins, which is no column.
-fn unit(argument: Option<&mut FunctionArg>) -> Result<(), Refusal> {
+fn unit(argument: Option<&FunctionArg>) -> Result<(), Refusal> {
     const UNITS: [&str; 8] = [
         "second", "minute", "hour", "day", "week", "month", "quarter", "year",
     ];

@@ -1,6 +1,9 @@
 //! What only servers do: connections that die, statements that run on, accounts and their rights.
 
+mod grants;
+mod passwords;
 mod proxy;
+mod rights;
 
 use std::time::{Duration, Instant};
 
@@ -167,7 +170,7 @@ async fn a_server_that_is_not_there_is_unavailable_within_seconds() {
             address.port = Some(1);
         }
         database.own.target = target;
-        database.base = super::Base::new(&database.own);
+        database.base = super::Base::new(&database.own, None);
         let began = Instant::now();
         let asked = planned(&database, "update", "tickets", close()).await;
         assert_eq!(status(asked), Status::Unavailable);
@@ -251,7 +254,7 @@ async fn a_commit_without_an_answer_is_unknown_until_it_is_settled() {
                 if let super::super::part::Target::Server(address) = &mut database.own.target {
                     address.port = Some(proxy.port);
                 }
-                database.base = super::Base::new(&database.own);
+                database.base = super::Base::new(&database.own, None);
                 let plan = planned(&database, "update", "tickets", close())
                     .await
                     .unwrap();
@@ -310,51 +313,5 @@ async fn triggers_and_cascades_that_would_change_more_are_refused() {
         bench.undo(&plan, &receipt).await.unwrap();
         let plan = bench.plan("delete", "tickets", json!({"key": 1})).await;
         assert_eq!(status(plan), Status::Invalid);
-    }
-}
-
-/// An account with few rights, and one with too many.
-#[tokio::test]
-async fn inspect_tells_what_an_account_lacks_and_what_it_can_do_beyond_the_file() {
-    for engine in SERVERS {
-        let bench = Bench::on(engine).await;
-        let superuser = inspect::inspect(&bench.database).await;
-        assert_eq!(superuser.health, Health::Ready, "{superuser:?}");
-        assert!(superuser.summary.contains("3 tables of "), "{superuser:?}");
-        assert!(!superuser.excess.is_empty());
-        let name = &bench.place.name;
-        let (account, make, grantee) = match engine {
-            Engine::Postgres => (
-                name.clone(),
-                format!("CREATE ROLE {name} LOGIN"),
-                name.clone(),
-            ),
-            _ => {
-                let short = name.chars().rev().take(20).collect::<String>();
-                let grantee = format!("'{short}'@'localhost'");
-                (short, format!("CREATE USER {grantee}"), grantee)
-            }
-        };
-        bench
-            .sql(&format!(
-                "{make}; GRANT SELECT, INSERT, UPDATE, DELETE ON tickets TO {grantee}; \
-                 GRANT SELECT, INSERT, UPDATE, DELETE ON places TO {grantee}; \
-                 GRANT SELECT ON codes TO {grantee}; GRANT SELECT ON unseen TO {grantee}"
-            ))
-            .await;
-        let mut database = bench.other();
-        if let super::super::part::Target::Server(address) = &mut database.own.target {
-            address.user = account;
-        }
-        database.base = super::Base::new(&database.own);
-        let told = inspect::inspect(&database).await;
-        assert_eq!(told.problem_count, 1, "{told:?}");
-        let lacks = &told.problems[0];
-        assert!(
-            lacks.path == "codes" && lacks.reason.contains("INSERT"),
-            "{told:?}"
-        );
-        assert_eq!(told.excess.len(), 1, "{told:?}");
-        assert!(told.excess[0].contains("unseen"), "{told:?}");
     }
 }

@@ -281,6 +281,7 @@ pub(super) fn part_of(scope: Value) -> drawbridge_core::connector::Part {
     drawbridge_core::connector::Part {
         system: json!({"url": "sqlite:crm.db"}),
         scope,
+        powers: std::collections::BTreeSet::new(),
         stale_after: None,
         when_stale: drawbridge_core::file::WhenStale::Warn,
     }

@@ -3,7 +3,7 @@
 use drawbridge_core::answer::Failure;
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::super::trouble::Trouble;
+use super::super::{remote::Refusal, trouble::Trouble};
 
 /// Two transactions waited for each other.
 pub(super) const DEADLOCK: u16 = 1213;
@@ -18,6 +18,17 @@ pub(super) fn number_of(error: &sqlx::Error) -> Option<u16> {
 pub(super) fn ended(error: &sqlx::Error) -> bool {
     // Shut down, killed, or silent for too long.
     matches!(number_of(error), Some(1053 | 1927 | 4031))
+}
+
+/// What the server refuses of somebody who signs in, if that is what an error says.
+pub(super) fn refusal(error: &sqlx::Error) -> Option<Refusal> {
+    match number_of(error) {
+        // A wrong password, none, or one that is no longer good.
+        Some(1045 | 1698 | 1862) => Some(Refusal::Secret),
+        // No right to the database, from this host or at all; locked; or to be proved otherwise.
+        Some(1044 | 1130 | 1251 | 1524 | 3118 | 4151) => Some(Refusal::Account),
+        _ => None,
+    }
 }
 
 /// The failure that an error is.

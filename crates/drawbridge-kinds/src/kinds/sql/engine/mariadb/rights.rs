@@ -1,29 +1,47 @@
 //! What the account can do in MariaDB or MySQL, compared with what the file says.
 
+mod beyond;
+
+use std::collections::BTreeMap;
+
 use drawbridge_core::{answer::Failure, connector::Problem};
 
 use super::super::{
     super::{
         cell::Cell,
+        dialect::Dialect,
         link::Link,
-        part::{APPLIED_TABLE, Own, TableScope},
-        shape::text_at,
+        part::{APPLIED_TABLE, Columns, Need, Own, TableScope},
+        shape::{Place, text_at},
         statement::Statement,
     },
     Rights,
-    excess::{Excess, missing},
+    excess::{Excess, Right, few, missing, too_much},
 };
 
-/// What is needed to change rows, and to read them.
-const CHANGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 /// What is said of a right that everybody has.
 const NOTHING: &str = "USAGE";
 
-/// A right of the account: on what, and which.
-struct Right {
-    schema: String,
-    table: String,
-    word: String,
+/// The account, as the server knows it and as it stands in statements.
+struct Account {
+    known: String,
+    written: String,
+}
+
+/// Everything that is granted to the account itself.
+#[derive(Default)]
+struct Granted {
+    server: Vec<Right>,
+    databases: BTreeMap<String, Vec<Right>>,
+    tables: BTreeMap<(String, String), Vec<Right>>,
+}
+
+/// The columns of a table that the account can see.
+#[derive(Default)]
+struct Seen {
+    all: Vec<String>,
+    /// Those that the server itself gives another value when the row is changed.
+    touched: Vec<String>,
 }
 
 pub(super) async fn rights(
@@ -36,16 +54,24 @@ pub(super) async fn rights(
         .await?;
     let (account, version) = (text_at(who.first(), 0), text_at(who.first(), 1));
     let (name, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
-    let account = format!("'{name}'@'{host}'");
-    let all = all(link, &account).await?;
+    let account = Account {
+        known: format!("'{name}'@'{host}'"),
+        written: format!("{}@{}", quoted(name), quoted(host)),
+    };
+    let granted = granted(link, &account.known).await?;
     let mut excess = Excess::default();
-    of_server(&all, &account, &mut excess);
-    roles(link, &mut excess).await?;
-    of_tables(&all, (own, database), &account, &mut excess);
-    let problems = own
-        .tables
-        .values()
-        .filter_map(|scope| lacks(scope, &all, database));
+    beyond::of_server(&granted, &account, &mut excess);
+    let roles = beyond::roles(link, (&account, database), &mut excess).await?;
+    beyond::routines(link, &granted, (&account, &mut excess)).await?;
+    let mut problems = Vec::new();
+    let needs = needs(link, own, database).await?;
+    of_tables((&granted, &needs), &account, &mut excess);
+    for scope in own.tables.values() {
+        // What comes by roles is not looked into, so nobody knows what is missing.
+        if let (false, Some((need, seen))) = (roles, needs.get(&key(&scope.place(database)))) {
+            problems.extend(lacks((scope, need, seen), &granted, &scope.place(database)));
+        }
+    }
     let brand = if version.contains("MariaDB") {
         "MariaDB"
     } else {
@@ -54,159 +80,205 @@ pub(super) async fn rights(
     let number = version.split('-').next().unwrap_or_default();
     Ok(Rights {
         engine: format!("{brand} {number}"),
-        problems: problems.collect(),
+        problems,
         excess: excess.told(),
     })
 }
 
-/// Everything that is granted to the account itself.
-async fn all(link: &mut dyn Link, account: &str) -> Result<Vec<Right>, Failure> {
+async fn granted(link: &mut dyn Link, account: &str) -> Result<Granted, Failure> {
     let grantee = Cell::text(account);
     let rows = Statement::new(
-        "SELECT '', '', PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ",
+        "SELECT '', '', '', PRIVILEGE_TYPE, IS_GRANTABLE \
+         FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ",
     )
     .value(&grantee)
     .words(
-        " UNION SELECT TABLE_SCHEMA, '', PRIVILEGE_TYPE \
+        " UNION SELECT TABLE_SCHEMA, '', '', PRIVILEGE_TYPE, IS_GRANTABLE \
          FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = ",
     )
     .value(&grantee)
     .words(
-        " UNION SELECT TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE \
+        " UNION SELECT TABLE_SCHEMA, TABLE_NAME, '', PRIVILEGE_TYPE, IS_GRANTABLE \
          FROM information_schema.TABLE_PRIVILEGES WHERE GRANTEE = ",
     )
     .value(&grantee)
     .words(
-        " UNION SELECT TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE \
+        " UNION SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, PRIVILEGE_TYPE, IS_GRANTABLE \
          FROM information_schema.COLUMN_PRIVILEGES WHERE GRANTEE = ",
     )
     .value(&grantee)
+    .words(" ORDER BY 1, 2, 3, 4")
     .rows(link)
     .await?;
-    let right = |row: &Vec<Cell>| Right {
-        schema: text_at(Some(row), 0),
-        table: text_at(Some(row), 1),
-        word: text_at(Some(row), 2),
-    };
-    let rights = rows.iter().map(right);
-    Ok(rights.filter(|right| right.word != NOTHING).collect())
-}
-
-/// Rights in the whole server, and in whole databases.
-fn of_server(all: &[Right], account: &str, excess: &mut Excess) {
-    let words = |schema: &str| {
-        let on = all
-            .iter()
-            .filter(|right| right.schema == schema && right.table.is_empty());
-        let words: Vec<&str> = on.map(|right| right.word.as_str()).collect();
-        words.join(", ")
-    };
-    let whole = words("");
-    if !whole.is_empty() {
-        excess.add(format!(
-            "it may {whole} in the whole server: `REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}`, \
-             and grant single tables"
-        ));
-    }
-    let mut schemas: Vec<&str> = all
-        .iter()
-        .filter(|right| right.table.is_empty() && !right.schema.is_empty())
-        .map(|right| right.schema.as_str())
-        .collect();
-    schemas.dedup();
-    for schema in schemas {
-        let words = words(schema);
-        excess.add(format!(
-            "it may {words} on every table of the database `{schema}`: \
-             `REVOKE ALL ON {schema}.* FROM {account}`, and grant single tables"
-        ));
-    }
-}
-
-/// What comes through roles is not looked into.
-async fn roles(link: &mut dyn Link, excess: &mut Excess) -> Result<(), Failure> {
-    let roles = Statement::new(
-        "SELECT ROLE_NAME FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL",
-    );
-    match link.attempt(roles).await? {
-        Ok(rows) => {
-            for row in rows {
-                let role = text_at(Some(&row), 0);
-                excess.add(format!(
-                    "it has the role `{role}`, whose rights are not looked into: grant the \
-                     account itself what it needs"
-                ));
-            }
-            Ok(())
-        }
-        // Some versions have no such table.
-        Err(_) => Ok(()),
-    }
-}
-
-fn of_tables(all: &[Right], (own, database): (&Own, &str), account: &str, excess: &mut Excess) {
-    let mut tables: Vec<(&str, &str)> = all
-        .iter()
-        .filter(|right| !right.table.is_empty())
-        .map(|right| (right.schema.as_str(), right.table.as_str()))
-        .collect();
-    tables.sort_unstable();
-    tables.dedup();
-    for (schema, table) in tables {
-        if own.applied_table && schema == database && table == APPLIED_TABLE {
-            continue;
-        }
-        let here = |right: &&Right| right.schema == schema && right.table == table;
-        let scope = own.tables.values().find(|scope| {
-            let place = scope.place(database);
-            place.schema == schema && place.name == table
-        });
-        let needed: &[&str] = match scope {
-            None => &[],
-            Some(scope) if scope.writable.is_empty() => &["SELECT"],
-            Some(_) => &CHANGES,
+    let mut granted = Granted::default();
+    for row in &rows {
+        let at = |index| text_at(Some(row), index);
+        let right = Right {
+            word: at(3),
+            column: Some(at(2)).filter(|name| !name.is_empty()),
+            grantable: at(4) == "YES",
         };
-        let more: Vec<&str> = all
-            .iter()
-            .filter(here)
-            .map(|right| right.word.as_str())
-            .filter(|word| !needed.contains(word))
-            .collect();
-        if !more.is_empty() {
-            let more = more.join(", ");
-            let why = match scope {
-                None => ", which the file does not name",
-                Some(_) => "",
-            };
-            excess.add(format!(
-                "it may {more} on `{table}`{why}: `REVOKE {more} ON {schema}.{table} FROM {account}`"
-            ));
+        match (at(0), at(1)) {
+            _ if right.word == NOTHING && !right.grantable => {}
+            (schema, _) if schema.is_empty() => granted.server.push(right),
+            (schema, table) if table.is_empty() => {
+                granted.databases.entry(schema).or_default().push(right);
+            }
+            table => granted.tables.entry(table).or_default().push(right),
         }
     }
+    Ok(granted)
+}
+
+type Needs = BTreeMap<(String, String), (Need, Seen)>;
+
+fn key(place: &Place) -> (String, String) {
+    (place.schema.clone(), place.name.clone())
+}
+
+/// What the file needs, table by table.
+async fn needs(link: &mut dyn Link, own: &Own, database: &str) -> Result<Needs, Failure> {
+    let mut needs = Needs::new();
+    for scope in own.tables.values() {
+        let place = scope.place(database);
+        let rows = Statement::new(
+            "SELECT COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ",
+        )
+        .value(&Cell::text(&place.schema))
+        .words(" AND TABLE_NAME = ")
+        .value(&Cell::text(&place.name))
+        .rows(link)
+        .await?;
+        let (mut seen, mut need) = (Seen::default(), own.need(scope));
+        for row in &rows {
+            let (name, extra) = (text_at(Some(row), 0), text_at(Some(row), 1));
+            if extra.to_ascii_lowercase().contains("on update") {
+                seen.touched.push(name.clone());
+            }
+            seen.all.push(name);
+        }
+        // What the server changed by itself together with a row is put back with it.
+        if let Columns::These(columns) = &mut need.update
+            && !columns.is_empty()
+        {
+            let more = seen.touched.iter().filter(|name| !columns.contains(name));
+            let more: Vec<String> = more.cloned().collect();
+            columns.extend(more);
+        }
+        needs.insert(key(&place), (need, seen));
+    }
+    if own.applied_table && own.changes() {
+        let mut need = Need::none();
+        (need.select, need.insert) = (Columns::Every, Columns::Every);
+        let place = Place::new(database, APPLIED_TABLE);
+        needs.insert(key(&place), (need, Seen::default()));
+    }
+    Ok(needs)
+}
+
+fn of_tables((granted, needs): (&Granted, &Needs), account: &Account, excess: &mut Excess) {
+    for (table, rights) in &granted.tables {
+        let (written, by) = (on(table), &account.written);
+        let shown = &table.1;
+        let held: Vec<Right> = rights
+            .iter()
+            .filter(|right| right.word != NOTHING)
+            .cloned()
+            .collect();
+        let Some((need, seen)) = needs.get(table) else {
+            let (nothing, all) = (Need::none(), []);
+            let words = too_much(&held, &nothing, (&all, Dialect::MariaDb)).words;
+            let words = if words.is_empty() {
+                "hand on rights".to_owned()
+            } else {
+                few(&words)
+            };
+            let what = format!("may {words} on `{shown}`, which the file does not name");
+            excess.add(&what, &whole(&held, &written, by));
+            continue;
+        };
+        let found = too_much(&held, need, (&seen.all, Dialect::MariaDb));
+        if !found.words.is_empty() {
+            let mut mend = format!("REVOKE {} ON {written} FROM {by}", found.revoke.join(", "));
+            if !found.grant.is_empty() {
+                mend += &format!("; GRANT {} ON {written} TO {by}", found.grant.join(", "));
+            }
+            let words = few(&found.words);
+            let what = format!("may {words} on `{shown}`, which the file does not need");
+            excess.add(&what, &mend);
+        }
+        if rights.iter().any(|right| right.grantable) {
+            let what = format!("may let others do what it can on `{shown}`");
+            excess.add(
+                &what,
+                &format!("REVOKE GRANT OPTION ON {written} FROM {by}"),
+            );
+        }
+    }
+}
+
+/// Takes away every right on a table. `ALL` would leave those on single columns.
+fn whole(held: &[Right], written: &str, by: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for right in held {
+        words.push(match &right.column {
+            Some(column) => format!("{} ({})", right.word, quoted(column)),
+            None => right.word.clone(),
+        });
+    }
+    if held.is_empty() || held.iter().any(|right| right.grantable) {
+        words.push("GRANT OPTION".to_owned());
+    }
+    format!("REVOKE {} ON {written} FROM {by}", words.join(", "))
 }
 
 /// What the file needs of a table, and the account cannot do.
-fn lacks(scope: &TableScope, all: &[Right], database: &str) -> Option<Problem> {
-    let place = scope.place(database);
-    let covers = |right: &&Right| {
-        right.schema.is_empty()
-            || right.schema == place.schema && (right.table.is_empty() || right.table == place.name)
+fn lacks(
+    (scope, need, seen): (&TableScope, &Need, &Seen),
+    granted: &Granted,
+    place: &Place,
+) -> Option<Problem> {
+    let nothing = Vec::new();
+    let here = granted.tables.get(&key(place)).unwrap_or(&nothing);
+    let databases = granted.databases.iter();
+    let above = databases
+        .filter(|(pattern, _)| beyond::like(pattern, &place.schema))
+        .flat_map(|(_, rights)| rights);
+    let above: Vec<&Right> = granted.server.iter().chain(above).collect();
+    let can = |word: &str, columns: &Columns| {
+        let whole = |right: &Right| right.word == word && right.column.is_none();
+        if above.iter().any(|right| whole(right)) || here.iter().any(whole) {
+            return true;
+        }
+        let has = |name: &String| {
+            let mut rights = here.iter().filter(|right| right.word == word);
+            rights.any(|right| right.column.as_ref() == Some(name))
+        };
+        match columns {
+            // Columns that it cannot use at all are not seen.
+            Columns::Every => false,
+            Columns::These(columns) => columns.iter().all(has),
+        }
     };
-    let can = |word: &str| {
-        let mut rights = all.iter().filter(covers).filter(|right| right.word == word);
-        rights.next().is_some()
-    };
-    let needed: &[&str] = if scope.writable.is_empty() {
-        &["SELECT"]
-    } else {
-        &CHANGES
-    };
-    let lacks = needed.iter().filter(|word| !can(word));
-    let lacks: Vec<String> = lacks.map(|word| (*word).to_owned()).collect();
-    let by_role = all.is_empty();
-    if by_role {
-        None
-    } else {
-        missing(&scope.name, &lacks)
+    let mut lacks = Vec::new();
+    for word in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
+        let mut needed = need.columns(word);
+        if let Columns::These(columns) = &mut needed {
+            columns.retain(|name| seen.all.is_empty() || seen.all.contains(name));
+        }
+        if !needed.is_none() && !can(word, &needed) {
+            lacks.push(word.to_owned());
+        }
     }
+    missing(&scope.name, &lacks)
+}
+
+/// A name, as it stands in a statement.
+fn quoted(name: &str) -> String {
+    Dialect::MariaDb.quoted(name)
+}
+
+/// A table, as it stands in a statement.
+fn on((schema, name): &(String, String)) -> String {
+    format!("{}.{}", quoted(schema), quoted(name))
 }

@@ -2,10 +2,22 @@
 
 use drawbridge_core::answer::Failure;
 
-use super::super::trouble::Trouble;
+use super::super::{remote::Refusal, trouble::Trouble};
 
 fn code_of(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// What the server refuses of somebody who signs in, if that is what an error says.
+pub(super) fn refusal(error: &sqlx::Error) -> Option<Refusal> {
+    match (error, code_of(error).as_deref()) {
+        // A wrong password, or one that is no longer good.
+        (_, Some("28P01")) => Some(Refusal::Secret),
+        // No password of SCRAM can be made of it.
+        (sqlx::Error::Configuration(_), _) => Some(Refusal::Secret),
+        (_, Some("28000")) => Some(Refusal::Account),
+        _ => None,
+    }
 }
 
 /// The failure that an error is.

@@ -34,7 +34,7 @@ async fn questions_over_known_databases_have_their_answers() {
 }
 
 async fn same_answers(engine: Engine) {
-    let folder = std::env::var("DRAWBRIDGE_TEST_SAMPLES").expect("a folder with `NAME.sqlite`");
+    let folder = std::env::var_os("DRAWBRIDGE_TEST_SAMPLES").expect("a folder with `NAME.sqlite`");
     let (mut asked, mut wrong, mut refused) = (0, Vec::new(), BTreeSet::new());
     for (name, questions) in SAMPLES {
         let keep = tempfile::tempdir().unwrap();
