@@ -3,7 +3,7 @@
 use drawbridge_core::connector::Kind;
 
 pub mod documents;
-mod sql;
+pub mod sql;
 
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[&documents::Documents, &sql::Sql];

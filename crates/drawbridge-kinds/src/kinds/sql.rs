@@ -1,5 +1,5 @@
 //! `sql`: tables of a database, read and changed by key, as far as the file says: SQLite files,
-//! PostgreSQL, MariaDB and MySQL.
+//! PostgreSQL, MariaDB and MySQL; and exports in a folder, which are only read.
 
 mod actions;
 mod apply;
@@ -34,6 +34,8 @@ use drawbridge_core::{
     log::Key,
     plan::{Plan, Receipt, Settled},
 };
+
+pub use engine::child;
 
 use base::{Base, READ_WITHIN};
 use part::{Own, Scope};
@@ -70,7 +72,7 @@ impl Kind for Sql {
     }
 
     fn summary(&self) -> &'static str {
-        "Tables of a database, read and changed by key: SQLite, PostgreSQL, MariaDB and MySQL"
+        "Tables of a database, read and changed by key: SQLite, PostgreSQL, MariaDB and MySQL, and exports in a folder"
     }
 
     fn powers(&self) -> &'static [Power] {
@@ -104,7 +106,7 @@ impl Kind for Sql {
         let base = Base::new(&own);
         let database = Database { own, base, context };
         // A table that does not fit is told by `inspect`; a database that is not there, at once.
-        within(async { database.base.read().await.map(drop) }).await?;
+        within(database.base.reach()).await?;
         Ok(Arc::new(Bridge(database)))
     }
 }

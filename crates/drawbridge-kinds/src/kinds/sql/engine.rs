@@ -4,12 +4,17 @@ mod excess;
 mod mariadb;
 mod postgres;
 mod remote;
+mod reports;
 mod sqlite;
 mod trouble;
 mod values;
 
 use async_trait::async_trait;
 use drawbridge_core::{answer::Failure, connector::Problem};
+
+#[cfg(test)]
+pub(super) use reports::answer_rows;
+pub use reports::child;
 
 use super::{
     link::{Link, Transaction},
@@ -24,6 +29,14 @@ pub(super) trait Engine: Send + Sync {
     /// # Errors
     /// `unavailable` when it cannot be reached, `limited` when too many read.
     async fn read(&self) -> Result<Box<dyn Link>, Failure>;
+
+    /// Whether it can be reached at all.
+    ///
+    /// # Errors
+    /// As `read`.
+    async fn reach(&self) -> Result<(), Failure> {
+        self.read().await.map(drop)
+    }
 
     /// Begins to write. While it lasts nobody else can begin with this key, and once it has begun no
     /// earlier transaction with this key can still be committed.
@@ -55,6 +68,7 @@ pub(super) struct Rights {
 pub(super) fn of(own: &Own) -> Box<dyn Engine> {
     match &own.target {
         Target::File(path) => Box::new(sqlite::Sqlite::new(path, own)),
+        Target::Reports(path) => Box::new(reports::Reports::new(path, own)),
         Target::Server(address) => match address.brand {
             Brand::Postgres => {
                 let wire = postgres::Postgres::new(address);

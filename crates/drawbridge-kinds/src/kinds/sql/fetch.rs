@@ -47,7 +47,7 @@ pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Resu
         let key = table.sought(reading.connection(), &key).await?;
         let key = key.ok_or_else(none)?;
         let row = table.find_visible(reading.connection(), &key).await?;
-        return Ok(one(database, scope, &row.ok_or_else(none)?));
+        return Ok(one(database, &table, &row.ok_or_else(none)?));
     }
     let after = call.arguments.get("after");
     let after = after
@@ -69,11 +69,12 @@ pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Resu
     let page = table
         .page(reading.connection(), wanted, (MOST_LISTED, MOST_PAGE))
         .await?;
-    Ok(many(database, scope, page, limit))
+    Ok(many(database, &table, page, limit))
 }
 
-fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
-    let source = source(database, scope, row);
+fn one(database: &Database, table: &Table<'_>, row: &[Cell]) -> Found {
+    let scope = table.scope;
+    let source = source(database, table, row);
     let shown = Value::Object(fields(scope, row));
     let text = format!("`{}`, version {}\n\n{shown:#}", source.path, source.version);
     let data = json!({
@@ -87,10 +88,11 @@ fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
 
 fn many(
     database: &Database,
-    scope: &TableScope,
+    table: &Table<'_>,
     mut page: Vec<(Vec<Cell>, bool)>,
     limit: usize,
 ) -> Found {
+    let scope = table.scope;
     // The page ends where the rows do, or before one that is over a limit.
     let cut = page.len() > limit || size(&page) > MOST_PAGE;
     if cut && page.len() > 1 {
@@ -99,7 +101,7 @@ fn many(
     let mut found = Found::new(Value::Null, String::new(), page.len() as u64);
     let mut listed = Vec::new();
     for (row, whole) in &page {
-        let source = source(database, scope, row);
+        let source = source(database, table, row);
         let mut shown = fields(scope, row);
         if !*whole {
             shown.retain(|name, _| scope.key.contains(name));
@@ -204,13 +206,14 @@ fn key_of(scope: &TableScope, row: &[Cell]) -> Vec<Cell> {
     scope.key.iter().map(one).collect()
 }
 
-fn source(database: &Database, scope: &TableScope, row: &[Cell]) -> Source {
+fn source(database: &Database, table: &Table<'_>, row: &[Cell]) -> Source {
+    let scope = table.scope;
     let name = words::resource(&scope.name, &key_of(scope, row));
     Source {
         title: name.clone(),
         path: name,
         place: None,
-        modified: None,
+        modified: table.shape.modified,
         synced: database.context.clock.now(),
         version: rows::version(scope, row),
         label: scope.label.clone(),

@@ -6,6 +6,7 @@ mod killed;
 mod locked;
 mod once;
 mod reading;
+mod reports;
 mod servers;
 mod taken_back;
 mod triggers;

@@ -21,6 +21,10 @@ pub(in super::super) struct Own {
     /// Where the database is; a file by its path as the connector's file has it.
     pub(in super::super) target: Target,
     pub(in super::super) workspace: PathBuf,
+    /// The connector's own folder for what it derives.
+    pub(in super::super) state: PathBuf,
+    /// How this program is started as a confined child.
+    pub(in super::super) program: PathBuf,
     pub(in super::super) applied_table: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
 }
@@ -45,7 +49,7 @@ impl Own {
                 ca: address.ca.map(|file| context.workspace.join(file)),
                 ..address
             }),
-            file @ Target::File(_) => file,
+            here @ (Target::File(_) | Target::Reports(_)) => here,
         };
         let mut tables = BTreeMap::new();
         for (name, table) in &scope.tables {
@@ -57,6 +61,8 @@ impl Own {
         Ok(Self {
             target,
             workspace: context.workspace.clone(),
+            state: context.state.clone(),
+            program: context.program.clone(),
             applied_table: system.applied_table,
             tables,
         })
@@ -102,6 +108,11 @@ impl TableScope {
             label: label.to_owned(),
             triggers: table.triggers,
         })
+    }
+
+    /// The columns that reading it needs: no other is taken out of a file.
+    pub(in super::super) fn columns_needed(&self) -> &[String] {
+        &self.fields
     }
 
     /// Where the table is on a server, whose tables are in this schema unless they say otherwise.

@@ -1,0 +1,163 @@
+//! Exports in a folder, read by confined children of the gateway.
+
+use std::{fs, io::Write, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, documents, gateway, write};
+
+const PEOPLE: &str = "  ann: {name: Ann, groups: [all]}\n";
+
+async fn open(folder: &Path) -> Desk {
+    fs::create_dir_all(folder.join("exports")).unwrap();
+    let scope = "tables: {t: {key: id, fields: [id, what], label: public}}";
+    let file = documents("", scope, "{who: [everyone], may: [read]}")
+        .replace(
+            "kind: documents, folder: documents",
+            "kind: sql, url: \"reports:exports\"",
+        )
+        .replace("access: [read, search]", "access: [read]");
+    Desk::open(folder, &gateway(PEOPLE), &file).await
+}
+
+async fn list(desk: &Desk) -> Value {
+    desk.ask("ann", "list", json!({"table": "t"})).await
+}
+
+#[tokio::test]
+async fn an_answer_says_when_its_file_was_changed() {
+    let keep = tempfile::tempdir().unwrap();
+    let desk = open(keep.path()).await;
+    write(&keep.path().join("exports"), "t.csv", "id,what\n1,heron\n");
+    let file = fs::File::options()
+        .write(true)
+        .open(keep.path().join("exports/t.csv"))
+        .unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_225_600);
+    file.set_modified(time).unwrap();
+    let answer = list(&desk).await;
+    assert_eq!(answer["data"]["rows"], json!([{"id": 1, "what": "heron"}]));
+    let modified = &answer["sources"][0]["modified"];
+    assert_eq!(modified, "2026-01-01T00:00:00Z", "{answer}");
+}
+
+/// A workbook whose first sheet is this; it grows when it is taken out of the file.
+fn workbook(sheet: &mut dyn FnMut(&mut dyn Write)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(&mut bytes));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    let namespace = "http://schemas.openxmlformats.org";
+    for (name, content) in [
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook xmlns=\"{namespace}/spreadsheetml/2006/main\" \
+                 xmlns:r=\"{namespace}/officeDocument/2006/relationships\"><sheets>\
+                 <sheet name=\"a\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                "<Relationships xmlns=\"{namespace}/package/2006/relationships\"><Relationship Id=\"r1\" \
+                 Type=\"{namespace}/officeDocument/2006/relationships/worksheet\" \
+                 Target=\"worksheets/sheet1.xml\"/></Relationships>"
+            ),
+        ),
+    ] {
+        writer.start_file(name, options).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer
+        .start_file("xl/worksheets/sheet1.xml", options)
+        .unwrap();
+    let head = format!("<worksheet xmlns=\"{namespace}/spreadsheetml/2006/main\"><sheetData>");
+    writer.write_all(head.as_bytes()).unwrap();
+    sheet(&mut writer);
+    writer.write_all(b"</sheetData></worksheet>").unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+fn cell(place: &str, inside: &str) -> String {
+    format!("<c r=\"{place}\" t=\"str\">{inside}</c>")
+}
+
+#[tokio::test]
+async fn a_bomb_ends_a_child_and_harms_nobody() {
+    let keep = tempfile::tempdir().unwrap();
+    let desk = open(keep.path()).await;
+    let exports = keep.path().join("exports");
+    let head = |writer: &mut dyn Write| {
+        let cells = cell("A1", "<v>id</v>") + &cell("B1", "<v>what</v>");
+        write!(writer, "<row r=\"1\">{cells}</row>").unwrap();
+    };
+    let bomb = workbook(&mut |writer| {
+        head(writer);
+        // A sheet as wide and long as there can be, with two values in it.
+        let (first, last) = (cell("A2", "<v>1</v>"), cell("XFD1048576", "<v>2</v>"));
+        write!(
+            writer,
+            "<row r=\"2\">{first}</row><row r=\"1048576\">{last}</row>"
+        )
+        .unwrap();
+    });
+    fs::write(exports.join("t.xlsx"), bomb).unwrap();
+    let answer = list(&desk).await;
+    assert_eq!(answer["status"], "unavailable", "{answer}");
+    let inspection = desk.connector.inspect().await;
+    assert!(
+        inspection.problems[0].reason.contains("`t.xlsx`"),
+        "{inspection:?}"
+    );
+    // A formula is what it was worked out to, whatever it would do.
+    let good = workbook(&mut |writer| {
+        head(writer);
+        let formula = cell("B2", "<f>WEBSERVICE(\"http://127.0.0.1\")</f><v>heron</v>");
+        write!(
+            writer,
+            "<row r=\"2\"><c r=\"A2\"><v>1</v></c>{formula}</row>"
+        )
+        .unwrap();
+    });
+    fs::write(exports.join("t.xlsx"), good).unwrap();
+    let answer = list(&desk).await;
+    assert_eq!(answer["data"]["rows"], json!([{"id": 1, "what": "heron"}]));
+}
+
+/// Kibibytes of memory that this process had at most.
+fn most_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_million_rows_take_little_memory() {
+    let keep = tempfile::tempdir().unwrap();
+    let desk = open(keep.path()).await;
+    let path = keep.path().join("exports/t.csv");
+    let mut file = std::io::BufWriter::new(fs::File::create(path).unwrap());
+    writeln!(file, "id,what").unwrap();
+    for id in 0..1_000_000 {
+        writeln!(file, "{id},a value of the row {id} that is not too short").unwrap();
+    }
+    file.flush().unwrap();
+    drop(file);
+    let (before, began) = (most_memory(), std::time::Instant::now());
+    // A question may end before all is loaded; a later one finds it done.
+    let answer = loop {
+        let answer = desk
+            .ask("ann", "read", json!({"table": "t", "key": 999_999}))
+            .await;
+        if answer["status"] != "timeout" || began.elapsed().as_secs() > 120 {
+            break answer;
+        }
+    };
+    assert_eq!(answer["data"]["row"]["id"], 999_999, "{answer}");
+    let grown = most_memory() - before;
+    println!("{grown} KiB more, {:?}", began.elapsed());
+    assert!(grown < 64 << 10, "{grown} KiB more");
+}
