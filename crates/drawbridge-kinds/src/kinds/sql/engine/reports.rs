@@ -104,7 +104,7 @@ impl Engine for Reports {
         let stamps = state.values().flatten().flatten();
         let paths: Vec<&Path> = stamps.map(|stamp| Path::new(&stamp.path)).collect();
         let mut rights = Rights::default();
-        if self.0.folder.written_by(&paths).is_some() {
+        if self.0.folder.can_be_written(&paths) {
             let told = "the folder or its files can be written, and reports are only read";
             rights.excess.push(told.to_owned());
         }

@@ -98,12 +98,11 @@ impl Folder {
         found(&root, table)
     }
 
-    /// The files and the folder, as far as this account could write them.
-    pub(super) fn written_by(&self, paths: &[&Path]) -> Option<PathBuf> {
-        let all =
-            std::iter::once(self.path.clone()).chain(paths.iter().map(|at| self.path.join(at)));
-        all.into_iter()
-            .find(|path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok())
+    /// Whether this account could write the folder or one of these files.
+    pub(super) fn can_be_written(&self, paths: &[&Path]) -> bool {
+        let beneath = paths.iter().map(|path| self.path.join(path));
+        let mut all = std::iter::once(self.path.clone()).chain(beneath);
+        all.any(|path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok())
     }
 }
 
