@@ -139,6 +139,12 @@ enum Command {
     /// Reads files as a confined child.
     #[command(hide = true)]
     Extract,
+    /// Reads the rows of a file as a confined child.
+    #[command(hide = true)]
+    Rows {
+        /// What is asked of it.
+        request: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -156,6 +162,9 @@ pub fn run() -> ExitCode {
     let line = Line::parse();
     if matches!(line.command, Command::Extract) {
         return drawbridge_kinds::kinds::documents::extract::child();
+    }
+    if let Command::Rows { request } = &line.command {
+        return drawbridge_kinds::kinds::sql::child(request);
     }
     // Secrets are in this memory: no crash writes it to a disk.
     let none = Rlimit {
@@ -316,7 +325,8 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Grants(_)
         | Command::Log(_)
         | Command::Schema { .. }
-        | Command::Extract => anyhow::bail!("this command asks the gateway nothing"),
+        | Command::Extract
+        | Command::Rows { .. } => anyhow::bail!("this command asks the gateway nothing"),
     }
 }
 

@@ -1,5 +1,5 @@
 //! `sql`: tables of a database, searched, read and changed, as far as the file says: SQLite files,
-//! PostgreSQL, MariaDB and MySQL.
+//! PostgreSQL, MariaDB and MySQL; and exports in a folder, which are only read.
 
 mod actions;
 mod apply;
@@ -39,6 +39,8 @@ use drawbridge_core::{
     plan::{Plan, Receipt, Settled},
 };
 
+pub use engine::child;
+
 use base::{Base, READ_WITHIN};
 use part::{Own, Scope};
 pub use query::rewritten;
@@ -75,7 +77,7 @@ impl Kind for Sql {
     }
 
     fn summary(&self) -> &'static str {
-        "Tables of a database, searched, read and changed: SQLite, PostgreSQL, MariaDB and MySQL"
+        "Tables of a database, searched, read and changed: SQLite, PostgreSQL, MariaDB and MySQL, and exports in a folder"
     }
 
     fn powers(&self) -> &'static [Power] {
@@ -124,7 +126,7 @@ impl Kind for Sql {
         let base = Base::new(&own, context.credential.clone());
         let database = Database { own, base, context };
         // A table that does not fit is told by `inspect`; a database that is not there, at once.
-        within(async { database.base.read().await.map(drop) }).await?;
+        within(database.base.reach()).await?;
         Ok(Arc::new(Bridge(database)))
     }
 }

@@ -43,7 +43,7 @@ struct Stage {
 
 const PEOPLE: &str = "  ann: {name: Ann, groups: [all]}\n  bob: {name: Bob}\n";
 
-static STAGES: &[Stage] = &[DOCUMENTS, SQL, POSTGRES, MARIADB];
+static STAGES: &[Stage] = &[DOCUMENTS, SQL, POSTGRES, MARIADB, REPORTS];
 
 /// The connector of a database with two tables, by its URL.
 fn database(url: &str) -> String {
@@ -126,6 +126,30 @@ const MARIADB: Stage = Stage {
         let server = server("DRAWBRIDGE_TEST_MARIADB", folder);
         on_mariadb(&server, "DROP TABLE hidden".to_owned());
     },
+    ..SQL
+};
+
+/// Exports are only read.
+const REPORTS: Stage = Stage {
+    connector: |_| {
+        database("reports:exports")
+            .replace("may: [read, write, update, delete]", "may: [read]")
+            .replace("access: [read, write, update, delete]", "access: [read]")
+            .replace(", writable: {id: {}, what: {}}", "")
+    },
+    build: |folder| {
+        let exports = folder.join("exports");
+        fs::create_dir(&exports).unwrap();
+        write(&exports, "seen.csv", "id,what\n1,seen\n");
+        write(
+            &exports,
+            "hidden.jsonl",
+            "{\"id\": 1, \"what\": \"hidden\"}\n",
+        );
+    },
+    kill: |folder| fs::remove_dir_all(folder.join("exports")).unwrap(),
+    spoil: |folder| fs::remove_file(folder.join("exports/hidden.jsonl")).unwrap(),
+    effects: Vec::new,
     ..SQL
 };
 

@@ -35,6 +35,7 @@ mod people;
 mod permission;
 mod policies;
 mod ranking;
+mod reports;
 mod sign_in;
 mod store;
 mod tidy;

@@ -72,6 +72,11 @@ impl Base {
         self.engine.read().await.map(Reading)
     }
 
+    /// Whether the database is there.
+    pub(super) async fn reach(&self) -> Result<(), Failure> {
+        self.engine.reach().await
+    }
+
     /// Begins to write. Until it ends nobody else can begin with the same key.
     pub(super) async fn write(&self, key: &str) -> Result<Writing, Failure> {
         self.engine.write(key).await.map(Writing)

@@ -4,6 +4,7 @@ mod excess;
 mod mariadb;
 mod postgres;
 mod remote;
+mod reports;
 mod sqlite;
 mod trouble;
 mod values;
@@ -12,6 +13,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use drawbridge_core::{answer::Failure, connector::Problem, credential::Credential};
+
+#[cfg(test)]
+pub(super) use reports::answer_rows;
+pub use reports::child;
 
 use super::{
     link::{Link, Transaction},
@@ -26,6 +31,14 @@ pub(super) trait Engine: Send + Sync {
     /// # Errors
     /// `unavailable` when it cannot be reached, `limited` when too many read.
     async fn read(&self) -> Result<Box<dyn Link>, Failure>;
+
+    /// Whether it can be reached at all.
+    ///
+    /// # Errors
+    /// As `read`.
+    async fn reach(&self) -> Result<(), Failure> {
+        self.read().await.map(drop)
+    }
 
     /// Begins to write. While it lasts nobody else can begin with this key, and once it has begun no
     /// earlier transaction with this key can still be committed.
@@ -58,6 +71,7 @@ pub(super) struct Rights {
 pub(super) fn of(own: &Own, credential: Option<Arc<dyn Credential>>) -> Box<dyn Engine> {
     match &own.target {
         Target::File(path) => Box::new(sqlite::Sqlite::new(path, own)),
+        Target::Reports(path) => Box::new(reports::Reports::new(path, own)),
         Target::Server(address) => {
             let identity = remote::Identity::new(credential, address.shown());
             match address.brand {

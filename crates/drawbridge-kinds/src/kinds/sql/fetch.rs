@@ -65,7 +65,7 @@ pub(super) async fn fetched(
         let key = table.sought(reading.connection(), &key).await?;
         let key = key.ok_or_else(none)?;
         let row = table.find_visible(reading.connection(), &key).await?;
-        return Ok(one(database, scope, &row.ok_or_else(none)?));
+        return Ok(one(database, &table, &row.ok_or_else(none)?));
     }
     let after = arguments.get("after");
     let after = after.map(|given| key(scope, given)).transpose()?;
@@ -90,7 +90,7 @@ pub(super) async fn fetched(
         argument: "after",
         of: &next,
     };
-    Ok(many(database, scope, page, (limit, next)))
+    Ok(many(database, &table, page, (limit, next)))
 }
 
 /// How a list goes on.
@@ -101,8 +101,9 @@ pub(super) struct Next<'a> {
     pub(super) of: &'a dyn Fn(&[Cell]) -> Option<Value>,
 }
 
-fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
-    let source = source(database, scope, row);
+fn one(database: &Database, table: &Table<'_>, row: &[Cell]) -> Found {
+    let scope = table.scope;
+    let source = source(database, table, row);
     let shown = Value::Object(fields(scope, row));
     let text = format!("`{}`, version {}\n\n{shown:#}", source.path, source.version);
     let data = json!({
@@ -117,10 +118,11 @@ fn one(database: &Database, scope: &TableScope, row: &[Cell]) -> Found {
 /// Some rows: the visible fields of each first, and whether they are whole.
 pub(super) fn many(
     database: &Database,
-    scope: &TableScope,
+    table: &Table<'_>,
     mut page: Vec<(Vec<Cell>, bool)>,
     (limit, next): (usize, Next<'_>),
 ) -> Found {
+    let scope = table.scope;
     // The page ends where the rows do, or before one that is over a limit.
     let cut = page.len() > limit || size(&page) > MOST_PAGE;
     if cut && page.len() > 1 {
@@ -129,7 +131,7 @@ pub(super) fn many(
     let mut found = Found::new(Value::Null, String::new(), page.len() as u64);
     let mut listed = Vec::new();
     for (row, whole) in &page {
-        let source = source(database, scope, row);
+        let source = source(database, table, row);
         let mut shown = fields(scope, row);
         if !*whole {
             shown.retain(|name, _| scope.key.contains(name));
@@ -246,13 +248,14 @@ fn key_of(scope: &TableScope, row: &[Cell]) -> Vec<Cell> {
     scope.key.iter().map(one).collect()
 }
 
-fn source(database: &Database, scope: &TableScope, row: &[Cell]) -> Source {
+fn source(database: &Database, table: &Table<'_>, row: &[Cell]) -> Source {
+    let scope = table.scope;
     let name = words::resource(&scope.name, &key_of(scope, row));
     Source {
         title: name.clone(),
         path: name,
         place: None,
-        modified: None,
+        modified: table.shape.modified,
         synced: database.context.clock.now(),
         version: rows::version(scope, row),
         label: scope.label.clone(),

@@ -17,6 +17,7 @@ const PUBLIC: &str = "public";
 pub(super) fn script(own: &Own) -> String {
     match &own.target {
         Target::File(path) => of_file(own, path),
+        Target::Reports(path) => of_folder(path),
         Target::Server(address) => {
             let grants = Grants::new(own, address);
             match address.brand {
@@ -46,6 +47,15 @@ fn of_file(own: &Own, path: &str) -> String {
     }
     lines.push("-- Nobody else needs any right on these files because of the gateway.".to_owned());
     lines.join("\n")
+}
+
+/// Exports are only read.
+fn of_folder(path: &str) -> String {
+    let path = comment(path);
+    format!(
+        "-- `{path}` is a folder, which knows no accounts: whoever can open its files can read them.\n\
+         -- The account that runs the gateway must read the folder and its files, and must not write them."
+    )
 }
 
 /// The script for a server, as it is written.

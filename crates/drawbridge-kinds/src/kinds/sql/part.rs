@@ -6,6 +6,7 @@ mod condition;
 mod mask;
 mod need;
 mod own;
+mod reports;
 mod rule;
 mod views;
 
@@ -38,9 +39,10 @@ const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", 
 #[serde(deny_unknown_fields)]
 pub(super) struct System {
     /// `sqlite:` and the path of the database's file, from the folder of `drawbridge.yaml`, which
-    /// must be there; or `postgres://account@host/database`, or `mariadb://account@host/database`
-    /// for MariaDB and MySQL. A URL holds no password and no options.
-    #[schemars(extend("examples" = ["sqlite:crm.db", "postgres://crm@db.acme.example/crm"]))]
+    /// must be there; `reports:` and the path of a folder with exports, which are only read; or
+    /// `postgres://account@host/database`, or `mariadb://account@host/database` for MariaDB and
+    /// MySQL. A URL holds no password and no options.
+    #[schemars(extend("examples" = ["sqlite:crm.db", "reports:exports", "postgres://crm@db.acme.example/crm"]))]
     pub(super) url: String,
     /// How the connection to a server is protected. Default `verify`; `off` for a server on this
     /// machine, where alone it is allowed.
@@ -63,7 +65,9 @@ pub(super) struct System {
 pub(super) struct Scope {
     /// The tables that can be reached, by their names in the database. No other is visible. On a
     /// server, one in a schema other than `public` (with MariaDB, in another database) is named
-    /// with it: `sales.orders`.
+    /// with it: `sales.orders`. In a folder of reports, a table `invoices` is the file
+    /// `invoices.csv`, `invoices.jsonl`, `invoices.xlsx` (its first sheet) or `invoices.parquet`;
+    /// or all such files in the folder `invoices`, added together.
     #[schemars(extend("minProperties" = 1))]
     pub(super) tables: BTreeMap<String, Table>,
     /// The label of tables that name none.
@@ -142,7 +146,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
     let mut faults = Vec::new();
     let system = serde_json::from_value::<System>(part.system.clone()).ok();
     faults.extend(system.iter().flat_map(address::faults));
-    let in_file = |system: &System| matches!(address::target(system), Ok(Target::File(_)));
+    let in_file = |system: &System| !matches!(address::target(system), Ok(Target::Server(_)));
     let hashes = !system.as_ref().is_some_and(in_file);
     let Ok(scope) = serde_json::from_value::<Scope>(part.scope.clone()) else {
         return faults;
@@ -166,6 +170,14 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         }
         faults.extend(bad_columns(&at, table));
         faults.extend(views::faults(&at, table, hashes));
+    }
+    if part
+        .system
+        .get("url")
+        .and_then(|url| url.as_str())
+        .is_some_and(address::is_reports)
+    {
+        faults.extend(reports::faults(part, &scope));
     }
     faults
 }

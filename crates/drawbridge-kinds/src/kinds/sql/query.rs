@@ -103,23 +103,29 @@ pub(super) async fn answer(
         piece,
         tables: read,
     } = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
-    let used: Vec<&TableScope> = tables
-        .iter()
-        .filter(|scope| read.contains(&scope.name))
-        .collect();
+    let used = tables.iter().filter(|scope| read.contains(&scope.name));
     let mut reading = database.base.read().await?;
-    let mut shapes = Vec::new();
-    for scope in &used {
+    let mut looked = Vec::new();
+    for scope in used {
         let shape = Shape::load(reading.connection(), scope).await?;
-        shapes.push((scope.name.as_str(), shape));
+        looked.push(Table { scope, shape });
     }
-    let shapes: Vec<(&str, &Shape)> = shapes.iter().map(|(name, shape)| (*name, shape)).collect();
+    let shapes: Vec<(&str, &Shape)> = looked
+        .iter()
+        .map(|table| (table.scope.name.as_str(), &table.shape))
+        .collect();
     let statement = Statement::new("").piece(piece, &shapes);
     let table = statement
         .table_up_to(reading.connection(), (MOST_ANSWERED, MOST_PAGE))
         .await
         .map_err(told)?;
-    Ok(found(database, &used, table))
+    Ok(found(database, &looked, table))
+}
+
+/// A table that a question reads.
+struct Table<'a> {
+    scope: &'a TableScope,
+    shape: Shape,
 }
 
 /// What comes out of a question.
@@ -155,7 +161,7 @@ impl Outcome {
     }
 }
 
-fn found(database: &Database, used: &[&TableScope], outcome: Outcome) -> Found {
+fn found(database: &Database, used: &[Table<'_>], outcome: Outcome) -> Found {
     let Outcome {
         columns, rows, cut, ..
     } = outcome;
@@ -176,19 +182,19 @@ fn found(database: &Database, used: &[&TableScope], outcome: Outcome) -> Found {
         found.missing.push(missing.to_owned());
     }
     let version = cell::digest(rows.iter().flatten().map(|cell| ("", cell)));
-    for scope in used {
+    for Table { scope, shape } in used {
         found.sources.push(Source {
             title: scope.name.clone(),
             path: scope.name.clone(),
             place: None,
-            modified: None,
+            modified: shape.modified,
             synced: database.context.clock.now(),
             version: version.clone(),
             label: scope.label.clone(),
             stale: false,
         });
     }
-    let names: Vec<&str> = used.iter().map(|scope| scope.name.as_str()).collect();
+    let names: Vec<&str> = used.iter().map(|table| table.scope.name.as_str()).collect();
     found.data = json!({"columns": columns, "rows": shown, "tables": names});
     found
 }

@@ -84,7 +84,7 @@ pub(super) async fn search(
         argument: "cursor",
         of: &next,
     };
-    Ok(many(database, scope, page, (limit, next)))
+    Ok(many(database, &search.table, page, (limit, next)))
 }
 
 impl<'a> Search<'a> {

@@ -1,6 +1,7 @@
 //! A table as the database itself describes it, compared with what the file says of it.
 
 use drawbridge_core::answer::{Failure, Status};
+use jiff::Timestamp;
 
 use super::{
     cell::{self, Cell},
@@ -126,6 +127,8 @@ pub(super) struct Shape {
     pub(super) uncounted: Fires,
     /// Whether a deleted row takes others with it, and which columns do so when they change.
     pub(super) cascades: Cascades,
+    /// When what it holds was last changed, where the engine knows that.
+    pub(super) modified: Option<Timestamp>,
 }
 
 /// What foreign keys of other tables do together with a row of this one.
@@ -162,6 +165,7 @@ impl Shape {
             triggers: Vec::new(),
             uncounted: Fires::default(),
             cascades: Cascades::default(),
+            modified: None,
         }
     }
 

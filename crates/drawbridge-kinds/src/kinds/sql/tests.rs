@@ -7,6 +7,7 @@ mod killed;
 mod locked;
 mod once;
 mod reading;
+mod reports;
 mod searching;
 mod servers;
 mod taken_back;

@@ -5,38 +5,13 @@ use std::{
     process::ExitCode,
 };
 
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus};
-use rustix::process::{
-    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
-};
-
 use super::{Unreadable, read};
+use crate::confine::confine;
 
 /// The largest file that is read, in bytes.
 pub(super) const MOST_BYTES: usize = 64 << 20;
-/// What a child says first when the kernel confines it wholly.
-pub(super) const WHOLLY: u8 = 1;
-/// What it says when the kernel knows Landlock in part, or not at all.
-const PARTLY: u8 = 0;
 /// The stack of the thread that parses: nested input must not overflow it.
 const STACK: usize = 256 << 20;
-
-/// What a child may use. Linux counts processes for the whole account, so theirs only stops what
-/// multiplies without end.
-const LIMITS: [(Resource, u64); 5] = [
-    // bytes
-    (Resource::As, 1 << 30),
-    // bytes
-    (Resource::Core, 0),
-    // seconds
-    (Resource::Cpu, 120),
-    // bytes
-    (Resource::Fsize, 0),
-    (Resource::Nproc, 4_096),
-];
-/// Standard input, output and error. With no number left for another, neither a file nor a socket
-/// of any sort can be opened, whatever the kernel knows of Landlock.
-const OPEN: u64 = 3;
 
 /// The child's main: confines itself, then answers on stdout for each file on stdin.
 #[must_use]
@@ -55,35 +30,6 @@ pub fn child() -> ExitCode {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
-}
-
-/// No files, no network, little memory and time, and no life after the gateway's. Says whether the
-/// kernel has all of the Landlock that is asked for; the limits hold without it.
-fn confine() -> std::io::Result<u8> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    for (resource, most) in LIMITS {
-        limit(resource, most)?;
-    }
-    let rules = Ruleset::default()
-        .handle_access(AccessFs::from_all(ABI::V4))
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
-        .and_then(|rules| rules.create()?.restrict_self());
-    let status = rules.map_err(std::io::Error::other)?;
-    limit(Resource::Nofile, OPEN)?;
-    Ok(match status.ruleset {
-        RulesetStatus::FullyEnforced => WHOLLY,
-        RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => PARTLY,
-    })
-}
-
-/// Lowers a limit; one that is lower already stays.
-fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
-    let most = getrlimit(resource).maximum.unwrap_or(most).min(most);
-    let limit = Rlimit {
-        current: Some(most),
-        maximum: Some(most),
-    };
-    Ok(setrlimit(resource, limit)?)
 }
 
 /// Answers for each file on `input`, until it ends.
@@ -133,7 +79,10 @@ mod tests {
         process::Command,
     };
 
+    use rustix::process::getrlimit;
+
     use super::*;
+    use crate::confine::LIMITS;
 
     const HELPER: &str = "kinds::documents::extract::child::tests::inside";
 

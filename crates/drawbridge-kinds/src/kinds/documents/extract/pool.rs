@@ -19,10 +19,8 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{
-    Extracted, Unreadable,
-    child::{MOST_BYTES, WHOLLY},
-};
+use super::{Extracted, Unreadable, child::MOST_BYTES};
+use crate::confine::{self, WHOLLY};
 
 /// The largest answer of a child, in bytes.
 const MOST_ANSWER: usize = 64 << 20;
@@ -67,13 +65,7 @@ impl Extractor {
     /// What is wrong with how its children are confined.
     pub(in super::super) fn problem(&self) -> Option<Problem> {
         let loose = self.loose.load(Ordering::Relaxed);
-        loose.then(|| Problem {
-            path: "/".to_owned(),
-            reason: "this kernel's Landlock does not fully confine what reads the files; limits \
-                     on memory, time and open files hold"
-                .to_owned(),
-            mend: "run on Linux 6.7 or newer with Landlock switched on".to_owned(),
-        })
+        loose.then(confine::loosely)
     }
 
     /// How many files it reads at a time.

@@ -24,14 +24,12 @@ use opendal::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{
-        AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2,
-        statat,
-    },
+    fs::{AtFlags, Dir, FileType, OFlags, Stat, fstat, statat},
     io::Errno,
 };
 
 use super::{super::part::HardLinks, MOST_BYTES};
+use crate::beneath;
 
 /// A store that lists and reads the folder `root`.
 pub(super) fn operator(root: &Path, links: HardLinks) -> Operator {
@@ -51,18 +49,14 @@ struct Confined {
 impl Confined {
     /// Opens what a path of the library means: `/` is the root, and folders end with a slash.
     fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd> {
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = openat(CWD, &*self.root, folder, Mode::empty()).map_err(|error| {
+        let root = beneath::root(&self.root).map_err(|error| {
             // Not the file's fault: nothing can be told of any file.
             let message = format!("the folder itself cannot be opened: {error}");
             Error::new(ErrorKind::ConfigInvalid, message)
         })?;
         let path = path.trim_end_matches('/');
         let path = if path.is_empty() { "." } else { path };
-        let beneath =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat2(&root, path, flags, Mode::empty(), beneath).map_err(refused)
+        beneath::open(&root, path, flags).map_err(refused)
     }
 
     /// Metadata of a plain file; the reason where it is none.

@@ -4,6 +4,7 @@
 mod failure;
 mod link;
 mod shape;
+pub(super) mod throwaway;
 mod values;
 mod writing;
 

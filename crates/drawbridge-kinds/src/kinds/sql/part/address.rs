@@ -10,6 +10,8 @@ use super::{super::dialect::Dialect, System};
 
 /// What a SQLite file's URL begins with.
 const FILE: &str = "sqlite:";
+/// What the URL of a folder of reports begins with.
+const REPORTS: &str = "reports:";
 /// What the URL of a server begins with.
 const SERVERS: [(&str, Brand); 4] = [
     ("postgres://", Brand::Postgres),
@@ -19,9 +21,9 @@ const SERVERS: [(&str, Brand); 4] = [
 ];
 
 /// What is told of a URL that is none of these.
-const UNKNOWN: &str = "this is neither a SQLite file nor a server that can be reached";
+const UNKNOWN: &str = "this is neither a SQLite file, a folder nor a server that can be reached";
 /// How it is written rightly.
-const LIKE: &str = "write it like `sqlite:crm.db`, `postgres://account@host/database` or \
+const LIKE: &str = "write it like `sqlite:crm.db`, `reports:exports`, `postgres://account@host/database` or \
                     `mariadb://account@host/database`, without options";
 
 /// Which engine a server is.
@@ -48,6 +50,8 @@ pub(in super::super) enum Tls {
 pub(in super::super) enum Target {
     /// In a file, by its path.
     File(String),
+    /// In the files of a folder, by its path.
+    Reports(String),
     /// On a server.
     Server(Address),
 }
@@ -69,7 +73,7 @@ impl Target {
     /// Whose words are spoken there, and the schema of tables that name none.
     pub(super) fn home(&self) -> (Dialect, &str) {
         match self {
-            Self::File(_) => (Dialect::Sqlite, "main"),
+            Self::File(_) | Self::Reports(_) => (Dialect::Sqlite, "main"),
             Self::Server(address) => match address.brand {
                 Brand::Postgres => (Dialect::Postgres, "public"),
                 Brand::MariaDb => (Dialect::MariaDb, &address.database),
@@ -91,11 +95,19 @@ impl Address {
 /// What is wrong with a URL, and how to mend it.
 type Wrong = (String, String);
 
+/// Whether it is a folder of reports.
+pub(super) fn is_reports(url: &str) -> bool {
+    url.starts_with(REPORTS)
+}
+
 /// Where the database of this part is.
 pub(super) fn target(system: &System) -> Result<Target, Wrong> {
     let url = system.url.as_str();
     if let Some(path) = url.strip_prefix(FILE) {
         return file(path).map(|path| Target::File(path.to_owned()));
+    }
+    if let Some(path) = url.strip_prefix(REPORTS) {
+        return file(path).map(|path| Target::Reports(path.to_owned()));
     }
     for (scheme, brand) in SERVERS {
         if let Some(rest) = url.strip_prefix(scheme) {
@@ -115,12 +127,12 @@ fn file(path: &str) -> Result<&str, Wrong> {
         || path.starts_with(':')
         || path.contains(|letter: char| letter == '?' || letter.is_control());
     if odd {
-        return Err(wrong("this names no SQLite file", LIKE));
+        return Err(wrong("this names no file and no folder", LIKE));
     }
     let ours = |part: std::path::Component<'_>| part.as_os_str() == ".drawbridge";
     if std::path::Path::new(path).components().any(ours) {
         let rule = "`.drawbridge` holds the gateway's own state, which no connector may reach";
-        return Err(wrong(rule, "put the database elsewhere"));
+        return Err(wrong(rule, "put what it reads elsewhere"));
     }
     Ok(path)
 }
@@ -202,7 +214,7 @@ pub(super) fn faults(system: &System) -> Vec<Fault> {
     let mut faults = Vec::new();
     match target(system) {
         Err((rule, mend)) => faults.push(Fault::new("/system/url", rule, mend)),
-        Ok(Target::File(_)) => {
+        Ok(Target::File(_) | Target::Reports(_)) => {
             for (name, given) in [("tls", system.tls.is_some()), ("ca", system.ca.is_some())] {
                 if given {
                     let rule = "nothing is sent over a network to a file";

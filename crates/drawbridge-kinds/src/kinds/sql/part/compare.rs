@@ -41,7 +41,7 @@ fn protection(old: &System, new: &System, changes: &mut Vec<Change>) {
     }
     let of = |system: &System| match address::target(system) {
         Ok(Target::Server(address)) => Some(address.tls),
-        Ok(Target::File(_)) | Err(_) => None,
+        Ok(Target::File(_) | Target::Reports(_)) | Err(_) => None,
     };
     let (Some(was), Some(is)) = (of(old), of(new)) else {
         return;

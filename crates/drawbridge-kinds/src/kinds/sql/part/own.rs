@@ -29,6 +29,10 @@ pub(in super::super) struct Own {
     /// Where the database is; a file by its path as the connector's file has it.
     pub(in super::super) target: Target,
     pub(in super::super) workspace: PathBuf,
+    /// The connector's own folder for what it derives.
+    pub(in super::super) state: PathBuf,
+    /// How this program is started as a confined child.
+    pub(in super::super) program: PathBuf,
     pub(in super::super) applied_table: bool,
     pub(in super::super) query: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
@@ -58,6 +62,8 @@ pub(in super::super) struct TableScope {
 impl Own {
     pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
         let mut own = Self::of(part, context.workspace.clone())?;
+        own.state.clone_from(&context.state);
+        own.program.clone_from(&context.program);
         let key = context.seal.digest(MASKED);
         for scope in own.tables.values_mut() {
             scope.hash_key.clone_from(&key);
@@ -74,7 +80,7 @@ impl Own {
                 ca: address.ca.map(|file| workspace.join(file)),
                 ..address
             }),
-            file @ Target::File(_) => file,
+            here @ (Target::File(_) | Target::Reports(_)) => here,
         };
         let home = target.home();
         let mut tables = BTreeMap::new();
@@ -87,6 +93,8 @@ impl Own {
         Ok(Self {
             target,
             workspace,
+            state: PathBuf::new(),
+            program: PathBuf::new(),
             applied_table: system.applied_table,
             query: scope.query,
             tables,

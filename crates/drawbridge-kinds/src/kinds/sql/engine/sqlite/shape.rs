@@ -67,6 +67,7 @@ pub(super) async fn examine(
         triggers: triggers(connection, &name).await?,
         uncounted: Fires::default(),
         cascades: cascades(connection, &name).await?,
+        modified: None,
         columns,
     }))
 }
