@@ -19,7 +19,7 @@ pub(super) fn read(file: File, columns: &[String], each: Each<'_>) -> Result<(),
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .from_reader(file);
-    let headers = reader.headers().map_err(told)?;
+    let headers = reader.headers().map_err(|error| told(&error))?;
     let name = |(index, header): (usize, &str)| {
         let header = if index == 0 {
             header.trim_start_matches('\u{feff}')
@@ -32,7 +32,10 @@ pub(super) fn read(file: File, columns: &[String], each: Each<'_>) -> Result<(),
     let places = places(&headers, columns)?;
     let mut record = ::csv::StringRecord::new();
     let mut row = Vec::with_capacity(places.len());
-    while reader.read_record(&mut record).map_err(told)? {
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| told(&error))?
+    {
         row.clear();
         row.extend(places.iter().map(|place| match record.get(*place) {
             None | Some("") => Value::Null,
@@ -56,7 +59,7 @@ fn delimiter(file: &mut BufReader<File>) -> Result<u8, Unreadable> {
     })
 }
 
-fn told(error: ::csv::Error) -> Unreadable {
+fn told(error: &::csv::Error) -> Unreadable {
     let line = error.position().map(::csv::Position::line);
     let what = match error.kind() {
         ::csv::ErrorKind::Utf8 { .. } => "is no UTF-8",
