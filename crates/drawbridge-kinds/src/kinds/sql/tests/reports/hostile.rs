@@ -2,13 +2,11 @@
 
 use super::*;
 
-/// Each file with what is told of it.
-#[tokio::test]
-async fn broken_files_are_told_in_words() {
-    let broke = "the parser broke on it, or needed more than 1 GiB of memory";
-    let snappy: &[u8] = include_bytes!("fixtures/snappy.parquet");
-    let book: &[u8] = include_bytes!("fixtures/openpyxl.xlsx");
-    let files: Vec<(&str, Vec<u8>, &str)> = vec![
+/// A file: its name, its content, and what is told of it.
+type Broken = (&'static str, Vec<u8>, &'static str);
+
+fn broken_texts() -> Vec<Broken> {
+    vec![
         ("t.csv", b"".to_vec(), "it has no column `id`"),
         (
             "t.csv",
@@ -53,6 +51,13 @@ async fn broken_files_are_told_in_words() {
             b"{\"id\": 1, \"what\": 1e300}".to_vec(),
             "line 1: `what` is a number too large to be kept; write it as a text",
         ),
+    ]
+}
+
+fn broken_packages() -> Vec<Broken> {
+    let snappy: &[u8] = include_bytes!("fixtures/snappy.parquet");
+    let book: &[u8] = include_bytes!("fixtures/openpyxl.xlsx");
+    vec![
         (
             "t.xlsx",
             b"PK\x03\x04".to_vec(),
@@ -73,9 +78,14 @@ async fn broken_files_are_told_in_words() {
             snappy[..snappy.len() / 2].to_vec(),
             "it is no Parquet file that can be read",
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn broken_files_are_told_in_words() {
+    let broke = "the parser broke on it, or needed more than 1 GiB of memory";
     let desk = Desk::of(&["id", "what"]);
-    for (name, content, told) in files {
+    for (name, content, told) in broken_texts().into_iter().chain(broken_packages()) {
         desk.write(name, &content);
         let reason = desk.unfit("t").await;
         assert_eq!(reason, format!("`{name}`: {told}"));
