@@ -150,7 +150,7 @@ purpose: {task: Find rules, owner: ann@x.se, review_every: 90d}
 system: {kind: documents, folder: docs, stale_after: 24h, when_stale: refuse, limits: {per_client: 20/h}}
 scope: {include: [\"**/*.md\"], exclude: [\"x/**\"], label: internal, folders: [{path: \"hr/**\", label: secret, department: hr}]}
 access: [read, search]
-identity: {account: me, acts_for: person, approved_by: ann@x.se, rotate_every: 90d}
+identity: {account: me, acts_for: service, approved_by: ann@x.se, rotate_every: 90d}
 permissions:
   - {who: [everyone], may: [read], only: {label: {up_to: internal}, department: person.department}}
   - {who: [\"group:hr\", \"client:claude\"], may: [read, search], only: {folder: [\"hr/**\", \"x*\"]}}

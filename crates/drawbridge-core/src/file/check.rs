@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
+    ActsFor, ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
     check_credentials::{bad_name, check_credentials, is_safe_address},
     gates::check_gate,
     schema::{nearest, unknown_key},
@@ -224,6 +224,7 @@ pub(super) fn check_connector(
             .filter(|name| !CredentialFile::is_name(name))
             .map(|name| bad_name("/identity/credential", name)),
     );
+    wrong.extend(acts_for(file, kind));
     wrong.extend(check_permissions(file, gateway, kind));
     for (index, gate) in file.approval.iter().enumerate() {
         wrong.extend(check_gate(index, gate, (file, gateway, kind)));
@@ -237,6 +238,20 @@ pub(super) fn check_connector(
     }
     wrong.extend(kind.check(&file.part(), &gateway.labels()));
     wrong
+}
+
+/// No kind acts for the person yet, and a file that says so would promise what nobody keeps.
+fn acts_for(file: &ConnectorFile, kind: &'static dyn Kind) -> Option<Fault> {
+    (file.identity.acts_for == ActsFor::Person).then(|| {
+        Fault::new(
+            "/identity/acts_for",
+            format!(
+                "a connector of kind `{}` does not act for the person in its target yet",
+                kind.name()
+            ),
+            "take it out: what each person may reach is said by `scope` and `permissions`",
+        )
+    })
 }
 
 fn check_permissions(

@@ -9,6 +9,7 @@ mod cell;
 mod dialect;
 mod engine;
 mod fetch;
+mod freshness;
 mod grants;
 mod inspect;
 mod link;
@@ -145,7 +146,8 @@ struct Bridge(Database);
 #[async_trait]
 impl Connector for Bridge {
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure> {
-        within(fetch::fetch(&self.0, call, view)).await
+        let found = within(fetch::fetch(&self.0, call, view)).await?;
+        freshness::told(&self.0, found)
     }
 
     async fn plan(&self, call: &Call, view: &View) -> Result<Plan, Failure> {

@@ -41,6 +41,50 @@ async fn an_answer_says_when_its_file_was_changed() {
     assert_eq!(modified, "2026-01-01T00:00:00Z", "{answer}");
 }
 
+#[tokio::test]
+async fn old_exports_are_called_so_or_refused() {
+    for (more, told) in [
+        ("stale_after: 24h", true),
+        ("stale_after: 24h, when_stale: refuse", false),
+    ] {
+        let keep = tempfile::tempdir().unwrap();
+        fs::create_dir_all(keep.path().join("exports")).unwrap();
+        write(&keep.path().join("exports"), "t.csv", "id,what\n1,heron\n");
+        let scope = "query: true, tables: {t: {key: id, fields: [id, what], label: public}}";
+        let file = documents("", scope, "{who: [everyone], may: [read, search]}").replace(
+            "kind: documents, folder: documents",
+            &format!("kind: sql, url: \"reports:exports\", {more}"),
+        );
+        let desk = Desk::open(keep.path(), &gateway(PEOPLE), &file).await;
+        let asked = [
+            ("list", json!({"table": "t"})),
+            ("search", json!({"table": "t"})),
+            ("query", json!({"sql": "SELECT what FROM t"})),
+        ];
+        for (action, arguments) in asked.clone() {
+            let answer = desk.ask("ann", action, arguments).await;
+            assert!(answer["sources"][0].get("stale").is_none(), "{answer}");
+        }
+        let file = fs::File::options()
+            .write(true)
+            .open(keep.path().join("exports/t.csv"))
+            .unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        let time = written - std::time::Duration::from_secs(90_000);
+        file.set_modified(time).unwrap();
+        for (action, arguments) in asked {
+            let answer = desk.ask("ann", action, arguments).await;
+            if told {
+                assert_eq!(answer["sources"][0]["stale"], true, "{action}: {answer}");
+                assert!(answer.to_string().contains("say so when you answer"));
+            } else {
+                assert_eq!(answer["status"], "stale", "{action}: {answer}");
+                assert!(!answer.to_string().contains("heron"));
+            }
+        }
+    }
+}
+
 /// Kibibytes of memory that this process had at most.
 fn most_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();

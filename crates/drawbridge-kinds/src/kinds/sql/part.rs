@@ -48,8 +48,8 @@ pub(super) struct System {
     /// machine, where alone it is allowed.
     #[serde(default)]
     pub(super) tls: Option<Tls>,
-    /// A file with the certificates of those who may vouch for the server, from the folder of
-    /// `drawbridge.yaml`. Default: the authorities that browsers trust.
+    /// A file with the certificates of those who may vouch for the server besides the authorities
+    /// that browsers trust, from the folder of `drawbridge.yaml`.
     #[serde(default)]
     pub(super) ca: Option<String>,
     /// Whether the database may have a table `drawbridge_applied`, made by the first effect, in

@@ -1,6 +1,7 @@
 //! `query`: one `SELECT` of a caller's own, over windows only. Whatever is not understood is refused,
 //! and errors of the engine are told in one sentence.
 
+mod bounds;
 mod expressions;
 mod functions;
 mod names;
@@ -114,6 +115,7 @@ pub(super) async fn answer(
         .iter()
         .map(|table| (table.scope.name.as_str(), &table.shape))
         .collect();
+    reading.connection().own_names_only().await?;
     let statement = Statement::new("").piece(piece, &shapes);
     let table = statement
         .table_up_to(reading.connection(), (MOST_ANSWERED, MOST_PAGE))

@@ -113,7 +113,7 @@ impl TableScope {
             piece = piece.text(if index > 0 { ", " } else { "" });
             piece = match self.mask.get(field) {
                 None => piece.text(&column),
-                Some(mask) => piece.piece(masked(dialect, *mask, &column, &self.hash_key)),
+                Some(mask) => piece.piece(masked(dialect, *mask, &column, self.hash_key.expose())),
             };
             piece = piece.text(" AS ").text(&name);
         }

@@ -166,6 +166,11 @@ impl Wire for Postgres {
         query::rows(connection, written, bytes).await
     }
 
+    async fn own_names_only(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.execute(connection, "SET LOCAL search_path = pg_catalog, pg_temp")
+            .await
+    }
+
     async fn table(
         &self,
         connection: &mut PgConnection,

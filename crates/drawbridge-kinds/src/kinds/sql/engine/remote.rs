@@ -40,6 +40,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 const CONNECT_IN_ALL: Duration = Duration::from_secs(12);
 /// How long a connection that nobody uses stays open.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection is used at most: what an account may do counts from when it connects.
+const AGE: Duration = Duration::from_secs(600);
+/// How long a connection that was used is taken to be there.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long one that was idle may take to say that it is there.
+const ANSWERS: Duration = Duration::from_secs(2);
 /// How long tidying up after a transaction may take: stopping what runs, and taking it back.
 const TIDY: Duration = Duration::from_secs(5);
 /// How long an effect may take before its commit. Afterwards it is taken back.
@@ -113,6 +119,11 @@ pub(super) trait Wire: Send + Sync + 'static {
         bytes: usize,
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error>;
 
+    /// See [`Link::own_names_only`]. MariaDB takes a bare name for its own function first.
+    async fn own_names_only(&self, _connection: &mut Self::Connection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
     /// What comes out of a question of a caller's own, until it has so many rows or bytes.
     async fn table(
         &self,
@@ -166,6 +177,9 @@ pub(super) trait Wire: Send + Sync + 'static {
 struct Held<C> {
     raw: C,
     number: u64,
+    /// Since when it is there.
+    made: Instant,
+    /// Since when nobody uses it.
     since: Instant,
 }
 
@@ -198,7 +212,10 @@ impl<W: Wire> Remote<W> {
         let server = &self.0;
         let mut permit = server.permit().await?;
         // One that was idle may be dead by now; then the next is tried, and at last a new one.
-        while let Some(held) = server.take_idle() {
+        while let Some(mut held) = server.take_idle() {
+            if !server.answers(&mut held).await {
+                continue;
+            }
             let mut session = Session::new(server.clone(), (held, permit), purpose);
             match session.begin(purpose).await {
                 Err(failure) => match session.lost() {
@@ -232,16 +249,28 @@ impl<W: Wire> Server<W> {
         tokio::select! {
             () = self.stop.cancelled() => Err(stopped()),
             connected = connecting => match connected {
-                Ok(Ok((raw, number))) => Ok(Held { raw, number, since: Instant::now() }),
+                Ok(Ok((raw, number))) => {
+                    let made = Instant::now();
+                    Ok(Held { raw, number, made, since: made })
+                }
                 Ok(Err(failure)) => Err(failure),
                 Err(_) => Err(self.wire.identity().unreachable()),
             },
         }
     }
 
+    /// Whether a connection is still there. One that was just used is taken to be.
+    async fn answers(&self, held: &mut Held<W::Connection>) -> bool {
+        if held.since.elapsed() < FRESH {
+            return true;
+        }
+        let asked = self.wire.execute(&mut held.raw, "SELECT 1");
+        matches!(tokio::time::timeout(ANSWERS, asked).await, Ok(Ok(())))
+    }
+
     fn take_idle(&self) -> Option<Held<W::Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(|broke| broke.into_inner());
-        idle.retain(|held| held.since.elapsed() < IDLE);
+        idle.retain(|held| held.since.elapsed() < IDLE && held.made.elapsed() < AGE);
         idle.pop()
     }
 

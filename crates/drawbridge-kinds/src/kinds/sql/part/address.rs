@@ -65,7 +65,7 @@ pub(in super::super) struct Address {
     pub(in super::super) user: String,
     pub(in super::super) database: String,
     pub(in super::super) tls: Tls,
-    /// The certificates of those who may vouch for the server; else the public ones.
+    /// The certificates of those who may vouch for the server besides the public ones.
     pub(in super::super) ca: Option<PathBuf>,
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    time::Duration,
 };
 
 use drawbridge_core::{
@@ -10,6 +11,8 @@ use drawbridge_core::{
     call::Power,
     connector::{Context, LABEL, Part},
     decide::{Resource, View},
+    file::WhenStale,
+    secret::Secret,
 };
 
 use super::{
@@ -38,6 +41,9 @@ pub(in super::super) struct Own {
     pub(in super::super) tables: BTreeMap<String, TableScope>,
     /// What the file lets it do at most.
     pub(in super::super) powers: BTreeSet<Power>,
+    /// How old data may be, where it has a clock.
+    pub(in super::super) stale_after: Option<Duration>,
+    pub(in super::super) when_stale: WhenStale,
 }
 
 /// How much of one table can be reached.
@@ -54,7 +60,7 @@ pub(in super::super) struct TableScope {
     /// What the rule knows of the caller; nothing until it is told.
     pub(in super::super) given: Given,
     /// A secret of this gateway: masks that are digests are made with it.
-    pub(in super::super) hash_key: String,
+    pub(in super::super) hash_key: Secret<String>,
     pub(in super::super) dialect: Dialect,
     pub(in super::super) place: Place,
 }
@@ -66,7 +72,7 @@ impl Own {
         own.program.clone_from(&context.program);
         let key = context.seal.digest(MASKED);
         for scope in own.tables.values_mut() {
-            scope.hash_key.clone_from(&key);
+            scope.hash_key = Secret::new(key.clone());
         }
         Ok(own)
     }
@@ -99,6 +105,8 @@ impl Own {
             query: scope.query,
             tables,
             powers: part.powers.clone(),
+            stale_after: part.stale_after,
+            when_stale: part.when_stale,
         })
     }
 
@@ -166,7 +174,7 @@ impl TableScope {
             mask: table.mask.clone(),
             rows: table.rows.as_deref().map(condition::read).transpose()?,
             given: Given::new(),
-            hash_key: String::new(),
+            hash_key: Secret::new(String::new()),
             dialect,
             place,
         })

@@ -2,13 +2,16 @@
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, NamedWindowDefinition, NamedWindowExpr, UnaryOperator,
-    Value, WindowFrame, WindowFrameBound, WindowSpec, WindowType,
+    FunctionArgExpr, FunctionArguments, Interval, NamedWindowDefinition, NamedWindowExpr,
+    UnaryOperator, Value, WindowFrame, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::{
-    super::dialect::Dialect, Refusal, functions, names::plain, rewrite::Walk,
-    tables::not_understood,
+    super::dialect::Dialect,
+    Refusal, bounds, functions,
+    names::plain,
+    rewrite::Walk,
+    tables::{not_understood, single},
 };
 
 impl Walk<'_> {
@@ -19,7 +22,7 @@ impl Walk<'_> {
     pub(super) fn expression(&mut self, expression: &mut Expr) -> Result<(), Refusal> {
         match expression {
             Expr::Identifier(ident) => self.names.column(self.dialect, ident),
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            Expr::CompoundIdentifier(parts) => match parts.as_mut_slice() {
                 [table, column] => {
                     self.names.qualifier(self.dialect, table)?;
                     self.names.column(self.dialect, column)
@@ -143,6 +146,7 @@ impl Walk<'_> {
                 field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
             } => self.expression(expr),
             Expr::Position { expr, r#in } => {
+                bounds::short(expr)?;
                 self.expression(expr)?;
                 self.expression(r#in)
             }
@@ -162,23 +166,31 @@ impl Walk<'_> {
                 trim_characters,
                 ..
             } => {
+                let characters = trim_characters.as_deref_mut().unwrap_or_default();
+                let given = trim_what.as_deref().into_iter();
+                given.chain(&*characters).try_for_each(bounds::short)?;
                 self.expression(expr)?;
                 self.maybe(trim_what)?;
-                self.all(trim_characters.as_deref_mut().unwrap_or_default())
+                self.all(characters)
             }
-            Expr::Interval(interval)
-                if interval.leading_precision.is_none()
-                    && interval.fractional_seconds_precision.is_none()
-                    && interval.last_field.is_none() =>
-            {
-                interval
-                    .leading_field
-                    .as_ref()
-                    .map_or(Ok(()), known_field)?;
-                self.expression(&mut interval.value)
-            }
+            Expr::Interval(interval) => self.interval(interval),
             _ => Err(not_understood("an expression in it")),
         }
+    }
+
+    fn interval(&mut self, interval: &mut Interval) -> Result<(), Refusal> {
+        let Interval {
+            value,
+            leading_field,
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        } = interval
+        else {
+            return Err(not_understood("this interval"));
+        };
+        leading_field.as_ref().map_or(Ok(()), known_field)?;
+        self.expression(value)
     }
 
     fn maybe(&mut self, expression: &mut Option<Box<Expr>>) -> Result<(), Refusal> {
@@ -229,7 +241,7 @@ impl Walk<'_> {
     }
 
     fn function(&mut self, function: &mut Function) -> Result<(), Refusal> {
-        let ident = self.single(&function.name)?;
+        let ident = single(&mut function.name)?;
         let name = ident.value.to_ascii_lowercase();
         if ident.quote_style.is_some() || !functions::is_allowed(self.dialect, &name) {
             let told = format!("the function `{}` cannot be used here", ident.value);
@@ -257,9 +269,10 @@ impl Walk<'_> {
                 if name == "concat" {
                     self.joins(list.args.len())?;
                 }
+                bounds::needle(&name, &list.args)?;
                 let mut arguments = list.args.iter_mut();
                 if name == "timestampdiff" {
-                    unit(arguments.next().as_deref())?;
+                    bounds::unit(arguments.next().as_deref())?;
                 }
                 arguments.try_for_each(|one| self.argument(one))?;
             }
@@ -294,7 +307,7 @@ impl Walk<'_> {
     }
 
     fn over(&mut self, spec: &mut WindowSpec) -> Result<(), Refusal> {
-        if let Some(name) = &spec.window_name {
+        if let Some(name) = &mut spec.window_name {
             plain(self.dialect, name)?;
         }
         self.all(&mut spec.partition_by)?;
@@ -316,22 +329,6 @@ impl Walk<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The word with which MySQL's `timestampdiff` begins, which is no column.
-fn unit(argument: Option<&FunctionArg>) -> Result<(), Refusal> {
-    const UNITS: [&str; 8] = [
-        "second", "minute", "hour", "day", "week", "month", "quarter", "year",
-    ];
-    match argument {
-        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))))
-            if ident.quote_style.is_none()
-                && UNITS.contains(&ident.value.to_ascii_lowercase().as_str()) =>
-        {
-            Ok(())
-        }
-        _ => Err(not_understood("a unit of time that is none")),
     }
 }
 

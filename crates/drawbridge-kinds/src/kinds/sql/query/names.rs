@@ -40,6 +40,15 @@ impl Dialect {
         }
     }
 
+    /// The name of a common table as the engine compares it: MySQL may tell small and capital letters
+    /// apart there.
+    pub(super) fn called(self, ident: &Ident) -> String {
+        match self {
+            Self::MariaDb => ident.value.clone(),
+            Self::Sqlite | Self::Postgres => self.folded(ident),
+        }
+    }
+
     /// A name of the scope as the engine compares it.
     fn scoped(self, name: &str) -> String {
         match self {
@@ -58,19 +67,32 @@ impl Dialect {
     }
 }
 
-/// A name that every engine reads as the parser did.
-pub(super) fn plain(dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+/// Takes a name, and has it written in quotes: an engine could take it for a word of its own, where
+/// the parser took it for a name.
+///
+/// # Errors
+/// When it is quoted in a way of another engine, or has signs in it.
+pub(super) fn plain(dialect: Dialect, ident: &mut Ident) -> Result<(), Refusal> {
     let quote = match dialect {
         Dialect::Sqlite => matches!(ident.quote_style, None | Some('"' | '`' | '[')),
         Dialect::Postgres => matches!(ident.quote_style, None | Some('"')),
         Dialect::MariaDb => matches!(ident.quote_style, None | Some('`')),
     };
-    if quote && text::is_name(&ident.value) {
-        return Ok(());
+    if !quote || !text::is_name(&ident.value) {
+        return Err(Refusal::new(
+            "a name in it is written in a way that cannot be used here",
+        ));
     }
-    Err(Refusal::new(
-        "a name in it is written in a way that cannot be used here",
-    ))
+    let quote = match dialect {
+        Dialect::Postgres => {
+            ident.value = dialect.folded(ident);
+            '"'
+        }
+        // In double quotes, SQLite takes a name that is not there for a text.
+        Dialect::Sqlite | Dialect::MariaDb => '`',
+    };
+    ident.quote_style = Some(quote);
+    Ok(())
 }
 
 impl Names {
@@ -97,10 +119,11 @@ impl Names {
         names
     }
 
-    pub(super) fn column(&self, dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+    pub(super) fn column(&self, dialect: Dialect, ident: &mut Ident) -> Result<(), Refusal> {
+        let bare = ident.quote_style.is_none();
         plain(dialect, ident)?;
         let folded = dialect.folded(ident);
-        let own = ident.quote_style.is_none() && OWN_WORDS.contains(&folded.as_str());
+        let own = bare && OWN_WORDS.contains(&folded.as_str());
         if self.columns.contains(&folded) && !own {
             return Ok(());
         }
@@ -108,7 +131,7 @@ impl Names {
     }
 
     /// The name of a table or an alias before a column.
-    pub(super) fn qualifier(&self, dialect: Dialect, ident: &Ident) -> Result<(), Refusal> {
+    pub(super) fn qualifier(&self, dialect: Dialect, ident: &mut Ident) -> Result<(), Refusal> {
         plain(dialect, ident)?;
         if self.tables.contains(&dialect.folded(ident)) {
             return Ok(());

@@ -1,6 +1,9 @@
 //! `ORDER BY` and `LIMIT`.
 
-use sqlparser::ast::{Expr, LimitClause, Offset, OrderBy, OrderByExpr, OrderByKind, Value};
+use sqlparser::ast::{
+    Expr, LimitClause, Offset, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort,
+    Value,
+};
 
 use super::{Refusal, rewrite::Walk, tables::not_understood};
 
@@ -14,10 +17,19 @@ impl Walk<'_> {
 
     pub(super) fn ordered(&mut self, by: &mut [OrderByExpr]) -> Result<(), Refusal> {
         for one in by {
-            if one.with_fill.is_some() {
+            let OrderByExpr {
+                expr,
+                options:
+                    OrderByOptions {
+                        sort: None | Some(OrderBySort::Asc | OrderBySort::Desc),
+                        nulls_first: _,
+                    },
+                with_fill: None,
+            } = one
+            else {
                 return Err(not_understood("this `ORDER BY`"));
-            }
-            self.expression(&mut one.expr)?;
+            };
+            self.expression(expr)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use sqlparser::ast::{Ident, ObjectName, Query, Value, visit_relations};
 
 use super::{
     super::{dialect::Dialect, part::TableScope, window::Piece},
-    Refusal,
+    Refusal, bounds,
     names::Names,
     tables::not_understood,
     text,
@@ -62,8 +62,10 @@ fn rewritten(dialect: Dialect, asked: &str, tables: &[TableScope]) -> Result<Rew
         windows: BTreeSet::new(),
         read: BTreeSet::new(),
         joined: 0,
+        literals: 0,
     };
     walk.query(&mut query)?;
+    bounds::made(walk.literals, walk.joined)?;
     walk.only_windows(&query)?;
     walk.printed(&query)
 }
@@ -82,6 +84,8 @@ pub(super) struct Walk<'a> {
     windows: BTreeSet<String>,
     read: BTreeSet<String>,
     joined: usize,
+    /// Bytes of the texts that stand in it.
+    literals: usize,
 }
 
 impl Walk<'_> {
@@ -93,6 +97,7 @@ impl Walk<'_> {
 
     /// The mark of a text. The printer of the parser knows nothing of an engine's own quoting.
     pub(super) fn literal(&mut self, value: &str) -> Value {
+        self.literals += value.len();
         let piece = Piece::default().text(&self.dialect.text(value));
         Value::Placeholder(self.mark(piece))
     }
@@ -137,7 +142,7 @@ impl Walk<'_> {
             };
             let known = ident.is_some_and(|ident| {
                 self.windows.contains(&ident.value)
-                    || self.ever_common.contains(&self.dialect.folded(ident))
+                    || self.ever_common.contains(&self.dialect.called(ident))
             });
             if known {
                 ControlFlow::Continue(())

@@ -13,6 +13,9 @@ use super::{
     rewrite::Walk,
 };
 
+/// The most columns that a question selects, each time it selects.
+const MOST_COLUMNS: usize = 100;
+
 /// A query that holds what is not understood.
 pub(super) fn not_understood(what: &str) -> Refusal {
     Refusal::new(format!("{what} cannot be used here"))
@@ -62,8 +65,8 @@ impl Walk<'_> {
         if cte.from.is_some() || cte.materialized.is_some() {
             return Err(not_understood("a hint at a `WITH`"));
         }
-        self.alias(&cte.alias)?;
-        let name = self.dialect.folded(&cte.alias.name);
+        self.named(&mut cte.alias)?;
+        let name = self.dialect.called(&cte.alias.name);
         let tables = self.tables.iter();
         let lower = cte.alias.name.value.to_lowercase();
         let taken = tables
@@ -118,6 +121,10 @@ impl Walk<'_> {
         }
         for from in &mut select.from {
             self.from(from)?;
+        }
+        if select.projection.len() > MOST_COLUMNS {
+            let told = format!("it selects more than {MOST_COLUMNS} columns");
+            return Err(Refusal::new(told));
         }
         for (index, item) in select.projection.iter_mut().enumerate() {
             self.item(item, index + 1)?;
@@ -205,8 +212,7 @@ impl Walk<'_> {
                 options,
             ) => {
                 no_options(options)?;
-                let ident = self.single(name)?.clone();
-                self.names.qualifier(self.dialect, &ident)
+                self.names.qualifier(self.dialect, single(name)?)
             }
             SelectItem::ExprWithAliases { .. } | SelectItem::QualifiedWildcard(..) => {
                 Err(not_understood("what is selected"))
@@ -257,8 +263,7 @@ impl Walk<'_> {
             JoinConstraint::On(on) => self.expression(on),
             JoinConstraint::Using(columns) => {
                 for column in columns {
-                    let ident = self.single(column)?.clone();
-                    self.names.column(self.dialect, &ident)?;
+                    self.names.column(self.dialect, single(column)?)?;
                 }
                 Ok(())
             }
@@ -311,7 +316,8 @@ impl Walk<'_> {
         if let Some(alias) = alias {
             self.alias(alias)?;
         }
-        if before.is_none() && self.common.contains(&self.dialect.folded(&ident)) {
+        if before.is_none() && self.common.contains(&self.dialect.called(&ident)) {
+            *name = ObjectName::from(vec![ident]);
             return Ok(());
         }
         let tables = self.tables;
@@ -334,20 +340,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A name without a schema before it.
-    pub(super) fn single<'n>(&self, name: &'n ObjectName) -> Result<&'n Ident, Refusal> {
-        match name.0.as_slice() {
-            [part] => part.as_ident().ok_or_else(|| not_understood("a name")),
-            _ => Err(not_understood("a name with another before it")),
-        }
-    }
-
     /// The name of a table, and that of its schema if there is one before it.
     fn qualified(&self, name: &ObjectName) -> Result<(Option<Ident>, Ident), Refusal> {
         let ident = |part: &ObjectNamePart| {
             let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
-            plain(self.dialect, ident)?;
-            Ok(ident.clone())
+            let mut ident = ident.clone();
+            plain(self.dialect, &mut ident)?;
+            Ok(ident)
         };
         match name.0.as_slice() {
             [name] => Ok((None, ident(name)?)),
@@ -356,10 +355,16 @@ impl Walk<'_> {
         }
     }
 
-    fn alias(&self, alias: &TableAlias) -> Result<(), Refusal> {
-        plain(self.dialect, &alias.name)?;
-        for column in &alias.columns {
-            plain(self.dialect, &column.name)?;
+    /// An alias after what it is for. Without `AS`, what stands before it could be taken for a word.
+    fn alias(&self, alias: &mut TableAlias) -> Result<(), Refusal> {
+        alias.explicit = true;
+        self.named(alias)
+    }
+
+    fn named(&self, alias: &mut TableAlias) -> Result<(), Refusal> {
+        plain(self.dialect, &mut alias.name)?;
+        for column in &mut alias.columns {
+            plain(self.dialect, &mut column.name)?;
             if column.data_type.is_some() {
                 return Err(not_understood("a type at an alias"));
             }
@@ -368,6 +373,14 @@ impl Walk<'_> {
             None => Ok(()),
             Some(_) => Err(not_understood("`AT`")),
         }
+    }
+}
+
+/// A name without another before it.
+pub(super) fn single(name: &mut ObjectName) -> Result<&mut Ident, Refusal> {
+    match name.0.as_mut_slice() {
+        [ObjectNamePart::Identifier(ident)] => Ok(ident),
+        _ => Err(not_understood("a name with another before it")),
     }
 }
 

@@ -86,6 +86,7 @@ fn is_plain(token: &Token) -> bool {
                 && digits
                     .chars()
                     .all(|letter| "0123456789.eE+-".contains(letter))
+                && digits.parse().is_ok_and(f64::is_finite)
         }
         Token::SingleQuotedString(text) => !text.contains(['\0', '\\']),
         Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab)

@@ -4,7 +4,7 @@ use drawbridge_core::answer::Failure;
 use serde_json::Value;
 
 use super::{
-    super::{cell::Cell, part::TableScope, window::Piece},
+    super::{cell::Cell, dialect::Dialect, part::TableScope, window::Piece},
     MOST_VALUE,
 };
 
@@ -49,14 +49,14 @@ fn filter(scope: &TableScope, given: &Value, index: usize) -> Result<Piece, Fail
     let value = given.get("value").unwrap_or(&Value::Null);
     let wrong = |told: &str| Failure::invalid(format!("`{at}.value`: {told}"));
     let one = |value: &Value| {
-        cell(value)
+        cell(scope.dialect, value)
             .ok_or_else(|| wrong("it must be a text or a number; for none there is `is_null`"))
     };
     let column = format!("t.{}", scope.dialect.quoted(name));
     let piece = Piece::default().text("(");
     let compared = |sign: &str| -> Result<Piece, Failure> {
         let piece = piece.clone().text(&column).text(sign);
-        Ok(piece.value(one(value)?, scope.beside_shown(name)))
+        Ok(compared_with(piece, scope, (name, one(value)?)))
     };
     let text = || {
         let text = value
@@ -88,7 +88,7 @@ fn filter(scope: &TableScope, given: &Value, index: usize) -> Result<Piece, Fail
             let mut piece = piece.text(&column).text(" IN (");
             for (index, value) in list.iter().enumerate() {
                 piece = piece.text(if index > 0 { ", " } else { "" });
-                piece = piece.value(one(value)?, scope.beside_shown(name));
+                piece = compared_with(piece, scope, (name, one(value)?));
             }
             piece.text(")")
         }
@@ -126,8 +126,19 @@ pub(super) fn contains(scope: &TableScope, name: &str, text: &str) -> Piece {
     piece.value(Cell::text(text), None).text(after)
 }
 
-fn cell(value: &Value) -> Option<Cell> {
+/// Adds a value that is compared with a field. A fraction stays one: made a whole number, it would be
+/// another.
+fn compared_with(piece: Piece, scope: &TableScope, (name, cell): (&str, Cell)) -> Piece {
+    let beside = match cell {
+        Cell::Real(_) => None,
+        _ => scope.beside_shown(name),
+    };
+    piece.value(cell, beside)
+}
+
+fn cell(dialect: Dialect, value: &Value) -> Option<Cell> {
     match value {
+        Value::Bool(yes) if dialect == Dialect::Postgres => Some(Cell::Bool(*yes)),
         Value::Bool(yes) => Some(Cell::Integer(i64::from(*yes))),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => Some(Cell::Integer(whole)),

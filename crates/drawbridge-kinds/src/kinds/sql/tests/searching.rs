@@ -43,6 +43,8 @@ const QUESTIONS: &str = r#"
 {"order": [{"field": "rank"}]} | [3, 5, 1]
 {"order": [{"field": "name", "descending": true}]} | [3, 1, 5]
 {"order": [{"field": "email"}, {"field": "rank", "descending": true}]} | [1, 3, 5]
+{"where": [{"field": "rank", "value": 1.5}]} | []
+{"where": [{"field": "rank", "op": "lt", "value": 1.5}]} | [3]
 {"where": [{"field": "name", "value": "x' OR '1'='1"}]} | []
 "#;
 

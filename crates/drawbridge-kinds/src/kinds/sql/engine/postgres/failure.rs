@@ -1,6 +1,7 @@
 //! What PostgreSQL's error codes say.
 
 use drawbridge_core::answer::Failure;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::super::{remote::Refusal, trouble::Trouble};
 
@@ -29,10 +30,12 @@ pub(super) fn told(error: sqlx::Error) -> Failure {
     trouble.failure(error)
 }
 
-/// Whether an error that answers a commit says that nothing was committed.
+/// Whether an error that answers a commit says that nothing was committed: one that ends no more
+/// than the statement does, whatever raised it. Only 40003 says that nobody knows.
 pub(super) fn refused(error: &sqlx::Error) -> bool {
-    let code = code_of(error).unwrap_or_default();
-    code.starts_with("23") || code.starts_with("40") && code != "40003"
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| error.severity() == PgSeverity::Error && error.code() != "40003")
 }
 
 /// Whether an error says that the server has ended the connection.

@@ -2,8 +2,8 @@
 
 use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, PgConnection, Row as _, SqlSafeStr, Statement as _,
-    TypeInfo, ValueRef,
+    AssertSqlSafe, Column as _, Connection, Executor, PgConnection, Row as _, SqlSafeStr,
+    Statement as _, TypeInfo, ValueRef,
     postgres::{PgArguments, PgColumn, PgRow},
     query::Query,
 };
@@ -62,6 +62,8 @@ pub(super) async fn table(
 ) -> Result<Outcome, sqlx::Error> {
     let asked = AssertSqlSafe(text.clone()).into_sql_str();
     let prepared = connection.prepare(asked).await?;
+    // A table that is altered meanwhile would make a kept one lie about its columns.
+    connection.clear_cached_statements().await?;
     let named = |column: &PgColumn| {
         let class = column.type_info().name().to_owned();
         (column.name().to_owned(), class)
@@ -79,7 +81,8 @@ pub(super) async fn table(
     }
     // INVARIANT: a derived table is read in its own order when nothing outside it orders or joins.
     let (read, called) = (read.join(", "), called.join(", "));
-    let text = format!("SELECT {read} FROM ({text}) AS q ({called})");
+    let limit = i64::try_from(most.0).unwrap_or(i64::MAX).saturating_add(1);
+    let text = format!("SELECT {read} FROM ({text}) AS q ({called}) LIMIT {limit}");
     let (names, classes): (Vec<String>, Vec<String>) = columns.into_iter().unzip();
     let mut outcome = Outcome::new(names);
     let mut stream = of((text, bound)).fetch(connection);

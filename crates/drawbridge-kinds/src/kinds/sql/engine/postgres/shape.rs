@@ -27,7 +27,10 @@ pub(super) async fn examine(
     let place = table.place(PUBLIC);
     let found = Statement::new(
         "SELECT c.oid::int8, c.relkind::text, c.relpersistence::text, \
-         c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhparent = c.oid) \
+         c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhparent = c.oid), \
+         CASE WHEN pg_is_in_recovery() THEN to_char(CASE \
+         WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN clock_timestamp() \
+         ELSE pg_last_xact_replay_timestamp() END AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') END \
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ",
     )
     .value(&Cell::text(&place.schema))
@@ -54,6 +57,8 @@ pub(super) async fn examine(
         return Ok(Err(unfit));
     }
     let mut shape = Shape::new(place, columns);
+    // A replica shows what its primary was at that time; one that has all it was sent shows it now.
+    shape.modified = text_at(Some(row), 4).parse().ok();
     // What happens together with a change matters where something can be changed.
     if !table.writable.is_empty() {
         (shape.triggers, shape.uncounted) = triggers(link, &oid).await?;
@@ -65,7 +70,9 @@ pub(super) async fn examine(
 async fn columns(link: &mut dyn Link, oid: &Cell) -> Result<Vec<Column>, Failure> {
     let rows = Statement::new(
         "SELECT a.attname, b.typname, b.typnamespace = 'pg_catalog'::regnamespace, \
-         format_type(a.atttypid, a.atttypmod), format_type(b.oid, -1), \
+         format_type(a.atttypid, a.atttypmod), \
+         CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace THEN format_type(b.oid, -1) \
+              ELSE b.typnamespace::regnamespace::text || '.' || quote_ident(b.typname) END, \
          CASE WHEN greatest(a.atttypmod, t.typtypmod) >= 0 \
               THEN format_type(b.oid, greatest(a.atttypmod, t.typtypmod)) END, a.attnotnull OR t.typnotnull, \
          a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, \

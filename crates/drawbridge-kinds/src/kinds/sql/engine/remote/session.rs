@@ -160,6 +160,12 @@ impl<W: Wire> Link for Session<W> {
             .await
     }
 
+    async fn own_names_only(&mut self) -> Result<(), Failure> {
+        let server = self.server.clone();
+        self.ask(async |raw| server.wire.own_names_only(raw).await)
+            .await
+    }
+
     async fn table_up_to(
         &mut self,
         statement: Statement,
@@ -167,8 +173,13 @@ impl<W: Wire> Link for Session<W> {
     ) -> Result<Outcome, Failure> {
         let server = self.server.clone();
         let written = statement.written(server.wire.dialect());
-        self.ask(async |raw| server.wire.table(raw, written, most).await)
-            .await
+        let asked = async |raw: &mut W::Connection| server.wire.table(raw, written, most).await;
+        let outcome = self.ask(asked).await?;
+        if outcome.cut {
+            // The server has more to say: it is stopped when this is dropped.
+            self.stage = Stage::Busy;
+        }
+        Ok(outcome)
     }
 
     async fn attempt(

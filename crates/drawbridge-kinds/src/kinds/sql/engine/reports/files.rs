@@ -22,7 +22,7 @@ use crate::beneath;
 /// The largest file, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
 /// The most files of one table.
-const MOST_FILES: usize = 1_000;
+const MOST_FILES: usize = 100;
 
 /// What tells that a file may have changed: also by a change that keeps size and time, since no
 /// program can set the time of the last change of the inode.

@@ -37,6 +37,8 @@ use crate::confine::WHOLLY;
 const MOST_ROWS: u64 = 2_000_000;
 /// The most values of one table.
 const MOST_CELLS: u64 = 20_000_000;
+/// The most bytes of the values of one table: what is packed may be many times as large.
+const MOST_TABLE: usize = 1 << 30;
 /// The largest frame of a child, in bytes.
 const MOST_FRAME: u32 = 64 << 20;
 /// How long a child may take for one file.
@@ -126,7 +128,7 @@ async fn table(
     }
     let types: Vec<Type> = seen.into_iter().map(Seen::decided).collect();
     made(scope, &types, connection).await?;
-    let mut rows = 0;
+    let (mut rows, mut bytes) = (0, 0);
     for one in &found {
         let most_rows = most_rows(columns.len()).saturating_sub(rows);
         let request = Request {
@@ -135,7 +137,9 @@ async fn table(
             types: Some(types.clone()),
             most_rows,
         };
-        rows += filled(shared, (one, &request), scope, connection).await?;
+        let filled = filled(shared, (one, &request, bytes), scope, connection).await?;
+        rows += filled.0;
+        bytes = filled.1;
     }
     keyed(scope, connection).await?;
     Ok(found.iter().filter_map(|one| one.stamp.modified()).max())
@@ -190,10 +194,10 @@ async fn made(
 /// Puts the rows of a file into its table, and counts them.
 async fn filled(
     shared: &Shared,
-    (found, request): (&Found, &Request),
+    (found, request, mut bytes): (&Found, &Request, usize),
     scope: &TableScope,
     connection: &mut SqliteConnection,
-) -> Result<u64, Ended> {
+) -> Result<(u64, usize), Ended> {
     let places: Vec<String> = (0..request.columns.len())
         .map(|place| format!("value ->> {place}"))
         .collect();
@@ -206,6 +210,13 @@ async fn filled(
         let (letter, text) = reader.frame().await?;
         match letter {
             ROWS => {
+                bytes = bytes.saturating_add(text.len());
+                if bytes > MOST_TABLE {
+                    let most = MOST_TABLE >> 20;
+                    return Err(reader
+                        .unfit(&format!("its table has more than {most} MiB"))
+                        .into());
+                }
                 let text = String::from_utf8(text).map_err(|_| reader.broke())?;
                 let insert = sqlx::query(AssertSqlSafe(words.clone())).bind(text);
                 match insert.execute(&mut *transaction).await {
@@ -221,7 +232,8 @@ async fn filled(
                 let count = std::str::from_utf8(&text)
                     .ok()
                     .and_then(|text| text.parse().ok());
-                return count.ok_or_else(|| reader.broke().into());
+                let count: u64 = count.ok_or_else(|| reader.broke())?;
+                return Ok((count, bytes));
             }
             _ => return Err(reader.broke().into()),
         }

@@ -122,6 +122,32 @@ async fn only_windows(engine: Engine) {
     println!("{dialect:?}: {tried} attempts, {let_through} let through");
 }
 
+/// A name that an engine takes for a word of its own is a name.
+#[tokio::test]
+async fn a_common_table_called_by_a_word_is_the_common_table() {
+    let bench = Bench::spoken(Engine::Postgres, &seeds()[0], scope()).await;
+    bench
+        .sql("CREATE FUNCTION audit(anyelement) RETURNS text LANGUAGE sql AS 'SELECT ''canary''::text'")
+        .await;
+    let seen = tables(&bench);
+    for (asked, rows) in [
+        (
+            "WITH \"only\" AS (SELECT 7 AS a) SELECT * FROM only customers",
+            "[[7]]",
+        ),
+        (
+            "WITH \"user\" AS (SELECT 7 AS a) SELECT \"user\".a FROM \"user\"",
+            "[[7]]",
+        ),
+    ] {
+        let found = query::answer(&bench.database, asked, &seen).await.unwrap();
+        assert_eq!(found.data["rows"].to_string(), rows, "{asked}");
+    }
+    let audit = "SELECT q.audit, 1 AS audit FROM customers AS q";
+    let refused = query::answer(&bench.database, audit, &seen).await;
+    assert_eq!(status(refused), Status::Invalid);
+}
+
 /// The sentence is the same for a column that is hidden and one that is not there.
 #[tokio::test]
 async fn hidden_names_and_none_are_refused_alike() {
