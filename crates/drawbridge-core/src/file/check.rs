@@ -224,7 +224,7 @@ pub(super) fn check_connector(
             .filter(|name| !CredentialFile::is_name(name))
             .map(|name| bad_name("/identity/credential", name)),
     );
-    wrong.extend(acts_for(file, kind));
+    wrong.extend(acts_for(file));
     wrong.extend(check_permissions(file, gateway, kind));
     for (index, gate) in file.approval.iter().enumerate() {
         wrong.extend(check_gate(index, gate, (file, gateway, kind)));
@@ -241,17 +241,11 @@ pub(super) fn check_connector(
 }
 
 /// No kind acts for the person yet, and a file that says so would promise what nobody keeps.
-fn acts_for(file: &ConnectorFile, kind: &'static dyn Kind) -> Option<Fault> {
-    (file.identity.acts_for == ActsFor::Person).then(|| {
-        Fault::new(
-            "/identity/acts_for",
-            format!(
-                "a connector of kind `{}` does not act for the person in its target yet",
-                kind.name()
-            ),
-            "take it out: what each person may reach is said by `scope` and `permissions`",
-        )
-    })
+fn acts_for(file: &ConnectorFile) -> Option<Fault> {
+    let rule = "no connector acts for the person in its target yet";
+    let mend = "take it out: what each person may reach is said by `scope` and `permissions`";
+    let person = file.identity.acts_for == ActsFor::Person;
+    person.then(|| Fault::new("/identity/acts_for", rule, mend))
 }
 
 fn check_permissions(
