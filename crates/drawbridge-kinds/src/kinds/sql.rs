@@ -118,12 +118,12 @@ impl Kind for Sql {
     }
 
     fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
-        let own = Own::of(part, std::path::PathBuf::new())?;
+        let own = Own::read(part, None)?;
         Ok(Some(grants::script(&own)))
     }
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
-        let own = Own::read(part, &context)?;
+        let own = Own::read(part, Some(&context))?;
         let base = Base::new(&own, context.credential.clone());
         let database = Database { own, base, context };
         // A table that does not fit is told by `inspect`; a database that is not there, at once.

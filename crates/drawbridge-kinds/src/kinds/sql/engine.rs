@@ -1,6 +1,7 @@
 //! The engines: what each must do for the rest of the kind, which knows none of them.
 
 mod excess;
+mod gather;
 mod mariadb;
 mod postgres;
 mod remote;

@@ -7,11 +7,8 @@ use drawbridge_core::log::plain;
 use super::{
     dialect::Dialect,
     part::{APPLIED_TABLE, Address, Brand, Columns, Need, Own, Target, Tls, is_here},
-    shape::Place,
+    shape::{PUBLIC, Place},
 };
-
-/// The schema of PostgreSQL in which tables are that name none.
-const PUBLIC: &str = "public";
 
 /// What the account of a connector with this part needs.
 pub(super) fn script(own: &Own) -> String {
@@ -114,7 +111,7 @@ impl<'a> Grants<'a> {
         self.add(format!(
             "GRANT CONNECT ON DATABASE {database} TO {account};"
         ));
-        let needs = self.needs(PUBLIC);
+        let needs = self.needs();
         let schemas: BTreeSet<&str> = needs.iter().map(|(place, _)| &*place.schema).collect();
         for schema in schemas {
             let schema = self.dialect.quoted(schema);
@@ -124,7 +121,9 @@ impl<'a> Grants<'a> {
             self.table(place, need);
         }
         let numbered = needs.iter().filter(|(_, need)| !need.insert.is_none());
-        let numbered: Vec<String> = numbered.map(|(place, _)| self.written(place)).collect();
+        let numbered: Vec<String> = numbered
+            .map(|(place, _)| self.dialect.table(place))
+            .collect();
         if !numbered.is_empty() {
             self.sequences(&numbered);
         }
@@ -147,7 +146,7 @@ impl<'a> Grants<'a> {
         };
         self.add(format!("CREATE USER {account}{tls} ACCOUNT LOCK;"));
         let database = self.address.database.clone();
-        let needs = self.needs(&database);
+        let needs = self.needs();
         if needs.iter().any(|(_, need)| !need.update.is_none()) {
             self.add("-- A column with `ON UPDATE CURRENT_TIMESTAMP` must be added to those of `UPDATE`, so that an");
             self.add("-- undo can put it back.");
@@ -160,10 +159,10 @@ impl<'a> Grants<'a> {
     }
 
     /// What each table of the file is needed for.
-    fn needs(&self, usual: &str) -> Vec<(Place, Need)> {
+    fn needs(&self) -> Vec<(Place, Need)> {
         let tables = self.own.tables.values();
         tables
-            .map(|scope| (scope.place(usual), self.own.need(scope)))
+            .map(|scope| (scope.place.clone(), self.own.need(scope)))
             .collect()
     }
 
@@ -180,7 +179,8 @@ impl<'a> Grants<'a> {
                 }
             }
         }
-        let (rights, table, account) = (rights.join(", "), self.written(place), &self.account);
+        let (rights, table, account) =
+            (rights.join(", "), self.dialect.table(place), &self.account);
         let line = format!("GRANT {rights} ON {table} TO {account};");
         self.add(line);
     }
@@ -208,25 +208,21 @@ impl<'a> Grants<'a> {
     /// The table in which effects leave their key: made here, the account need not make tables.
     fn applied(&mut self, schema: &str) {
         if self.own.applied_table && self.own.changes() {
-            let table = self.written(&Place::new(schema, APPLIED_TABLE));
+            let table = self.dialect.table(&Place::new(schema, APPLIED_TABLE));
             let (columns, account) = (self.dialect.applied_columns(), self.account.clone());
             self.add(format!("CREATE TABLE IF NOT EXISTS {table}{columns};"));
             if self.dialect == Dialect::Postgres
                 && self
-                    .needs(schema)
-                    .iter()
-                    .all(|(place, _)| place.schema != schema)
+                    .own
+                    .tables
+                    .values()
+                    .all(|scope| scope.place.schema != schema)
             {
                 let schema = self.dialect.quoted(schema);
                 self.add(format!("GRANT USAGE ON SCHEMA {schema} TO {account};"));
             }
             self.add(format!("GRANT SELECT, INSERT ON {table} TO {account};"));
         }
-    }
-
-    fn written(&self, place: &Place) -> String {
-        let quoted = |name: &str| self.dialect.quoted(name);
-        format!("{}.{}", quoted(&place.schema), quoted(&place.name))
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
     dialect::Dialect,
     fetch::MOST_PAGE,
     part::{Scope, TableScope},
-    shape::Shape,
+    shape::{MAIN, Shape},
     statement::Statement,
     window::Segment,
 };
@@ -64,7 +64,7 @@ pub fn rewritten(
     let scope: Scope = serde_json::from_value(scope.clone()).map_err(|error| error.to_string())?;
     let mut tables = Vec::new();
     for (name, table) in &scope.tables {
-        let seen = TableScope::of((name, table), "", (Dialect::Sqlite, "main"))?;
+        let seen = TableScope::of((name, table), "", (Dialect::Sqlite, MAIN))?;
         tables.push(seen.with_given(given.clone()));
     }
     let rewritten = rewrite(Dialect::Sqlite, asked, &tables).map_err(|refusal| refusal.0)?;
@@ -136,18 +136,20 @@ pub(super) struct Outcome {
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<Vec<Cell>>,
     bytes: usize,
-    /// Whether there are more rows than were read.
+    /// Whether there are more rows than it holds.
     pub(super) cut: bool,
+    /// Whether the engine has more rows that nobody read.
+    pub(super) unread: bool,
 }
 
 impl Outcome {
     pub(super) fn new(columns: Vec<String>) -> Self {
-        let (rows, bytes, cut) = (Vec::new(), 0, false);
         Self {
             columns,
-            rows,
-            bytes,
-            cut,
+            rows: Vec::new(),
+            bytes: 0,
+            cut: false,
+            unread: false,
         }
     }
 

@@ -88,6 +88,11 @@ impl Column {
     }
 }
 
+/// The schema of SQLite for the file itself: attached and temporary ones are not reached.
+pub(super) const MAIN: &str = "main";
+/// The schema of PostgreSQL for tables that name none, and for the table of keys of effects.
+pub(super) const PUBLIC: &str = "public";
+
 /// Where a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {

@@ -180,7 +180,7 @@ fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
     };
     let faults = super::part::check(&part, &context.labels);
     assert!(faults.is_empty(), "{faults:?}");
-    let own = Own::read(&part, &context).unwrap();
+    let own = Own::read(&part, Some(&context)).unwrap();
     let base = Base::new(&own, context.credential.clone());
     Database { own, base, context }
 }

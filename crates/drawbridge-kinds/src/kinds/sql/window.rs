@@ -75,14 +75,6 @@ impl TableScope {
         self.with_given(all)
     }
 
-    /// The table as it is seen with these values of a caller.
-    pub(super) fn with_given(&self, given: Given) -> Self {
-        Self {
-            given,
-            ..self.clone()
-        }
-    }
-
     /// A column of the table, beside which a value stands.
     pub(super) fn beside(&self, column: &str) -> Beside {
         Beside {

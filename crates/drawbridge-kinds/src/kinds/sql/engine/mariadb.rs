@@ -267,7 +267,7 @@ impl Wire for MariaDb {
         link: &mut dyn Link,
         table: &TableScope,
     ) -> Result<Result<Shape, Unfit>, Failure> {
-        shape::examine(link, table, &self.database).await
+        shape::examine(link, table).await
     }
 
     async fn typed(

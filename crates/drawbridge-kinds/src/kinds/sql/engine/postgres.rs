@@ -24,7 +24,7 @@ use super::{
         link::{Done, Link},
         part::{APPLIED_TABLE, Address, Own, TableScope, Tls},
         query::Outcome,
-        shape::{Column, Place, Shape, Unfit, integer_at},
+        shape::{Column, PUBLIC, Place, Shape, Unfit, integer_at},
         statement::Statement,
     },
     Rights,
@@ -34,8 +34,6 @@ use super::{
 
 /// Names a lock among those of other programs, together with the key of an effect.
 const LOCKS: &str = "drawbridge effect ";
-/// The schema of tables that name none, and of the table for keys of effects.
-pub(super) const PUBLIC: &str = "public";
 
 /// A database of PostgreSQL.
 pub(super) struct Postgres {

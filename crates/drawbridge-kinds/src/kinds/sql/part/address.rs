@@ -6,7 +6,13 @@ use drawbridge_core::file::Fault;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{super::dialect::Dialect, System};
+use super::{
+    super::{
+        dialect::Dialect,
+        shape::{MAIN, PUBLIC},
+    },
+    System,
+};
 
 /// What a SQLite file's URL begins with.
 const FILE: &str = "sqlite:";
@@ -73,9 +79,9 @@ impl Target {
     /// Whose words are spoken there, and the schema of tables that name none.
     pub(super) fn home(&self) -> (Dialect, &str) {
         match self {
-            Self::File(_) | Self::Reports(_) => (Dialect::Sqlite, "main"),
+            Self::File(_) | Self::Reports(_) => (Dialect::Sqlite, MAIN),
             Self::Server(address) => match address.brand {
-                Brand::Postgres => (Dialect::Postgres, "public"),
+                Brand::Postgres => (Dialect::Postgres, PUBLIC),
                 Brand::MariaDb => (Dialect::MariaDb, &address.database),
             },
         }

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Deref,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -46,9 +48,25 @@ pub(in super::super) struct Own {
     pub(in super::super) when_stale: WhenStale,
 }
 
-/// How much of one table can be reached.
+/// How much of one table can be reached, as one caller sees it.
 #[derive(Debug, Clone)]
 pub(in super::super) struct TableScope {
+    scoped: Arc<Scoped>,
+    /// What the rule knows of the caller; nothing until it is told.
+    pub(in super::super) given: Given,
+}
+
+impl Deref for TableScope {
+    type Target = Scoped;
+
+    fn deref(&self) -> &Scoped {
+        &self.scoped
+    }
+}
+
+/// The same, whoever calls.
+#[derive(Debug)]
+pub(in super::super) struct Scoped {
     pub(in super::super) name: String,
     pub(in super::super) key: Vec<String>,
     pub(in super::super) fields: Vec<String>,
@@ -57,8 +75,6 @@ pub(in super::super) struct TableScope {
     pub(in super::super) triggers: Triggers,
     pub(in super::super) mask: BTreeMap<String, Mask>,
     pub(in super::super) rows: Option<Condition>,
-    /// What the rule knows of the caller; nothing until it is told.
-    pub(in super::super) given: Given,
     /// A secret of this gateway: masks that are digests are made with it.
     pub(in super::super) hash_key: Secret<String>,
     pub(in super::super) dialect: Dialect,
@@ -66,19 +82,12 @@ pub(in super::super) struct TableScope {
 }
 
 impl Own {
-    pub(in super::super) fn read(part: &Part, context: &Context) -> Result<Self, Failure> {
-        let mut own = Self::of(part, context.workspace.clone())?;
-        own.state.clone_from(&context.state);
-        own.program.clone_from(&context.program);
-        let key = context.seal.digest(MASKED);
-        for scope in own.tables.values_mut() {
-            scope.hash_key = Secret::new(key.clone());
-        }
-        Ok(own)
-    }
-
-    /// The part of a connector in this workspace, whose target nobody asks anything.
-    pub(in super::super) fn of(part: &Part, workspace: PathBuf) -> Result<Self, Failure> {
+    /// Without a context it says what it needs, and nothing can be opened with it.
+    pub(in super::super) fn read(part: &Part, context: Option<&Context>) -> Result<Self, Failure> {
+        let path = |of: fn(&Context) -> &PathBuf| context.map(of).cloned().unwrap_or_default();
+        let workspace = path(|context| &context.workspace);
+        let key = context.map(|context| context.seal.digest(MASKED));
+        let key = Secret::new(key.unwrap_or_default());
         let (system, scope): (System, Scope) = part::read(part)?;
         let target = address::target(&system).map_err(|(rule, _)| unusable(rule))?;
         let target = match target {
@@ -93,14 +102,15 @@ impl Own {
         for (name, table) in &scope.tables {
             let label = table.label.as_ref().or(scope.label.as_ref());
             let label = label.ok_or_else(|| unusable(format!("`{name}` has no label")))?;
-            let understood = TableScope::of((name, table), label, home).map_err(unusable)?;
-            tables.insert(name.clone(), understood);
+            let mut scoped = Scoped::of((name, table), label, home).map_err(unusable)?;
+            scoped.hash_key = key.clone();
+            tables.insert(name.clone(), TableScope::new(scoped));
         }
         Ok(Self {
             target,
             workspace,
-            state: PathBuf::new(),
-            program: PathBuf::new(),
+            state: path(|context| &context.state),
+            program: path(|context| &context.program),
             applied_table: system.applied_table,
             query: scope.query,
             tables,
@@ -148,14 +158,41 @@ impl Own {
 }
 
 impl TableScope {
+    fn new(scoped: Scoped) -> Self {
+        Self {
+            scoped: Arc::new(scoped),
+            given: Given::new(),
+        }
+    }
+
     pub(in super::super) fn of(
+        table: (&str, &Table),
+        label: &str,
+        home: (Dialect, &str),
+    ) -> Result<Self, String> {
+        Scoped::of(table, label, home).map(Self::new)
+    }
+
+    /// The table as it is seen with these values of a caller.
+    pub(in super::super) fn with_given(&self, given: Given) -> Self {
+        Self {
+            scoped: self.scoped.clone(),
+            given,
+        }
+    }
+}
+
+impl Scoped {
+    fn of(
         (name, table): (&str, &Table),
         label: &str,
         (dialect, home): (Dialect, &str),
     ) -> Result<Self, String> {
-        let place = match dialect {
-            Dialect::Sqlite => Place::new(home, name),
-            Dialect::Postgres | Dialect::MariaDb => placed(name, home),
+        let place = match (dialect, name.split_once('.')) {
+            (Dialect::Postgres | Dialect::MariaDb, Some((schema, name))) => {
+                Place::new(schema, name)
+            }
+            _ => Place::new(home, name),
         };
         let mut writable = BTreeMap::new();
         for (column, rule) in &table.writable {
@@ -173,16 +210,10 @@ impl TableScope {
             triggers: table.triggers,
             mask: table.mask.clone(),
             rows: table.rows.as_deref().map(condition::read).transpose()?,
-            given: Given::new(),
             hash_key: Secret::new(String::new()),
             dialect,
             place,
         })
-    }
-
-    /// Where the table is on a server, whose tables are in this schema unless they say otherwise.
-    pub(in super::super) fn place(&self, usual: &str) -> Place {
-        placed(&self.name, usual)
     }
 
     /// The columns that are read for its callers: what is shown, and what the row rule goes by.
@@ -206,12 +237,5 @@ impl TableScope {
 
     pub(in super::super) fn resource(&self) -> Resource {
         Resource([(LABEL, self.label.clone()), ("table", self.name.clone())].into())
-    }
-}
-
-fn placed(name: &str, usual: &str) -> Place {
-    match name.split_once('.') {
-        Some((schema, name)) => Place::new(schema, name),
-        None => Place::new(usual, name),
     }
 }

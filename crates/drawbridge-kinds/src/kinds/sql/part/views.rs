@@ -20,11 +20,8 @@ pub(super) fn faults(at: &str, table: &Table, hashes: bool) -> Vec<Fault> {
         faults.push(Fault::new(format!("{at}/rows"), rule, mend));
     }
     // A key that is taken and that its caller cannot see would be told by the database's refusal.
-    let chosen = table.key.columns().iter();
-    if let Some(column) = chosen
-        .into_iter()
-        .find(|name| table.writable.contains_key(*name))
-    {
+    let mut key = table.key.columns().iter();
+    if let Some(column) = key.find(|name| table.writable.contains_key(*name)) {
         let rule = format!(
             "callers choose the key `{column}`, so they could find out which keys hidden rows have"
         );

@@ -81,7 +81,7 @@ impl Desk {
         };
         let faults = super::super::part::check(&part, &context.labels);
         assert!(faults.is_empty(), "{faults:?}");
-        let own = Own::read(&part, &context).unwrap();
+        let own = Own::read(&part, Some(&context)).unwrap();
         let base = Base::new(&own, None);
         Self {
             folder,

@@ -1,5 +1,6 @@
 //! What only servers do: connections that die, statements that run on, accounts and their rights.
 
+mod asked;
 mod grants;
 mod passwords;
 mod proxy;
@@ -251,10 +252,7 @@ async fn a_commit_without_an_answer_is_unknown_until_it_is_settled() {
                 let server = engine.server();
                 let proxy = proxy::Proxy::before(&server, arrives).await;
                 let mut database = opened(&bench.place, scope(), keys);
-                if let super::super::part::Target::Server(address) = &mut database.own.target {
-                    address.port = Some(proxy.port);
-                }
-                database.base = super::Base::new(&database.own, None);
+                proxy.lead(&mut database);
                 let plan = planned(&database, "update", "tickets", close())
                     .await
                     .unwrap();
@@ -272,6 +270,40 @@ async fn a_commit_without_an_answer_is_unknown_until_it_is_settled() {
             }
         }
     }
+}
+
+/// A connection that nobody uses may go silent without a word, such as when a firewall forgets it.
+#[tokio::test]
+async fn a_connection_that_went_silent_meanwhile_is_not_waited_for() {
+    for engine in SERVERS {
+        let bench = Bench::on(engine).await;
+        let proxy = proxy::Proxy::before(&engine.server(), true).await;
+        let mut database = opened(&bench.place, scope(), true);
+        proxy.lead(&mut database);
+        let plan = planned(&database, "update", "tickets", close())
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        proxy.silence();
+        apply::apply(&database, &plan, "k").await.unwrap();
+    }
+}
+
+/// A trigger that runs at the commit, and says no.
+#[tokio::test]
+async fn a_commit_that_the_database_refuses_is_not_done() {
+    let trigger = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+         CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON tickets DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION f();";
+    let schema = format!("{}{trigger}", Engine::Postgres.schema());
+    let mut allowed = scope();
+    allowed["tables"]["tickets"]["triggers"] = json!("allow");
+    let bench = Bench::made(Engine::Postgres, &schema, (allowed, false)).await;
+    let before = bench.dump().await;
+    let plan = bench.plan("update", "tickets", close()).await.unwrap();
+    assert_eq!(status(bench.apply(&plan, "k").await), Status::Invalid);
+    assert_eq!(bench.dump().await, before);
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! What is bound to a statement of MariaDB, and what comes out of it.
 
-use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, MySqlConnection, Row as _, SqlSafeStr, Statement as _,
     Type, TypeInfo, ValueRef,
@@ -8,7 +7,10 @@ use sqlx::{
     query::Query,
 };
 
-use super::super::super::{cell::Cell, query::Outcome};
+use super::super::{
+    super::{cell::Cell, query::Outcome},
+    gather,
+};
 
 /// It is kept prepared, and the server prepares it anew when a table is altered meanwhile. One that is
 /// not kept would be closed by a message of its own, which waits for the network each time.
@@ -36,17 +38,7 @@ pub(super) async fn rows(
     written: (String, Vec<Cell>),
     bytes: usize,
 ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-    let mut stream = of(written).fetch(connection);
-    let (mut rows, mut size) = (Vec::new(), 0_usize);
-    while let Some(row) = stream.try_next().await? {
-        let row = cells(&row)?;
-        size = size.saturating_add(row.iter().map(Cell::size).sum());
-        rows.push(row);
-        if size > bytes {
-            break;
-        }
-    }
-    Ok(rows)
+    gather::rows(of(written).fetch(connection), cells, bytes).await
 }
 
 /// What comes out of a question, whose columns may be of any type.
@@ -57,15 +49,9 @@ pub(super) async fn table(
 ) -> Result<Outcome, sqlx::Error> {
     let asked = AssertSqlSafe(text.clone()).into_sql_str();
     let prepared = connection.prepare(asked).await?;
-    let columns = prepared.columns().iter();
-    let mut outcome = Outcome::new(columns.map(|column| column.name().to_owned()).collect());
-    let mut stream = of((text, bound)).fetch(connection);
-    while let Some(row) = stream.try_next().await? {
-        if !outcome.takes(cells(&row)?, most) {
-            break;
-        }
-    }
-    Ok(outcome)
+    let names = prepared.columns().iter();
+    let names = names.map(|column| column.name().to_owned()).collect();
+    gather::outcome(names, of((text, bound)).fetch(connection), cells, most).await
 }
 
 fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {

@@ -68,8 +68,8 @@ pub(super) async fn rights(
     of_tables((&granted, &needs), &account, &mut excess);
     for scope in own.tables.values() {
         // What comes by roles is not looked into, so nobody knows what is missing.
-        if let (false, Some((need, seen))) = (roles, needs.get(&key(&scope.place(database)))) {
-            problems.extend(lacks((scope, need, seen), &granted, &scope.place(database)));
+        if let (false, Some((need, seen))) = (roles, needs.get(&key(&scope.place))) {
+            problems.extend(lacks((scope, need, seen), &granted, &scope.place));
         }
     }
     let brand = if version.contains("MariaDB") {
@@ -140,7 +140,7 @@ fn key(place: &Place) -> (String, String) {
 async fn needs(link: &mut dyn Link, own: &Own, database: &str) -> Result<Needs, Failure> {
     let mut needs = Needs::new();
     for scope in own.tables.values() {
-        let place = scope.place(database);
+        let place = &scope.place;
         let rows = Statement::new(
             "SELECT COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ",
         )
@@ -165,7 +165,7 @@ async fn needs(link: &mut dyn Link, own: &Own, database: &str) -> Result<Needs, 
             let more: Vec<String> = more.cloned().collect();
             columns.extend(more);
         }
-        needs.insert(key(&place), (need, seen));
+        needs.insert(key(place), (need, seen));
     }
     if own.applied_table && own.changes() {
         let mut need = Need::none();

@@ -23,9 +23,8 @@ use super::{
 pub(super) async fn examine(
     link: &mut dyn Link,
     table: &TableScope,
-    database: &str,
 ) -> Result<Result<Shape, Unfit>, Failure> {
-    let place = table.place(database);
+    let place = table.place.clone();
     let found = Statement::new(
         "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE ",
     );

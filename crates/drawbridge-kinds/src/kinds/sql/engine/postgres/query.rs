@@ -1,6 +1,5 @@
 //! What is bound to a statement of PostgreSQL, and what comes out of it.
 
-use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column as _, Connection, Executor, PgConnection, Row as _, SqlSafeStr,
     Statement as _, TypeInfo, ValueRef,
@@ -8,7 +7,10 @@ use sqlx::{
     query::Query,
 };
 
-use super::super::super::{cell::Cell, query::Outcome, shape::Sort};
+use super::super::{
+    super::{cell::Cell, query::Outcome, shape::Sort},
+    gather,
+};
 
 /// Types that are read as they are sent.
 const PLAIN: [&str; 10] = [
@@ -40,17 +42,7 @@ pub(super) async fn rows(
     written: (String, Vec<Cell>),
     bytes: usize,
 ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
-    let mut stream = of(written).fetch(connection);
-    let (mut rows, mut size) = (Vec::new(), 0_usize);
-    while let Some(row) = stream.try_next().await? {
-        let row = cells(&row)?;
-        size = size.saturating_add(row.iter().map(Cell::size).sum());
-        rows.push(row);
-        if size > bytes {
-            break;
-        }
-    }
-    Ok(rows)
+    gather::rows(of(written).fetch(connection), cells, bytes).await
 }
 
 /// What comes out of a question, whose columns may be of any type: those with no other form that is
@@ -84,10 +76,8 @@ pub(super) async fn table(
     let limit = i64::try_from(most.0).unwrap_or(i64::MAX).saturating_add(1);
     let text = format!("SELECT {read} FROM ({text}) AS q ({called}) LIMIT {limit}");
     let (names, classes): (Vec<String>, Vec<String>) = columns.into_iter().unzip();
-    let mut outcome = Outcome::new(names);
-    let mut stream = of((text, bound)).fetch(connection);
-    while let Some(row) = stream.try_next().await? {
-        let mut row = cells(&row)?;
+    let exact = |row: &PgRow| {
+        let mut row = cells(row)?;
         for (cell, class) in row.iter_mut().zip(&classes) {
             match class.as_str() {
                 "NUMERIC" | "FLOAT4" => cell.become_one_of(Sort::Number),
@@ -95,11 +85,9 @@ pub(super) async fn table(
                 _ => {}
             }
         }
-        if !outcome.takes(row, most) {
-            break;
-        }
-    }
-    Ok(outcome)
+        Ok(row)
+    };
+    gather::outcome(names, of((text, bound)).fetch(connection), exact, most).await
 }
 
 fn cells(row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {

@@ -18,7 +18,6 @@ use super::super::{
     Rights,
     excess::{Excess, missing},
 };
-use super::PUBLIC;
 use roles::Roles;
 
 /// The account, whether it is a superuser, and which server this is.
@@ -65,7 +64,7 @@ pub(super) async fn rights(link: &mut dyn Link, own: &Own) -> Result<Rights, Fai
 
 /// What the file needs of a table, and the account cannot do.
 fn lacks(scope: &TableScope, own: &Own, can: &[Vec<Cell>]) -> Option<Problem> {
-    let (place, need) = (scope.place(PUBLIC), own.need(scope));
+    let (place, need) = (&scope.place, own.need(scope));
     let row = can
         .iter()
         .find(|row| text_at(Some(row), 0) == place.schema && text_at(Some(row), 1) == place.name);

@@ -2,21 +2,18 @@
 
 use drawbridge_core::answer::Failure;
 
-use super::{
+use super::super::{
     super::{
-        super::{
-            cell::Cell,
-            link::Link,
-            part::TableScope,
-            shape::{
-                Cascades, Column, Fires, Index, Shape, Sort, Unfit, indexes_of, integer_at, misfit,
-                no_table, text_at, unfit,
-            },
-            statement::Statement,
+        cell::Cell,
+        link::Link,
+        part::TableScope,
+        shape::{
+            Cascades, Column, Fires, Index, Shape, Sort, Unfit, indexes_of, integer_at, misfit,
+            no_table, text_at, unfit,
         },
-        values::default_of,
+        statement::Statement,
     },
-    PUBLIC,
+    values::default_of,
 };
 
 /// The table of this scope; of one that does not fit it is told why.
@@ -24,7 +21,7 @@ pub(super) async fn examine(
     link: &mut dyn Link,
     table: &TableScope,
 ) -> Result<Result<Shape, Unfit>, Failure> {
-    let place = table.place(PUBLIC);
+    let place = table.place.clone();
     let found = Statement::new(
         "SELECT c.oid::int8, c.relkind::text, c.relpersistence::text, \
          c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhparent = c.oid), \

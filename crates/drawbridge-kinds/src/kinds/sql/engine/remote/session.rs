@@ -175,7 +175,7 @@ impl<W: Wire> Link for Session<W> {
         let written = statement.written(server.wire.dialect());
         let asked = async |raw: &mut W::Connection| server.wire.table(raw, written, most).await;
         let outcome = self.ask(asked).await?;
-        if outcome.cut {
+        if outcome.unread {
             // The server has more to say: it is stopped when this is dropped.
             self.stage = Stage::Busy;
         }

@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     super::{
         super::{
+            dialect::Dialect,
             part::TableScope,
             shape::{Unfit, unfit},
         },
@@ -76,7 +77,7 @@ pub(super) async fn load(shared: &Shared, state: State) -> Result<Loaded, Failur
             Ok(newest) => modified.extend(newest.map(|newest| (name.clone(), newest))),
             Err(Ended::Failed(failure)) => return Err(failure),
             Err(Ended::Unfit(why)) => {
-                let drop = format!("DROP TABLE IF EXISTS {}", quoted(name));
+                let drop = format!("DROP TABLE IF EXISTS {}", Dialect::Sqlite.quoted(name));
                 let drop = sqlx::query(AssertSqlSafe(drop)).execute(&mut connection);
                 drop.await.map_err(broken)?;
                 unfit.insert(name.clone(), why);
@@ -177,12 +178,12 @@ async fn made(
     let column = |(name, column): (&String, &Type)| {
         let key = scope.key.contains(name);
         let rest = if key { " NOT NULL" } else { "" };
-        format!("{}{}{rest}", quoted(name), column.word())
+        format!("{}{}{rest}", Dialect::Sqlite.quoted(name), column.word())
     };
     let columns: Vec<String> = scope.read_columns().iter().zip(types).map(column).collect();
     let words = format!(
         "CREATE TABLE {} ({})",
-        quoted(&scope.name),
+        Dialect::Sqlite.quoted(&scope.name),
         columns.join(", ")
     );
     sqlx::query(AssertSqlSafe(words))
@@ -201,7 +202,7 @@ async fn filled(
     let places: Vec<String> = (0..request.columns.len())
         .map(|place| format!("value ->> {place}"))
         .collect();
-    let (table, places) = (quoted(&scope.name), places.join(", "));
+    let (table, places) = (Dialect::Sqlite.quoted(&scope.name), places.join(", "));
     let words = format!("INSERT INTO {table} SELECT {places} FROM json_each($1)");
     let words: Arc<str> = words.into();
     let mut reader = Reader::start(shared, found, request)?;
@@ -242,9 +243,13 @@ async fn filled(
 
 /// Sees to it that no two rows have the same key.
 async fn keyed(scope: &TableScope, connection: &mut SqliteConnection) -> Result<(), Ended> {
-    let columns: Vec<String> = scope.key.iter().map(|name| quoted(name)).collect();
-    let name = quoted(&format!("key of {}", scope.name));
-    let (table, columns) = (quoted(&scope.name), columns.join(", "));
+    let columns: Vec<String> = scope
+        .key
+        .iter()
+        .map(|name| Dialect::Sqlite.quoted(name))
+        .collect();
+    let name = Dialect::Sqlite.quoted(&format!("key of {}", scope.name));
+    let (table, columns) = (Dialect::Sqlite.quoted(&scope.name), columns.join(", "));
     let words = format!("CREATE UNIQUE INDEX {name} ON {table} ({columns})");
     match sqlx::query(AssertSqlSafe(words)).execute(connection).await {
         Ok(_) => Ok(()),
@@ -255,10 +260,6 @@ async fn keyed(scope: &TableScope, connection: &mut SqliteConnection) -> Result<
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn gone() -> Failure {

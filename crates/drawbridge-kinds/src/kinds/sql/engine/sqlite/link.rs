@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use drawbridge_core::answer::{Failure, Status};
-use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
@@ -12,21 +11,21 @@ use sqlx::{
 };
 
 use super::{
-    super::super::{
-        cell::Cell,
-        dialect::Dialect,
-        link::{Done, Link},
-        part::{APPLIED_TABLE, TableScope},
-        query::Outcome,
-        shape::{Affinity, Column, Place, Shape, Sort, Unfit},
-        statement::Statement,
+    super::{
+        super::{
+            cell::Cell,
+            dialect::Dialect,
+            link::{Done, Link},
+            part::{APPLIED_TABLE, TableScope},
+            query::Outcome,
+            shape::{Affinity, Column, MAIN, Place, Shape, Sort, Unfit},
+            statement::Statement,
+        },
+        gather,
     },
     shape, told, values,
     writing::Writing,
 };
-
-/// The schema of the file itself: attached and temporary ones are not reached.
-pub(super) const MAIN: &str = "main";
 
 /// A transaction of SQLite.
 pub(super) enum Session {
@@ -59,17 +58,8 @@ impl Link for Session {
         statement: Statement,
         bytes: usize,
     ) -> Result<Vec<Vec<Cell>>, Failure> {
-        let mut stream = query(statement).fetch(self.connection());
-        let (mut rows, mut size) = (Vec::new(), 0_usize);
-        while let Some(row) = stream.try_next().await.map_err(told)? {
-            let row = cells(&row).map_err(told)?;
-            size = size.saturating_add(row.iter().map(Cell::size).sum());
-            rows.push(row);
-            if size > bytes {
-                break;
-            }
-        }
-        Ok(rows)
+        let stream = query(statement).fetch(self.connection());
+        gather::rows(stream, cells, bytes).await.map_err(told)
     }
 
     async fn table_up_to(
@@ -83,15 +73,11 @@ impl Link for Session {
             .prepare(AssertSqlSafe(text.clone()).into_sql_str())
             .await
             .map_err(told)?;
-        let columns = prepared.columns().iter();
-        let mut outcome = Outcome::new(columns.map(|column| column.name().to_owned()).collect());
-        let mut stream = bound_query(text, bound).fetch(self.connection());
-        while let Some(row) = stream.try_next().await.map_err(told)? {
-            if !outcome.takes(cells(&row).map_err(told)?, most) {
-                break;
-            }
-        }
-        Ok(outcome)
+        let names = prepared.columns().iter();
+        let names = names.map(|column| column.name().to_owned()).collect();
+        let stream = bound_query(text, bound).fetch(self.connection());
+        let outcome = gather::outcome(names, stream, cells, most).await;
+        outcome.map_err(told)
     }
 
     /// One that failed leaves the transaction as it was.

@@ -8,12 +8,11 @@ use super::{
         link::Link,
         part::TableScope,
         shape::{
-            Affinity, Cascades, Column, Fires, Index, Place, Shape, Sort, Unfit, indexes_of,
-            integer_at, misfit, no_table, text, text_at, unfit,
+            Affinity, Cascades, Column, Fires, Index, Shape, Sort, Unfit, indexes_of, integer_at,
+            misfit, no_table, text, text_at, unfit,
         },
         statement::Statement,
     },
-    link::MAIN,
     values::default_of,
 };
 
@@ -61,7 +60,7 @@ pub(super) async fn examine(
     };
     let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(free);
     Ok(Ok(Shape {
-        place: Place::new(MAIN, &table.name),
+        place: table.place.clone(),
         rowid: rowid.filter(|_| !without_rowid && numbered.is_none()),
         numbered,
         triggers: triggers(connection, &name).await?,

@@ -119,7 +119,7 @@ fn needed(own: &Own, place: &Place) -> Option<Need> {
         return Some(need);
     }
     let mut tables = own.tables.values();
-    let scope = tables.find(|scope| scope.place(PUBLIC) == *place)?;
+    let scope = tables.find(|scope| scope.place == *place)?;
     Some(own.need(scope))
 }
 
