@@ -268,7 +268,7 @@ impl Still {
         let watching = std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
                 for child in children(gateway) {
-                    if lock(&seen).insert(child.clone()) {
+                    if reads(&child) && lock(&seen).insert(child.clone()) {
                         signal("-STOP", &child);
                     }
                 }
@@ -295,6 +295,12 @@ impl Drop for Still {
 
 fn lock(seen: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a child is a reader already. Before, it shares the memory of the gateway's thread that
+/// starts it: stopped then, it would hold up that thread, and with it calls that have to end.
+fn reads(child: &str) -> bool {
+    std::fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.ends_with(b"\0extract\0"))
 }
 
 fn children(of: u32) -> Vec<String> {
