@@ -1,6 +1,11 @@
 //! Who asks for what: powers, callers, actions and calls.
 
-use std::{collections::BTreeMap, collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -191,7 +196,7 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct Action {
     /// The action's name without the connector's, such as `search`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// A short title for people.
     pub title: String,
     /// What it does, when to use it, what it returns: written for the AI that reads it.

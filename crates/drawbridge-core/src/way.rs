@@ -154,7 +154,7 @@ impl Way {
         began: Began,
         watch: &dyn Watch,
     ) -> Result<Recorded, LogDown> {
-        let target = (&*call.connector, call.action.name);
+        let target = (&*call.connector, &*call.action.name);
         let mut record = Record::begin(&call.id, began.time, &call.caller, target);
         record.revision = Some(call.revision.to_string());
         record.identity = Some(bridge.file.identity.account.clone());

@@ -110,7 +110,7 @@ impl GatewayTool {
 
 fn connectors_action() -> Action {
     Action {
-        name: "connectors",
+        name: "connectors".into(),
         title: "What may I use?".to_owned(),
         description: "Lists the connectors you may use for this person: what each is for, its tools, how \
                       fresh it is, whether it works at the moment and, if not, why. Ask this first when you do not \
@@ -228,7 +228,7 @@ async fn how(mounted: &Mounted) -> How {
 
 fn result_action() -> Action {
     Action {
-        name: RESULT,
+        name: RESULT.into(),
         title: "How did it end?".to_owned(),
         description: "Tells how something ended that had to be approved by a person, or a draft that was kept: \
                       whether it was done, rejected (with the reason) or still waits. Give the `id` from the answer \
@@ -253,7 +253,7 @@ fn nothing_kept() -> Result<Found, Failure> {
 
 fn report_action() -> Action {
     Action {
-        name: "report",
+        name: "report".into(),
         title: "Report a wrong answer".to_owned(),
         description: "Call this when the person says that something you answered from a connector was \
                       wrong or out of date. It is kept for the connector's owner; nothing else changes."

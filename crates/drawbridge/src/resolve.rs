@@ -62,7 +62,7 @@ impl Snapshot {
                     tools.push(Tool {
                         name: connector.map_or_else(
                             || format!("{name}_{}", action.name),
-                            |_| action.name.to_owned(),
+                            |_| action.name.to_string(),
                         ),
                         action: action.clone(),
                         of: Some((name.clone(), mounted.bridge.file.purpose.task.clone())),
@@ -147,13 +147,13 @@ impl Snapshot {
         if let Some(denied) = self.rules.withholds(&request.caller, connector, action) {
             return unknown(
                 request,
-                (connector, action.name),
+                (connector, &*action.name),
                 Some(action.power),
                 denied.reasons().join("; "),
             );
         }
         if let Some(faults) = faults::of(Some(validator), &request.arguments) {
-            return Resolved::Refused(invalid((connector, action.name, action.power), faults));
+            return Resolved::Refused(invalid((connector, &*action.name, action.power), faults));
         }
         let call = call(mounted, action, request, id);
         Resolved::Call(mounted.clone(), Box::new(call))

@@ -1,6 +1,7 @@
 //! All rules in force: each connector's permissions and the organisation's policies, compiled once.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
@@ -48,7 +49,7 @@ pub struct Ruled<'a> {
 /// The rules in force. Built anew when a file changes, never changed.
 pub struct RuleBook {
     /// By connector, then by action.
-    slices: HashMap<String, HashMap<&'static str, Arc<Slice>>>,
+    slices: HashMap<String, HashMap<Cow<'static, str>, Arc<Slice>>>,
     schema: String,
     standings: Mutex<LruCache<Fingerprint, Arc<Standing>>>,
     decisions: Mutex<LruCache<Fingerprint, Decision>>,
@@ -111,7 +112,10 @@ impl RuleBook {
             for action in one.actions {
                 let place = (one.file.connector.as_str(), &**action);
                 let slice = Slice::build((&types, &labels), place, &rules);
-                actions.insert(action.name, Arc::new(slice.map_err(|error| ours(&error))?));
+                actions.insert(
+                    action.name.clone(),
+                    Arc::new(slice.map_err(|error| ours(&error))?),
+                );
             }
             slices.insert(one.file.connector.clone(), actions);
         }
@@ -232,7 +236,7 @@ impl RuleBook {
     }
 
     fn slice(&self, connector: &str, action: &Action) -> Option<&Arc<Slice>> {
-        self.slices.get(connector)?.get(action.name)
+        self.slices.get(connector)?.get(&*action.name)
     }
 
     fn standing(

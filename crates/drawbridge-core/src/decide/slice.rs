@@ -68,7 +68,7 @@ impl Slice {
         let mut slice = Self {
             types: types.clone(),
             connector: connector.to_owned(),
-            action: types.action_uid(connector, action.name),
+            action: types.action_uid(connector, &action.name),
             power: types.power_uid(action.power),
             word: action.power.word(),
             labels: labels.clone(),
@@ -79,7 +79,7 @@ impl Slice {
             revision: [0; 32],
         };
         let mut hasher = Sha256::new();
-        for part in [connector, action.name, slice.word] {
+        for part in [connector, &*action.name, slice.word] {
             part_of(&mut hasher, part);
         }
         part_of(&mut hasher, &labels.words().join("\n"));

@@ -1,6 +1,6 @@
 //! Properties of decisions, over random people, permissions, policies and resources.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use cedar_policy::{Authorizer, Context, Entities, PolicySet, Request, RestrictedExpression};
@@ -65,7 +65,7 @@ impl Kind for Shelf {
 
     fn actions(&self, _: &Part) -> Vec<Action> {
         let action = |name, power| Action {
-            name,
+            name: Cow::Borrowed(name),
             title: String::new(),
             description: String::new(),
             power,
@@ -227,7 +227,7 @@ impl World {
                 .caller(&caller.person, &caller.client, "things")
                 .unwrap();
             for action in &self.actions {
-                let uid = types.action_uid("things", action.name);
+                let uid = types.action_uid("things", &action.name);
                 entities
                     .push(types.action(&uid, &types.power_uid(action.power)).unwrap()[0].clone());
             }
@@ -246,7 +246,7 @@ impl World {
             ]);
             let (who, what) = (
                 types.person_uid(&caller.person.id),
-                types.action_uid("things", call.action.name),
+                types.action_uid("things", &call.action.name),
             );
             let request = Request::new(who, what, about, context.ok()?, None).ok()?;
             let entities = Entities::from_entities(entities, None).ok()?;

@@ -321,7 +321,7 @@ impl Passage<'_> {
     async fn judge(&self, plan: Option<&Plan>) -> Result<Judged, LogDown> {
         let question = Question {
             caller: &self.call.caller,
-            action: self.call.action.name,
+            action: &self.call.action.name,
             power: plan.map_or(self.call.action.power, |plan| plan.power),
             plan,
             now: self.way.clock.now(),
@@ -347,7 +347,7 @@ impl Passage<'_> {
             stage,
             caller: call.caller.clone(),
             connector: call.connector.to_string(),
-            action: call.action.name.to_owned(),
+            action: call.action.name.to_string(),
             power: call.action.power,
             arguments: call.arguments.clone(),
             record: call.id.to_string(),

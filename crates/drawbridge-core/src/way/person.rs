@@ -180,7 +180,7 @@ impl Way {
         };
         let question = Question {
             caller: &call.caller,
-            action: call.action.name,
+            action: &call.action.name,
             power,
             plan: plan.as_ref(),
             now: self.clock.now(),

@@ -41,7 +41,7 @@ pub(super) fn admitted(bridge: &Bridge, call: &Call) -> Result<View, Failure> {
 /// What is asked of people about a read or a search: the call itself. What it finds is not known.
 pub(super) fn of_read(call: &Call) -> Plan {
     Plan {
-        action: call.action.name.to_owned(),
+        action: call.action.name.to_string(),
         power: call.action.power,
         sentence: sentence(&format!(
             "{} of {} with {}",

@@ -13,6 +13,7 @@ mod freshness;
 mod grants;
 mod inspect;
 mod link;
+mod named;
 mod part;
 mod plan;
 mod query;
@@ -101,11 +102,16 @@ impl Kind for Sql {
 
     fn actions(&self, part: &Part) -> Vec<Action> {
         let scope = serde_json::from_value::<Scope>(part.scope.clone());
-        let Ok(Scope { tables, query, .. }) = scope else {
+        let Ok(scope) = scope else {
             return actions::all(false);
         };
-        let mut all = actions::all(tables.values().any(|table| !table.writable.is_empty()));
-        all.extend(query.then(actions::query));
+        let tables = scope.tables.values();
+        let mut all = actions::all(tables.into_iter().any(|table| !table.writable.is_empty()));
+        if let Some(standard) = &scope.standard {
+            all.retain(|action| standard.iter().any(|name| *name == action.name));
+        }
+        all.extend(scope.query.then(actions::query));
+        all.extend(scope.actions.iter().map(named::action));
         all
     }
 

@@ -38,7 +38,7 @@ impl App {
             }
         };
         let target = call.map_or((Record::GATEWAY, "withhold"), |(_, call)| {
-            (&*call.connector, call.action.name)
+            (&*call.connector, &*call.action.name)
         });
         let refused = Refused {
             id: &new_id(),

@@ -100,7 +100,7 @@ async fn a_view_narrows_every_action() {
             .iter()
             .filter(|action| matches!(action.power, Power::Read | Power::Search));
         assert!(
-            read.into_iter().all(|action| asked.contains(action.name)),
+            read.into_iter().all(|action| asked.contains(&*action.name)),
             "an action without a question"
         );
     })
@@ -265,7 +265,11 @@ async fn a_plan_changes_nothing_is_the_same_again_and_sees_what_the_view_admits(
             .iter()
             .filter(|action| action.power.is_effect());
         for action in offered {
-            assert!(tried.contains(action.name), "{} is not tried", action.name);
+            assert!(
+                tried.contains(&*action.name),
+                "{} is not tried",
+                action.name
+            );
         }
     })
     .await;

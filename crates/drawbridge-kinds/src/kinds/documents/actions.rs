@@ -81,7 +81,7 @@ fn search() -> Action {
         "snippet": {"type": "string"}, "score": {"type": "number"},
     }));
     Action {
-        name: "search",
+        name: "search".into(),
         title: "Search documents".to_owned(),
         description: "Finds passages by the words they contain, best first, each with its document, heading \
                       or page, date and version. Ask with the words that the answer would use. Then `read` the \
@@ -99,7 +99,7 @@ fn search() -> Action {
 
 fn read() -> Action {
     Action {
-        name: "read",
+        name: "read".into(),
         title: "Read a document".to_owned(),
         description:
             "Returns a document's text, in pages of about 12,000 characters; `next` leads on. \
@@ -131,7 +131,7 @@ fn list() -> Action {
     let item =
         document(json!({"state": {"type": "string"}, "reason": {"type": ["string", "null"]}}));
     Action {
-        name: "list",
+        name: "list".into(),
         title: "List documents".to_owned(),
         description: "Lists the documents you may see, by path, also those whose text could not be read, with \
                       the reason."
@@ -167,7 +167,7 @@ fn effect(
 ) -> Action {
     let formats = WRITABLE_FORMATS.join(", ");
     Action {
-        name,
+        name: name.into(),
         title: title.to_owned(),
         description: format!("{description} Only {formats} files, in folders that may be written."),
         power,

@@ -73,7 +73,7 @@ pub(super) fn to(folder: &Folder, call: &Call, view: &View) -> Result<Answer, No
         shown: Vec::new(),
     };
     question.freshness(&mut answer.found)?;
-    match call.action.name {
+    match &*call.action.name {
         "search" => question.search(&mut answer)?,
         "list" => question.list(&mut answer)?,
         _ => question.read(&mut answer)?,

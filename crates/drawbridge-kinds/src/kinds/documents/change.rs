@@ -50,7 +50,7 @@ enum Before {
 
 /// What a call would change.
 pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Result<Plan, Failure> {
-    let wanted = Wanted::of(call.action.name, &call.arguments)?;
+    let wanted = Wanted::of(&call.action.name, &call.arguments)?;
     let mut targets = Vec::new();
     for (path, edit) in &wanted.edits {
         folder.own.may_change(path)?;
@@ -59,7 +59,7 @@ pub(super) async fn plan(folder: &Arc<Folder>, call: &Call, view: &View) -> Resu
     let (action, power) = match (call.action.power, targets.first()) {
         (Power::Draft, Some(target)) if target.before.is_some() => ("update", Power::Update),
         (Power::Draft, _) => ("write", Power::Write),
-        (power, _) => (call.action.name, power),
+        (power, _) => (&*call.action.name, power),
     };
     Ok(Plan {
         action: action.to_owned(),

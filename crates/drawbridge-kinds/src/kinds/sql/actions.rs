@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What an effect returns, in words.
-const PLANNED: &str =
+pub(super) const PLANNED: &str =
     "It is planned first: a person may have to approve it, and then the answer says so.";
 
 /// The actions; those that change something where the file lets something be changed.
@@ -56,7 +56,7 @@ fn many(items: &Value, description: &str) -> Value {
     json!({"type": "array", "items": items, "minItems": 1, "maxItems": MOST_TARGETS, "description": description})
 }
 
-fn input(properties: &Value, required: &[&str]) -> Value {
+pub(super) fn input(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
@@ -83,7 +83,7 @@ fn describe() -> Action {
         &["table", "label", "key", "fields", "changeable"],
     );
     Action {
-        name: "describe",
+        name: "describe".into(),
         title: "Describe the tables".to_owned(),
         description:
             "Lists the tables that you may use, with their key, their fields and the values that \
@@ -100,7 +100,7 @@ fn describe() -> Action {
 
 fn read() -> Action {
     Action {
-        name: "read",
+        name: "read".into(),
         title: "Read a row".to_owned(),
         description: "Returns the fields of the row with this key, and its version.".to_owned(),
         power: Power::Read,
@@ -120,7 +120,7 @@ fn read() -> Action {
 
 fn list() -> Action {
     Action {
-        name: "list",
+        name: "list".into(),
         title: "List rows".to_owned(),
         description: "Lists the rows of a table in the order of their keys; `next` leads on."
             .to_owned(),
@@ -152,7 +152,7 @@ fn search() -> Action {
         &["field"],
     );
     Action {
-        name: "search",
+        name: "search".into(),
         title: "Search rows".to_owned(),
         description:
             "Finds rows of a table by conditions that must all be true, and by words in its \
@@ -177,7 +177,7 @@ fn search() -> Action {
 /// The action of those who may ask what they like.
 pub(super) fn query() -> Action {
     Action {
-        name: "query",
+        name: "query".into(),
         title: "Ask in SQL".to_owned(),
         description:
             "Answers one `SELECT` in the database's own SQL, over the tables and fields that \
@@ -189,15 +189,20 @@ pub(super) fn query() -> Action {
             &json!({"sql": {"type": "string", "minLength": 1, "maxLength": question::MOST_TEXT, "description": "The question, without comments and placeholders"}}),
             &["sql"],
         ),
-        output: output(
-            &json!({
-                "columns": {"type": "array", "items": {"type": "string"}},
-                "rows": {"type": "array", "items": {"type": "array"}},
-                "tables": {"type": "array", "items": {"type": "string"}},
-            }),
-            &["columns", "rows", "tables"],
-        ),
+        output: answer_output(),
     }
+}
+
+/// What a question returns.
+pub(super) fn answer_output() -> Value {
+    output(
+        &json!({
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "rows": {"type": "array", "items": {"type": "array"}},
+            "tables": {"type": "array", "items": {"type": "string"}},
+        }),
+        &["columns", "rows", "tables"],
+    )
 }
 
 fn rows_output() -> Value {
@@ -216,7 +221,7 @@ fn effect(
     input: Value,
 ) -> Action {
     Action {
-        name,
+        name: name.into(),
         title: title.to_owned(),
         description: format!("{description} {PLANNED}"),
         power,

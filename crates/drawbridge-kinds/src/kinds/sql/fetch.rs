@@ -13,6 +13,7 @@ use super::{
     Database,
     arguments::{key, shown_key},
     cell::Cell,
+    named::{self, Asked},
     part::{Rule, TableScope},
     plan::none,
     query,
@@ -38,13 +39,17 @@ pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Resu
     if call.action.name == "query" {
         return query::query(database, call, view).await;
     }
+    if let Some(named) = database.own.named.get(&*call.action.name) {
+        let tables = query::seen(database, call, view);
+        return named::fetch(database, named, &Asked::by(call, &tables)).await;
+    }
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
     let scope = &scope.for_caller(&call.caller);
     if call.action.name == "search" {
         return search::search(database, (scope, &call.arguments), view.fingerprint()).await;
     }
-    fetched(database, call.action.name, (scope, &call.arguments)).await
+    fetched(database, &call.action.name, (scope, &call.arguments)).await
 }
 
 /// The answer of an action on a table, as its caller may see it.

@@ -36,8 +36,8 @@ pub(super) trait Link: Send {
     ) -> Result<Vec<Vec<Cell>>, Failure>;
 
     /// From here on no function, operator or type is found by its bare name but the engine's own:
-    /// somebody may have made one that does more than it says.
-    async fn own_names_only(&mut self) -> Result<(), Failure> {
+    /// somebody may have made one that does more than it says. Or (`false`) all are again.
+    async fn own_names_only(&mut self, _only: bool) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod address;
 mod compare;
 mod condition;
 mod mask;
+mod named;
 mod need;
 mod own;
 mod reports;
@@ -23,6 +24,7 @@ pub(super) use address::{Address, Brand, Target, Tls, is_here};
 pub(super) use compare::compare;
 pub(super) use condition::{Condition, Operand};
 pub(super) use mask::Mask;
+pub(super) use named::{Named, NamedText, Parameter, ParameterType, STANDARD};
 pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
@@ -77,6 +79,13 @@ pub(super) struct Scope {
     /// table is what its caller may see of it. Default `false`.
     #[serde(default)]
     pub(super) query: bool,
+    /// Actions of the connector's own, by name: each is a statement with parameters.
+    #[serde(default)]
+    pub(super) actions: BTreeMap<String, NamedText>,
+    /// Which of the standard actions are offered. Default: all that fit the scope.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["describe", "read"]]))]
+    pub(super) standard: Option<Vec<String>>,
 }
 
 /// How much of a table can be reached.
@@ -171,6 +180,9 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         faults.extend(bad_columns(&at, table));
         faults.extend(views::faults(&at, table, hashes));
     }
+    let home = system.as_ref().map(address::target);
+    let home = home.as_ref().and_then(|target| target.as_ref().ok());
+    faults.extend(named::faults(&scope, home.map(Target::home)));
     if part
         .system
         .get("url")

@@ -17,7 +17,9 @@ use super::{
     arguments::{self, Edit},
     cell::Cell,
     link::Link,
-    part::Triggers,
+    named::{self, Asked},
+    part::{TableScope, Triggers},
+    query,
     rows::Table,
     shape::{Column, Row, Shape},
     values, words,
@@ -40,25 +42,34 @@ pub(super) struct Draft<'a> {
 
 /// What a call would change.
 pub(super) async fn plan(database: &Database, call: &Call, view: &View) -> Result<Plan, Failure> {
+    if let Some(named) = database.own.named.get(&*call.action.name) {
+        let tables = query::seen(database, call, view);
+        return named::plan(database, named, &Asked::by(call, &tables)).await;
+    }
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
     let scope = &scope.for_caller(&call.caller);
-    planned(database, call.action.name, (scope, &call.arguments)).await
+    planned(database, &call.action.name, (scope, &call.arguments)).await
 }
 
 /// The plan of an action on a table that its caller may use.
 pub(super) async fn planned(
     database: &Database,
     action: &str,
-    (scope, arguments): (&super::part::TableScope, &Value),
+    (scope, arguments): (&TableScope, &Value),
 ) -> Result<Plan, Failure> {
-    if scope.writable.is_empty() {
-        let told = format!("nothing of `{}` can be changed here", scope.name);
-        return Err(Failure::invalid(told));
-    }
+    changeable(scope)?;
     let edits = arguments::edits(action, scope, arguments)?;
     let mut reading = database.base.read().await?;
-    let connection = reading.connection();
+    drafted(reading.connection(), (action, scope), edits).await
+}
+
+/// The plan of some edits of a table that its caller may use.
+pub(super) async fn drafted(
+    connection: &mut dyn Link,
+    (action, scope): (&str, &TableScope),
+    edits: Vec<Edit<'_>>,
+) -> Result<Plan, Failure> {
     let shape = Shape::load(connection, scope).await?;
     let table = Table {
         scope,
@@ -74,13 +85,22 @@ pub(super) async fn planned(
         let number = several.then_some(index + 1);
         draft.edit(connection, edit, number).await?;
     }
-    let power = match (action, draft.steps.first()) {
-        ("upsert", Some(Step::Update { .. })) | ("update", _) => Power::Update,
-        ("delete", _) => Power::Delete,
-        _ => Power::Write,
+    let power = match draft.steps.first() {
+        Some(Step::Update { .. }) => Power::Update,
+        Some(Step::Delete { .. }) => Power::Delete,
+        Some(Step::Insert { .. }) | None => Power::Write,
     };
     let sentence = draft.sentence();
     draft.finish(action, power, sentence)
+}
+
+/// Whether anything of a table can be changed.
+pub(super) fn changeable(scope: &TableScope) -> Result<(), Failure> {
+    if scope.writable.is_empty() {
+        let told = format!("nothing of `{}` can be changed here", scope.name);
+        return Err(Failure::invalid(told));
+    }
+    Ok(())
 }
 
 impl Draft<'_> {

@@ -4,6 +4,7 @@
 mod bounds;
 mod expressions;
 mod functions;
+mod named;
 mod names;
 mod order;
 mod rewrite;
@@ -24,11 +25,13 @@ use super::{
     cell::{self, Cell},
     dialect::Dialect,
     fetch::MOST_PAGE,
+    link::Link,
     part::{Scope, TableScope},
     shape::{MAIN, Shape},
     statement::Statement,
     window::Segment,
 };
+pub(super) use named::{Bound, Change, Work, placeholders, understood};
 pub(super) use rewrite::{Rewritten, rewrite};
 pub(super) use text::MOST_TEXT;
 
@@ -82,11 +85,16 @@ pub fn rewritten(
 }
 
 pub(super) async fn query(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
-    let tables = database.own.tables.values();
-    let tables = tables.filter(|scope| view.admits(&scope.resource()));
-    let tables: Vec<TableScope> = tables.map(|scope| scope.for_caller(&call.caller)).collect();
+    let tables = seen(database, call, view);
     let asked = call.arguments.get("sql").and_then(Value::as_str);
     answer(database, asked.unwrap_or_default(), &tables).await
+}
+
+/// The tables that a caller may use, as they see them.
+pub(super) fn seen(database: &Database, call: &Call, view: &View) -> Vec<TableScope> {
+    let tables = database.own.tables.values();
+    let tables = tables.filter(|scope| view.admits(&scope.resource()));
+    tables.map(|scope| scope.for_caller(&call.caller)).collect()
 }
 
 /// The answer to a question over these tables, as their caller sees them.
@@ -100,32 +108,55 @@ pub(super) async fn answer(
     }
     let dialect = tables.first().map(|table| table.dialect);
     let none = || Failure::not_found("there is no table that you may use");
+    let rewritten = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
+    answered(database, rewritten, tables, MOST_ANSWERED).await
+}
+
+/// The answer to a question that was rewritten, up to so many rows.
+pub(super) async fn answered(
+    database: &Database,
+    rewritten: Rewritten,
+    tables: &[TableScope],
+    most: usize,
+) -> Result<Found, Failure> {
+    let mut reading = database.base.read().await?;
+    let (looked, outcome) = asked_of(reading.connection(), rewritten, tables, most).await?;
+    Ok(found(database, &looked, outcome))
+}
+
+/// What comes out of a question, up to so many rows, and the tables that it read. From here on only
+/// the engine's own names are known.
+pub(super) async fn asked_of<'a>(
+    connection: &mut dyn Link,
+    rewritten: Rewritten,
+    tables: &'a [TableScope],
+    most: usize,
+) -> Result<(Vec<Table<'a>>, Outcome), Failure> {
     let Rewritten {
         piece,
         tables: read,
-    } = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
+    } = rewritten;
     let used = tables.iter().filter(|scope| read.contains(&scope.name));
-    let mut reading = database.base.read().await?;
     let mut looked = Vec::new();
     for scope in used {
-        let shape = Shape::load(reading.connection(), scope).await?;
+        let shape = Shape::load(connection, scope).await?;
         looked.push(Table { scope, shape });
     }
     let shapes: Vec<(&str, &Shape)> = looked
         .iter()
         .map(|table| (table.scope.name.as_str(), &table.shape))
         .collect();
-    reading.connection().own_names_only().await?;
+    connection.own_names_only(true).await?;
     let statement = Statement::new("").piece(piece, &shapes);
-    let table = statement
-        .table_up_to(reading.connection(), (MOST_ANSWERED, MOST_PAGE))
+    let outcome = statement
+        .table_up_to(connection, (most, MOST_PAGE))
         .await
         .map_err(told)?;
-    Ok(found(database, &looked, table))
+    Ok((looked, outcome))
 }
 
 /// A table that a question reads.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     scope: &'a TableScope,
     shape: Shape,
 }

@@ -5,6 +5,7 @@ mod engine;
 mod hostile;
 mod killed;
 mod locked;
+mod named;
 mod once;
 mod reading;
 mod reports;

@@ -30,6 +30,12 @@ pub(super) async fn checked(
     Ok(cell.and_then(|cell| bounded(rule, given).map(|()| cell)))
 }
 
+/// Whether a rule lets a value through that is not null; or how it breaks it, in words.
+pub(super) fn lets(rule: &Rule, given: &Value) -> Result<(), String> {
+    listed(rule, given)?;
+    bounded(rule, given)
+}
+
 fn listed(rule: &Rule, given: &Value) -> Result<(), String> {
     match &rule.values {
         Some(values) if !values.contains(&canonical(given.clone())) => {

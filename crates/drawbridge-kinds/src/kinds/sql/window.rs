@@ -50,6 +50,15 @@ impl Piece {
         self
     }
 
+    /// About how many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        let segments = self.0.iter().map(|segment| match segment {
+            Segment::Text(text) => text.len(),
+            Segment::Value(cell, _) => cell.size(),
+        });
+        segments.sum()
+    }
+
     pub(super) fn piece(self, other: Self) -> Self {
         other
             .0

@@ -44,7 +44,7 @@ fn database(url: &str) -> String {
         )
     };
     let scope = format!(
-        "query: true, tables: {{seen: {}, hidden: {}}}",
+        "query: true, actions: {{{NAMED}{RENAME}}}, tables: {{seen: {}, hidden: {}}}",
         table("public"),
         table("restricted")
     );
@@ -58,6 +58,12 @@ fn database(url: &str) -> String {
             "access: [read, search, write, update, delete]",
         )
 }
+
+/// Actions of the file's own.
+const NAMED: &str = "named: {description: x, power: search, statement: \"SELECT what FROM seen WHERE id = :id\", \
+     parameters: {id: {type: integer}}}";
+const RENAME: &str = ", rename: {description: x, power: update, statement: \"UPDATE seen SET what = :what WHERE id = :id\", \
+     parameters: {id: {type: integer}, what: {type: text}}}";
 
 const TABLES: &str = "CREATE TABLE seen (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO seen VALUES (1, 'seen'); \
      CREATE TABLE hidden (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO hidden VALUES (1, 'hidden')";
@@ -122,8 +128,8 @@ const MARIADB: Stage = Stage {
 const REPORTS: Stage = Stage {
     connector: |_| {
         database("reports:exports")
-            .replace("may: [read, write, update, delete]", "may: [read]")
-            .replace("access: [read, write, update, delete]", "access: [read]")
+            .replace("[read, search, write, update, delete]", "[read, search]")
+            .replace(RENAME, "")
             .replace(", writable: {id: {}, what: {}}", "")
     },
     build: |folder| {
@@ -206,6 +212,7 @@ const SQL: Stage = Stage {
             ("read", json!({"table": "seen", "key": 1})),
             ("search", json!({"table": "seen"})),
             ("query", json!({"sql": "SELECT what FROM seen"})),
+            ("named", json!({"id": 1})),
         ]
     },
     hidden: "hidden",
@@ -231,6 +238,12 @@ const SQL: Stage = Stage {
                 json!({"table": "seen", "key": 2, "values": {"what": "new"}}),
                 json!({"table": "hidden", "key": 1, "values": {"what": "new"}}),
                 json!({"table": "nothing", "key": 1, "values": {"what": "new"}}),
+            ),
+            (
+                "rename",
+                json!({"id": 1, "what": "new"}),
+                Value::Null,
+                Value::Null,
             ),
             (
                 "delete",

@@ -13,7 +13,7 @@ impl Question<'_> {
             arguments.remove("cursor");
         }
         let mut hasher = Sha256::new();
-        hasher.update(self.call.action.name);
+        hasher.update(self.call.action.name.as_bytes());
         hasher.update(arguments.to_string());
         hasher.update(self.view.fingerprint().0);
         hasher.finalize().into()

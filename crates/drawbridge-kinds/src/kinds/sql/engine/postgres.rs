@@ -164,9 +164,16 @@ impl Wire for Postgres {
         query::rows(connection, written, bytes).await
     }
 
-    async fn own_names_only(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.execute(connection, "SET LOCAL search_path = pg_catalog, pg_temp")
-            .await
+    async fn own_names_only(
+        &self,
+        connection: &mut PgConnection,
+        only: bool,
+    ) -> Result<(), sqlx::Error> {
+        let path = match only {
+            true => "SET LOCAL search_path = pg_catalog, pg_temp",
+            false => "SET LOCAL search_path TO DEFAULT",
+        };
+        self.execute(connection, path).await
     }
 
     async fn table(

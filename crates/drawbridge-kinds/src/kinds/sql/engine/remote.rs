@@ -120,7 +120,11 @@ pub(super) trait Wire: Send + Sync + 'static {
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error>;
 
     /// See [`Link::own_names_only`]. MariaDB takes a bare name for its own function first.
-    async fn own_names_only(&self, _connection: &mut Self::Connection) -> Result<(), sqlx::Error> {
+    async fn own_names_only(
+        &self,
+        _connection: &mut Self::Connection,
+        _only: bool,
+    ) -> Result<(), sqlx::Error> {
         Ok(())
     }
 

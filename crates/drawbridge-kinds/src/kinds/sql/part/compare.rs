@@ -6,8 +6,8 @@ use drawbridge_core::{
 };
 
 use super::{
-    super::dialect::Dialect, Mask, Scope, System, Table, Target, Tls, Triggers, address, condition,
-    escaped, own::TableScope,
+    super::dialect::Dialect, Mask, STANDARD, Scope, System, Table, Target, Tls, Triggers, address,
+    condition, escaped, named, own::TableScope,
 };
 use crate::part;
 use Direction::{Narrows, Widens};
@@ -68,6 +68,7 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
     if let Some((direction, sentence)) = query {
         changes.push(Change::new("/scope/query", direction, sentence));
     }
+    actions((old, new), changes);
     for (name, table) in &new.tables {
         let at = format!("/scope/tables/{}", escaped(name));
         let label = |scope: &Scope, table: &Table| table.label.clone().or(scope.label.clone());
@@ -90,6 +91,45 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
     for name in gone {
         let sentence = format!("it no longer reaches `{name}`");
         changes.push(Change::new("/scope/tables", Narrows, sentence));
+    }
+}
+
+/// The actions of a connector's own, and which standard ones there are.
+fn actions((old, new): (&Scope, &Scope), changes: &mut Vec<Change>) {
+    let offers = |scope: &Scope, name: &str| {
+        let named = scope.standard.as_ref();
+        named.is_none_or(|names| names.iter().any(|one| one == name))
+    };
+    for name in STANDARD {
+        let (direction, sentence) = match (offers(old, name), offers(new, name)) {
+            (false, true) => (Widens, format!("`{name}` is offered")),
+            (true, false) => (Narrows, format!("`{name}` is no longer offered")),
+            (true, true) | (false, false) => continue,
+        };
+        changes.push(Change::new("/scope/standard", direction, sentence));
+    }
+    for (name, action) in &new.actions {
+        let at = format!("/scope/actions/{}", escaped(name));
+        match old.actions.get(name) {
+            Some(before) if before == action => {}
+            None => {
+                let sentence = format!("`{name}` can be done");
+                changes.push(Change::new(at, Widens, sentence));
+            }
+            Some(before) if named::is_narrower(action, before) => {
+                let sentence = format!("`{name}` can be done with fewer values, or on fewer rows");
+                changes.push(Change::new(at, Narrows, sentence));
+            }
+            Some(_) => {
+                let sentence = format!("`{name}` does, or says, something else");
+                changes.push(Change::new(at, Widens, sentence));
+            }
+        }
+    }
+    let gone = old.actions.keys();
+    for name in gone.filter(|name| !new.actions.contains_key(*name)) {
+        let sentence = format!("`{name}` can no longer be done");
+        changes.push(Change::new("/scope/actions", Narrows, sentence));
     }
 }
 

@@ -19,7 +19,7 @@ use drawbridge_core::{
 
 use super::{
     super::{dialect::Dialect, shape::Place, window::Given},
-    Address, Condition, Mask, Need, Rule, Scope, System, Table, Triggers,
+    Address, Condition, Mask, Named, Need, Rule, Scope, System, Table, Triggers,
     address::{self, Target},
     condition,
 };
@@ -41,6 +41,8 @@ pub(in super::super) struct Own {
     pub(in super::super) applied_table: bool,
     pub(in super::super) query: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
+    /// Actions of its own, by name.
+    pub(in super::super) named: BTreeMap<String, Named>,
     /// What the file lets it do at most.
     pub(in super::super) powers: BTreeSet<Power>,
     /// How old data may be, where it has a clock.
@@ -106,8 +108,13 @@ impl Own {
             scoped.hash_key = key.clone();
             tables.insert(name.clone(), TableScope::new(scoped));
         }
+        let mut named = BTreeMap::new();
+        for (name, action) in &scope.actions {
+            named.insert(name.clone(), action.understood().map_err(unusable)?);
+        }
         Ok(Self {
             target,
+            named,
             workspace,
             state: path(|context| &context.state),
             program: path(|context| &context.program),

@@ -15,6 +15,13 @@ pub(super) fn faults(part: &Part, scope: &Scope) -> Vec<Fault> {
         let rule = "nothing is ever written to reports";
         faults.push(Fault::new("/system/applied_table", rule, "take it out"));
     }
+    for (name, action) in &scope.actions {
+        if action.power.is_effect() {
+            let at = format!("/scope/actions/{}/power", escaped(name));
+            let rule = "reports are only read";
+            faults.push(Fault::new(at, rule, "take the action out"));
+        }
+    }
     for (name, table) in &scope.tables {
         let at = format!("/scope/tables/{}", escaped(name));
         if name.starts_with('.') || name.contains(['/', '\\']) {

@@ -36,7 +36,7 @@ pub(in super::super) enum Scalar {
 }
 
 impl Scalar {
-    fn value(&self) -> Value {
+    pub(super) fn value(&self) -> Value {
         match self {
             Self::Null(()) => Value::Null,
             Self::Bool(yes) => Value::Bool(*yes),
@@ -53,26 +53,26 @@ pub(in super::super) struct Bounds {
     /// One of these values.
     #[serde(default)]
     #[schemars(length(min = 1, max = MOST_VALUES))]
-    values: Option<Vec<Scalar>>,
+    pub(super) values: Option<Vec<Scalar>>,
     /// The least number.
     #[serde(default)]
-    min: Option<f64>,
+    pub(super) min: Option<f64>,
     /// The greatest number.
     #[serde(default)]
-    max: Option<f64>,
+    pub(super) max: Option<f64>,
     /// The most characters of a text.
     #[serde(default)]
-    max_length: Option<usize>,
+    pub(super) max_length: Option<usize>,
     /// A regular expression that the whole value matches.
     #[serde(default)]
-    pattern: Option<String>,
+    pub(super) pattern: Option<String>,
     /// Whether it may be null. Default `false`.
     #[serde(default)]
-    null: bool,
+    pub(super) null: bool,
     /// Whether it is given with a new row only, and never changed afterwards. Always so for the
     /// columns of the key. Default `false`.
     #[serde(default)]
-    once: bool,
+    pub(super) once: bool,
 }
 
 /// A rule, understood.

@@ -8,6 +8,17 @@ use super::{
 };
 
 impl Draft<'_> {
+    /// Whether each row is given the same values.
+    fn sets_the_same(&self) -> bool {
+        let set = |step: &Step| match step {
+            Step::Update { set, .. } => Some(set.clone()),
+            Step::Insert { .. } | Step::Delete { .. } => None,
+        };
+        let mut sets = self.steps.iter().map(set);
+        let first = sets.next();
+        sets.all(|set| Some(set) == first)
+    }
+
     pub(super) fn sentence(&self) -> String {
         let name = &self.table.scope.name;
         let resources = self.targets.iter().map(|target| target.resource.clone());
@@ -31,6 +42,10 @@ impl Draft<'_> {
             }
             ([target], Some(Step::Delete { .. })) => format!("Delete {}", target.resource),
             (all, Some(Step::Insert { .. })) => format!("Add {} rows to {name}", all.len()),
+            (all, Some(Step::Update { .. })) if !self.sets_the_same() => {
+                let (count, rows) = (all.len(), words::listed(resources));
+                format!("Change {count} rows: {rows}")
+            }
             (all, Some(Step::Update { set, .. })) => {
                 let set = set
                     .iter()

@@ -207,6 +207,10 @@ impl Walk<'_> {
                 *value = self.literal(&text);
                 Ok(())
             }
+            Value::Placeholder(name) => {
+                *value = self.parameter(name)?;
+                Ok(())
+            }
             _ => Err(not_understood("a value that is written so")),
         }
     }

@@ -3,11 +3,16 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use sqlparser::ast::{Ident, Query, Select, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias, TableFactor, Visit,
+    Visitor,
+};
 
 use super::{
     super::{dialect::Dialect, part::TableScope},
-    Refusal, text,
+    Refusal,
+    tables::not_understood,
+    text,
 };
 
 /// The names of a question.
@@ -142,6 +147,45 @@ impl Names {
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.columns.contains(name)
     }
+}
+
+/// The name of a table, and that of its schema if there is one before it.
+pub(super) fn qualified(
+    dialect: Dialect,
+    name: &ObjectName,
+) -> Result<(Option<Ident>, Ident), Refusal> {
+    let ident = |part: &ObjectNamePart| {
+        let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
+        let mut ident = ident.clone();
+        plain(dialect, &mut ident)?;
+        Ok(ident)
+    };
+    match name.0.as_slice() {
+        [name] => Ok((None, ident(name)?)),
+        [schema, name] => Ok((Some(ident(schema)?), ident(name)?)),
+        _ => Err(not_understood("a name of three words")),
+    }
+}
+
+/// The table of the scope that a name means.
+pub(super) fn meant<'a>(
+    dialect: Dialect,
+    tables: &'a [TableScope],
+    (before, ident): (Option<&Ident>, &Ident),
+) -> Option<&'a TableScope> {
+    let mut scopes = tables.iter();
+    scopes.find(|scope| match (before, scope.name.split_once('.')) {
+        (None, None) => dialect.is_table(ident, &scope.name),
+        (Some(before), Some((schema, name))) => {
+            dialect.is_table(before, schema) && dialect.is_table(ident, name)
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    })
+}
+
+/// Whether a column of the scope is meant.
+pub(super) fn is_column(dialect: Dialect, ident: &Ident, name: &str) -> bool {
+    dialect.folded(ident) == dialect.scoped(name)
 }
 
 pub(super) fn unknown(what: &str, ident: &Ident) -> Refusal {

@@ -48,11 +48,14 @@ impl Walk<'_> {
             LimitClause::LimitOffset { .. } => return Err(not_understood("`LIMIT BY`")),
         };
         for number in numbers {
-            let plain =
-                matches!(number, Expr::Value(value) if matches!(value.value, Value::Number(..)));
+            let plain = matches!(
+                number,
+                Expr::Value(value) if matches!(value.value, Value::Number(..) | Value::Placeholder(_))
+            );
             if !plain {
                 return Err(Refusal::new("`LIMIT` and `OFFSET` take a number"));
             }
+            self.expression(number)?;
         }
         Ok(())
     }

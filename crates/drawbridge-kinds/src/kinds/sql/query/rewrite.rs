@@ -8,6 +8,7 @@ use sqlparser::ast::{Ident, ObjectName, Query, Value, visit_relations};
 use super::{
     super::{dialect::Dialect, part::TableScope, window::Piece},
     Refusal, bounds,
+    named::Bound,
     names::Names,
     tables::not_understood,
     text,
@@ -37,11 +38,21 @@ pub(in super::super) fn rewrite(
     asked: &str,
     tables: &[TableScope],
 ) -> Result<Rewritten, Refusal> {
-    // A sum of a thousand numbers is a thousand calls deep, also when it is printed and let go: so
-    // deep are only threads that are made for it. What it takes is bounded by `text::parse`.
+    deep(|| {
+        let query = text::parse(dialect, asked)?;
+        walked(dialect, query, (tables, &Bound::new()))
+    })
+}
+
+/// Works where there is room for it. A sum of a thousand numbers is a thousand calls deep, also when
+/// it is printed and let go: so deep are only threads that are made for it. What it takes is bounded
+/// by `text::statement`.
+pub(super) fn deep<T: Send>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send,
+) -> Result<T, Refusal> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
-        let working = thread.spawn_scoped(scope, || rewritten(dialect, asked, tables));
+        let working = thread.spawn_scoped(scope, work);
         let working = working.map_err(|_| Refusal::new("too much is asked at this moment"))?;
         working
             .join()
@@ -49,13 +60,18 @@ pub(in super::super) fn rewrite(
     })
 }
 
-fn rewritten(dialect: Dialect, asked: &str, tables: &[TableScope]) -> Result<Rewritten, Refusal> {
-    let mut query = text::parse(dialect, asked)?;
+/// Rewrites what was parsed, with these values for its parameters.
+pub(super) fn walked(
+    dialect: Dialect,
+    mut query: Query,
+    (tables, bound): (&[TableScope], &Bound),
+) -> Result<Rewritten, Refusal> {
     let names = Names::of(dialect, &query, tables);
     let mut walk = Walk {
         dialect,
         names,
         tables,
+        bound,
         common: Vec::new(),
         ever_common: BTreeSet::new(),
         marks: Vec::new(),
@@ -75,6 +91,8 @@ pub(super) struct Walk<'a> {
     pub(super) dialect: Dialect,
     pub(super) names: Names,
     pub(super) tables: &'a [TableScope],
+    /// What stands for its parameters.
+    bound: &'a Bound,
     /// Common tables (`WITH`) that can be named at this place.
     pub(super) common: Vec<String>,
     ever_common: BTreeSet<String>,
@@ -100,6 +118,14 @@ impl Walk<'_> {
         self.literals += value.len();
         let piece = Piece::default().text(&self.dialect.text(value));
         Value::Placeholder(self.mark(piece))
+    }
+
+    /// The mark of a parameter, by its name with `:` before it.
+    pub(super) fn parameter(&mut self, name: &str) -> Result<Value, Refusal> {
+        let bound = name.strip_prefix(':').and_then(|name| self.bound.get(name));
+        let piece = bound.ok_or_else(|| not_understood("a parameter that is none"))?;
+        self.literals += piece.size();
+        Ok(Value::Placeholder(self.mark(piece.clone())))
     }
 
     /// The window of a table, by its mark.

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::{
     Refusal,
-    names::{plain, unknown},
+    names::{meant, plain, qualified, unknown},
     rewrite::Walk,
 };
 
@@ -312,7 +312,7 @@ impl Walk<'_> {
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
     ) -> Result<(), Refusal> {
-        let (before, ident) = self.qualified(name)?;
+        let (before, ident) = qualified(self.dialect, name)?;
         if let Some(alias) = alias {
             self.alias(alias)?;
         }
@@ -320,15 +320,7 @@ impl Walk<'_> {
             *name = ObjectName::from(vec![ident]);
             return Ok(());
         }
-        let tables = self.tables;
-        let mut scopes = tables.iter();
-        let scope = scopes.find(|scope| match (&before, scope.name.split_once('.')) {
-            (None, None) => self.dialect.is_table(&ident, &scope.name),
-            (Some(before), Some((schema, name))) => {
-                self.dialect.is_table(before, schema) && self.dialect.is_table(&ident, name)
-            }
-            (None, Some(_)) | (Some(_), None) => false,
-        });
+        let scope = meant(self.dialect, self.tables, (before.as_ref(), &ident));
         *name = self.window(scope.ok_or_else(|| unknown("table", &ident))?)?;
         let called = || TableAlias {
             explicit: true,
@@ -338,21 +330,6 @@ impl Walk<'_> {
         };
         alias.get_or_insert_with(called);
         Ok(())
-    }
-
-    /// The name of a table, and that of its schema if there is one before it.
-    fn qualified(&self, name: &ObjectName) -> Result<(Option<Ident>, Ident), Refusal> {
-        let ident = |part: &ObjectNamePart| {
-            let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
-            let mut ident = ident.clone();
-            plain(self.dialect, &mut ident)?;
-            Ok(ident)
-        };
-        match name.0.as_slice() {
-            [name] => Ok((None, ident(name)?)),
-            [schema, name] => Ok((Some(ident(schema)?), ident(name)?)),
-            _ => Err(not_understood("a name of three words")),
-        }
     }
 
     /// An alias after what it is for. Without `AS`, what stands before it could be taken for a word.

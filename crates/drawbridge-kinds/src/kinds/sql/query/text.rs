@@ -1,8 +1,10 @@
 //! The text of a question: bounded, made of plain words only, and parsed.
 
+use std::collections::BTreeSet;
+
 use sqlparser::{
     ast::{Query, Statement},
-    dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
+    dialect::{Dialect as Grammar, GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     parser::{Parser, ParserError},
     tokenizer::{Token, Tokenizer, Whitespace},
 };
@@ -20,6 +22,25 @@ pub(super) const MOST_NAME: usize = 63;
 
 /// Parses a question: one query, and nothing beside it.
 pub(super) fn parse(dialect: Dialect, text: &str) -> Result<Query, Refusal> {
+    match statement(dialect, text, false)? {
+        Statement::Query(query) => Ok(*query),
+        _ => Err(Refusal::new("only a `SELECT` can be asked")),
+    }
+}
+
+/// The names after a colon in a text, of whatever it consists.
+pub(super) fn placeholders(text: &str) -> BTreeSet<String> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
+    let tokens = tokens.unwrap_or_default();
+    let pairs = tokens.windows(2).filter_map(|pair| match pair {
+        [Token::Colon, Token::Word(word)] => Some(word.value.clone()),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// Parses a text: one statement, and nothing beside it; `named`: with parameters like `:id`.
+pub(super) fn statement(dialect: Dialect, text: &str, named: bool) -> Result<Statement, Refusal> {
     if text.len() > MOST_TEXT {
         return Err(Refusal::new(format!("it has more than {MOST_TEXT} bytes")));
     }
@@ -27,7 +48,8 @@ pub(super) fn parse(dialect: Dialect, text: &str) -> Result<Query, Refusal> {
     let tokens = Tokenizer::new(&*grammar, text).tokenize_with_location();
     let mut tokens = tokens.map_err(|error| Refusal::new(error.to_string()))?;
     for token in &tokens {
-        if !is_plain(&token.token) {
+        let usable = is_plain(&token.token) || named && token.token == Token::Colon;
+        if !usable {
             let place = token.span.start;
             let (line, column) = (place.line, place.column);
             let told = format!("what stands at line {line}, column {column} cannot be used here");
@@ -54,8 +76,7 @@ pub(super) fn parse(dialect: Dialect, text: &str) -> Result<Query, Refusal> {
         .parse_statements()
         .map_err(not_parsed)?;
     match <[Statement; 1]>::try_from(parsed) {
-        Ok([Statement::Query(query)]) => Ok(*query),
-        Ok(_) => Err(Refusal::new("only a `SELECT` can be asked")),
+        Ok([one]) => Ok(one),
         Err(_) => Err(Refusal::new("it must be one statement")),
     }
 }

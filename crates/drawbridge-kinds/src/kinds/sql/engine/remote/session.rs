@@ -160,9 +160,9 @@ impl<W: Wire> Link for Session<W> {
             .await
     }
 
-    async fn own_names_only(&mut self) -> Result<(), Failure> {
+    async fn own_names_only(&mut self, only: bool) -> Result<(), Failure> {
         let server = self.server.clone();
-        self.ask(async |raw| server.wire.own_names_only(raw).await)
+        self.ask(async |raw| server.wire.own_names_only(raw, only).await)
             .await
     }
 

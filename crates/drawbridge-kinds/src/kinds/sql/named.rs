@@ -1,0 +1,289 @@
+//! Actions of the connector's own: what AI clients are told of them, the values of their parameters,
+//! and what becomes of them. They see no more than whoever calls: a statement goes over windows.
+
+use std::collections::BTreeMap;
+
+use drawbridge_core::{
+    answer::{Failure, Found, Status},
+    call::{Action, Call, Caller},
+    plan::{Plan, receipt_schema},
+};
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use super::{
+    Database, actions,
+    arguments::{self, Edit},
+    cell::Cell,
+    dialect::Dialect,
+    part::{Named, NamedText, Parameter, ParameterType, TableScope},
+    plan::{changeable, drafted},
+    query::{self, Bound, Change, Work, understood},
+    values,
+    window::Piece,
+};
+
+/// An action as AI clients see it.
+pub(super) fn action((name, text): (&String, &NamedText)) -> Action {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, parameter) in &text.parameters {
+        if parameter.from.is_some() {
+            continue;
+        }
+        if !parameter.optional {
+            required.push(name.as_str());
+        }
+        properties.insert(name.clone(), parameter.schema());
+    }
+    let effect = text.power.is_effect();
+    let description = match effect {
+        true => format!("{} {}", text.description, actions::PLANNED),
+        false => text.description.clone(),
+    };
+    Action {
+        name: name.clone().into(),
+        title: text.title.clone().unwrap_or_else(|| titled(name)),
+        description,
+        power: text.power,
+        input: actions::input(&Value::Object(properties), &required),
+        output: match effect {
+            true => receipt_schema(),
+            false => actions::answer_output(),
+        },
+    }
+}
+
+/// `close_ticket` as a title.
+fn titled(name: &str) -> String {
+    let text = name.replace('_', " ");
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// A call of an action: its name, who asks, and for what.
+pub(super) struct Asked<'a> {
+    pub(super) action: &'a str,
+    pub(super) caller: &'a Caller,
+    pub(super) arguments: &'a Value,
+    /// The tables, as the caller sees them.
+    pub(super) tables: &'a [TableScope],
+}
+
+impl<'a> Asked<'a> {
+    /// What is asked by a call, over these tables.
+    pub(super) fn by(call: &'a Call, tables: &'a [TableScope]) -> Self {
+        Self {
+            action: &call.action.name,
+            caller: &call.caller,
+            arguments: &call.arguments,
+            tables,
+        }
+    }
+}
+
+/// The answer of an action that reads.
+pub(super) async fn fetch(
+    database: &Database,
+    named: &Named,
+    asked: &Asked<'_>,
+) -> Result<Found, Failure> {
+    match work(named, asked)? {
+        Work::Answer(rewritten) => {
+            query::answered(database, rewritten, asked.tables, named.most).await
+        }
+        Work::Change { .. } => Err(otherwise()),
+    }
+}
+
+/// What an action that changes something would change. Its rows are found, and their values worked
+/// out, in the same moment of the database in which their plan is made.
+pub(super) async fn plan(
+    database: &Database,
+    named: &Named,
+    asked: &Asked<'_>,
+) -> Result<Plan, Failure> {
+    let Work::Change {
+        table,
+        change,
+        rows,
+    } = work(named, asked)?
+    else {
+        return Err(otherwise());
+    };
+    let mut tables = asked.tables.iter();
+    let scope = tables.find(|scope| scope.name == table);
+    let scope = scope.ok_or_else(otherwise)?;
+    changeable(scope)?;
+    let mut reading = database.base.read().await?;
+    let connection = reading.connection();
+    let (_, found) = query::asked_of(connection, rows, asked.tables, named.most).await?;
+    if found.cut {
+        let most = named.most;
+        let told = format!(
+            "it would change more than {most} row{}, so nothing is planned",
+            if most == 1 { "" } else { "s" }
+        );
+        return Err(Failure::new(Status::Limited, told));
+    }
+    if found.rows.is_empty() {
+        let told = "there is no row that this would change";
+        return Err(Failure::not_found(told));
+    }
+    connection.own_names_only(false).await?;
+    let found: Vec<Changed> = found
+        .rows
+        .iter()
+        .map(|row| changed(scope, &change, row))
+        .collect::<Result<_, _>>()?;
+    let edits = found.iter().map(|(key, set)| match &change {
+        Change::Insert(_) => Edit::Insert(set),
+        Change::Update(_) => Edit::Update(key.clone(), set),
+        Change::Delete => Edit::Delete(key.clone()),
+    });
+    drafted(connection, (asked.action, scope), edits.collect()).await
+}
+
+/// The key of a row that is changed, and what is set of it.
+type Changed = (Vec<Cell>, Map<String, Value>);
+
+fn changed(scope: &TableScope, change: &Change, row: &[Cell]) -> Result<Changed, Failure> {
+    let (keys, columns) = match change {
+        Change::Insert(columns) => (0, columns.as_slice()),
+        Change::Update(columns) => (scope.key.len(), columns.as_slice()),
+        Change::Delete => (scope.key.len(), [].as_slice()),
+    };
+    if row.len() != keys + columns.len() {
+        return Err(Failure::invalid(
+            "the statement gives another number of values than of columns; tell whoever keeps the \
+             connector",
+        ));
+    }
+    let (key, values) = row.split_at(keys);
+    let named = scope.key.iter().cloned();
+    let key: Map<String, Value> = named.zip(key.iter().map(Cell::shown)).collect();
+    let key = match keys {
+        0 => Vec::new(),
+        _ => arguments::key(scope, &Value::Object(key))?,
+    };
+    let columns = columns.iter().cloned();
+    Ok((key, columns.zip(values.iter().map(Cell::shown)).collect()))
+}
+
+/// What a statement does with the values of a call, as its caller sees the tables.
+fn work(named: &Named, asked: &Asked<'_>) -> Result<Work, Failure> {
+    let none = || Failure::not_found("there is no table that you may use");
+    let first = asked.tables.first().ok_or_else(none)?;
+    let bound = bound(named, (asked.caller, asked.arguments), first.dialect)?;
+    // The statement was understood with everything in view when the file was checked.
+    let work = understood(first.dialect, (&named.statement, &bound), asked.tables);
+    work.map_err(|_| {
+        let told = "it uses tables or fields that you may not use, or a value is too long for it";
+        Failure::new(Status::Denied, told)
+    })
+}
+
+/// The statement does something else than it was checked for.
+fn otherwise() -> Failure {
+    let told = "its statement does not do what its power says; tell whoever keeps the connector";
+    Failure::invalid(told)
+}
+
+/// What stands for the parameters of a statement.
+fn bound(
+    named: &Named,
+    (caller, arguments): (&Caller, &Value),
+    dialect: Dialect,
+) -> Result<Bound, Failure> {
+    let mut bound = BTreeMap::new();
+    for (name, parameter) in &named.parameters {
+        let cell = match &parameter.from {
+            Some(from) => of_caller(from, parameter, caller)?,
+            None => match arguments.get(name) {
+                None if parameter.optional => Cell::Null,
+                None => return Err(Failure::invalid(format!("`{name}`: it is missing"))),
+                Some(value) => parameter
+                    .cell(value)
+                    .map_err(|told| Failure::invalid(format!("`{name}`: {told}")))?,
+            },
+        };
+        bound.insert(name.clone(), parameter.piece(cell, dialect));
+    }
+    Ok(bound)
+}
+
+/// A value that is the caller's own, and not theirs to choose.
+fn of_caller(from: &str, parameter: &Parameter, caller: &Caller) -> Result<Cell, Failure> {
+    let denied = |told: String| Failure::new(Status::Denied, told);
+    let given = match from {
+        "client" => Some(caller.client.to_string()),
+        "person.id" => Some(caller.person.id.clone()),
+        from => {
+            let attribute = from.strip_prefix("person.").unwrap_or(from);
+            caller.person.attributes.get(attribute).cloned()
+        }
+    };
+    let given = given.ok_or_else(|| {
+        denied(format!(
+            "this goes by your `{from}`, which is not known; whoever keeps the gateway can add it"
+        ))
+    })?;
+    let value = match parameter.sort {
+        ParameterType::Text | ParameterType::Date => Value::String(given),
+        ParameterType::Integer | ParameterType::Number | ParameterType::Boolean => {
+            serde_json::from_str(&given).unwrap_or(Value::String(given))
+        }
+    };
+    parameter
+        .cell(&value)
+        .map_err(|told| denied(format!("your `{from}` does not fit: {told}")))
+}
+
+impl Parameter {
+    /// A value as it is bound; or which rule it breaks, in words.
+    fn cell(&self, value: &Value) -> Result<Cell, String> {
+        let cell = match (self.sort, value) {
+            (ParameterType::Text, Value::String(text)) if !text.contains('\0') => Cell::text(text),
+            (ParameterType::Text, _) => return Err("it must be a text without NUL".to_owned()),
+            (ParameterType::Integer, value) => {
+                let whole = value.as_i64().ok_or("it must be a whole number")?;
+                Cell::Integer(whole)
+            }
+            (ParameterType::Number, value) => match (value.as_i64(), value.as_f64()) {
+                (Some(whole), _) => Cell::Integer(whole),
+                (None, Some(number)) if number.is_finite() => Cell::Real(number),
+                _ => return Err("it must be a number".to_owned()),
+            },
+            (ParameterType::Boolean, value) => {
+                let yes = value.as_bool().ok_or("it must be true or false")?;
+                Cell::Bool(yes)
+            }
+            (ParameterType::Date, value) => {
+                let day = value.as_str().and_then(day);
+                Cell::text(&day.ok_or("it must be a day like `2026-03-31`")?)
+            }
+        };
+        values::lets(&self.rule, value)?;
+        Ok(cell)
+    }
+
+    /// A value where it stands in a statement: PostgreSQL wants to know of which type it is.
+    fn piece(&self, cell: Cell, dialect: Dialect) -> Piece {
+        let sort = match self.sort {
+            _ if dialect != Dialect::Postgres => return Piece::default().value(cell, None),
+            ParameterType::Text => "text",
+            ParameterType::Integer => "bigint",
+            ParameterType::Number => "numeric",
+            ParameterType::Boolean => "boolean",
+            ParameterType::Date => "date",
+        };
+        let piece = Piece::default().text("CAST(").value(cell, None);
+        piece.text(&format!(" AS {sort})"))
+    }
+}
+
+/// A day, if it is one that is written so.
+fn day(text: &str) -> Option<String> {
+    let day = text.parse::<Date>().ok()?.to_string();
+    (day == text).then_some(day)
+}

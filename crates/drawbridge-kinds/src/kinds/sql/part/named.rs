@@ -1,0 +1,405 @@
+//! Actions of the file's own: a statement with parameters, each typed and bounded.
+
+use std::collections::BTreeMap;
+
+use drawbridge_core::{call::Power, file::Fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        arguments::MOST_TARGETS,
+        dialect::Dialect,
+        query::{MOST_ANSWERED, Work, placeholders, understood},
+        window::{Given, Piece},
+    },
+    Rule, Scope, TableScope, escaped,
+    rule::{Bounds, RuleText, Scalar},
+};
+
+/// An action of the file's own.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct NamedText {
+    /// What it does and when to use it, for the AI that reads it.
+    #[schemars(length(min = 1, max = 2000))]
+    pub(in super::super) description: String,
+    /// A short title for people. Default: its name.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 80))]
+    pub(in super::super) title: Option<String>,
+    /// What it can do: `read` or `search` for a `SELECT`, `write` for an `INSERT`, `update`, `delete`.
+    pub(in super::super) power: Power,
+    /// One statement in the database's own SQL, over the tables and fields of the scope, with
+    /// parameters like `:id`. A `SELECT` is answered like a free question; what an `INSERT`, an
+    /// `UPDATE` or a `DELETE` would change is planned row by row, within `writable`.
+    #[schemars(
+        length(min = 1, max = 20000),
+        extend("examples" = ["UPDATE tickets SET status = 'closed' WHERE id = :id AND status = 'waiting'"])
+    )]
+    pub(in super::super) statement: String,
+    /// Its parameters, by their names in the statement.
+    #[serde(default)]
+    pub(in super::super) parameters: BTreeMap<String, ParameterText>,
+    /// The most rows that it answers with, 1000 if left out; or that it changes: one if left out,
+    /// 100 at most. What would change more is refused.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = MOST_ANSWERED))]
+    pub(in super::super) most: Option<usize>,
+}
+
+/// A parameter of a statement.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct ParameterText {
+    /// What its values are.
+    #[serde(rename = "type")]
+    pub(in super::super) sort: ParameterType,
+    /// What it means, for the AI that gives it.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 500))]
+    pub(in super::super) description: Option<String>,
+    /// What of the caller it is: `person.id`, `person.` with an attribute, or `client`. Then no
+    /// caller can give it.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["person.region"]))]
+    pub(in super::super) from: Option<String>,
+    /// Whether it may be left out, and is null then. Default `false`.
+    #[serde(default)]
+    pub(in super::super) optional: bool,
+    /// One of these values.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 1000))]
+    pub(in super::super) values: Option<Vec<Scalar>>,
+    /// The least number.
+    #[serde(default)]
+    pub(in super::super) min: Option<f64>,
+    /// The greatest number.
+    #[serde(default)]
+    pub(in super::super) max: Option<f64>,
+    /// The most characters of a text. Default 1000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(in super::super) max_length: Option<usize>,
+    /// A regular expression that the whole value matches.
+    #[serde(default)]
+    pub(in super::super) pattern: Option<String>,
+}
+
+/// What the values of a parameter are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum ParameterType {
+    /// Text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A day, like `2026-03-31`.
+    Date,
+}
+
+/// The most characters of a text, where the file says nothing.
+const USUAL_LENGTH: usize = 1_000;
+
+/// An action of the file's own, understood.
+#[derive(Debug)]
+pub(in super::super) struct Named {
+    pub(in super::super) statement: String,
+    pub(in super::super) parameters: BTreeMap<String, Parameter>,
+    pub(in super::super) most: usize,
+}
+
+/// A parameter, understood.
+#[derive(Debug)]
+pub(in super::super) struct Parameter {
+    pub(in super::super) sort: ParameterType,
+    pub(in super::super) from: Option<String>,
+    pub(in super::super) optional: bool,
+    pub(in super::super) rule: Rule,
+}
+
+impl NamedText {
+    pub(in super::super) fn most(&self) -> usize {
+        let usual = if self.power.is_effect() {
+            1
+        } else {
+            MOST_ANSWERED
+        };
+        self.most.unwrap_or(usual)
+    }
+
+    pub(super) fn understood(&self) -> Result<Named, regex::Error> {
+        let mut parameters = BTreeMap::new();
+        for (name, parameter) in &self.parameters {
+            let understood = Parameter {
+                sort: parameter.sort,
+                from: parameter.from.clone(),
+                optional: parameter.optional,
+                rule: parameter.rule().understood()?,
+            };
+            parameters.insert(name.clone(), understood);
+        }
+        Ok(Named {
+            statement: self.statement.clone(),
+            parameters,
+            most: self.most(),
+        })
+    }
+}
+
+impl ParameterText {
+    /// The most characters of its texts.
+    pub(in super::super) fn length(&self) -> usize {
+        self.max_length.unwrap_or(USUAL_LENGTH)
+    }
+
+    /// Its JSON Schema.
+    pub(in super::super) fn schema(&self) -> Value {
+        let (word, format) = match self.sort {
+            ParameterType::Text => ("string", None),
+            ParameterType::Integer => ("integer", None),
+            ParameterType::Number => ("number", None),
+            ParameterType::Boolean => ("boolean", None),
+            ParameterType::Date => ("string", Some("date")),
+        };
+        let text = self.sort == ParameterType::Text;
+        let values: Option<Vec<Value>> = self
+            .values
+            .as_ref()
+            .map(|values| values.iter().map(Scalar::value).collect());
+        let all = json!({
+            "type": word,
+            "format": format,
+            "description": self.description,
+            "enum": values,
+            "minimum": self.min,
+            "maximum": self.max,
+            "maxLength": text.then(|| self.length()),
+            "pattern": self.pattern.as_ref().map(|pattern| format!("^(?:{pattern})$")),
+        });
+        match all {
+            Value::Object(all) => all
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect(),
+            other => other,
+        }
+    }
+
+    pub(super) fn rule(&self) -> RuleText {
+        let text = matches!(self.sort, ParameterType::Text);
+        RuleText::Bounds(Bounds {
+            values: self.values.clone(),
+            min: self.min,
+            max: self.max,
+            max_length: text.then(|| self.length()),
+            pattern: self.pattern.clone(),
+            ..Bounds::default()
+        })
+    }
+}
+
+/// What is wrong with the actions of a scope.
+pub(super) fn faults(scope: &Scope, home: Option<(Dialect, &str)>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let standard = scope.standard.iter().flatten().enumerate();
+    for (index, name) in standard.filter(|(_, name)| !STANDARD.contains(&name.as_str())) {
+        let rule = format!("there is no standard action `{name}`");
+        let mend = format!("write some of {}", STANDARD.join(", "));
+        faults.push(Fault::new(format!("/scope/standard/{index}"), rule, mend));
+    }
+    for (name, action) in &scope.actions {
+        let at = format!("/scope/actions/{}", escaped(name));
+        faults.extend(bad_name(&at, name));
+        faults.extend(bad_parameters(&at, action));
+        faults.extend(bad_most(&at, action));
+        if let Some(home) = home {
+            faults.extend(bad_statement(&at, action, (scope, home)));
+        }
+    }
+    faults
+}
+
+/// The actions that every connector has, as far as its scope lets it.
+pub(in super::super) const STANDARD: [&str; 8] = [
+    "describe", "read", "list", "search", "insert", "update", "upsert", "delete",
+];
+
+fn bad_name(at: &str, name: &str) -> Option<Fault> {
+    if STANDARD.contains(&name) || name == "query" {
+        let rule = format!("`{name}` is a standard action");
+        return Some(Fault::new(at, rule, "give it another name"));
+    }
+    (!is_word(name)).then(|| {
+        let rule = format!("`{name}` is no name for an action");
+        let mend = "write small letters, digits and `_`, at most 40, with a letter first";
+        Fault::new(at, rule, mend)
+    })
+}
+
+fn is_word(name: &str) -> bool {
+    let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
+    name.len() <= 40
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(plain)
+}
+
+fn bad_most(at: &str, action: &NamedText) -> Option<Fault> {
+    let wrong = action.power.is_effect() && action.most() > MOST_TARGETS;
+    wrong.then(|| {
+        let rule = format!("one effect changes at most {MOST_TARGETS} rows");
+        let mend = "write a smaller number, or leave it out for one row";
+        Fault::new(format!("{at}/most"), rule, mend)
+    })
+}
+
+fn bad_parameters(at: &str, action: &NamedText) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let asked = placeholders(&action.statement);
+    for (name, parameter) in &action.parameters {
+        let at = format!("{at}/parameters/{}", escaped(name));
+        if !is_word(name) {
+            let rule = format!("`{name}` is no name for a parameter");
+            let mend = "write small letters, digits and `_`, at most 40, with a letter first";
+            faults.push(Fault::new(at.as_str(), rule, mend));
+        } else if !asked.contains(name) {
+            let rule = format!("the statement has no `:{name}`");
+            faults.push(Fault::new(
+                at.as_str(),
+                rule,
+                "use it there, or take it out",
+            ));
+        }
+        faults.extend(parameter.rule().faults(&at));
+        faults.extend(bad_bounds(&at, parameter));
+        faults.extend(bad_source(&at, parameter));
+    }
+    for name in asked {
+        if !action.parameters.contains_key(&name) {
+            let rule = format!("`:{name}` is no parameter");
+            let mend = format!("add it to `parameters`, like `{name}: {{type: text}}`");
+            faults.push(Fault::new(format!("{at}/statement"), rule, mend));
+        }
+    }
+    faults
+}
+
+/// Bounds that the values of the type cannot have.
+fn bad_bounds(at: &str, parameter: &ParameterText) -> Option<Fault> {
+    let number = matches!(
+        parameter.sort,
+        ParameterType::Integer | ParameterType::Number
+    );
+    let text = matches!(parameter.sort, ParameterType::Text);
+    let (place, rule) = if !number && (parameter.min.is_some() || parameter.max.is_some()) {
+        let place = if parameter.min.is_some() {
+            "min"
+        } else {
+            "max"
+        };
+        (place, "only numbers have a least and a greatest")
+    } else if !text && parameter.max_length.is_some() {
+        ("max_length", "only texts have a length")
+    } else if !text && parameter.pattern.is_some() {
+        ("pattern", "only texts match a pattern")
+    } else {
+        return None;
+    };
+    Some(Fault::new(format!("{at}/{place}"), rule, "take it out"))
+}
+
+fn bad_source(at: &str, parameter: &ParameterText) -> Option<Fault> {
+    let from = parameter.from.as_deref()?;
+    let attribute = from.strip_prefix("person.");
+    let known = from == "client" || attribute.is_some_and(|name| !name.is_empty());
+    if !known {
+        let rule = format!("`{from}` is nothing of a caller");
+        let mend = "write `person.id`, `person.` with an attribute, or `client`";
+        return Some(Fault::new(format!("{at}/from"), rule, mend));
+    }
+    parameter.optional.then(|| {
+        let rule = "what comes from the caller is never left out";
+        Fault::new(format!("{at}/optional"), rule, "take it out")
+    })
+}
+
+/// A statement that is not understood, or that does something else than its power says.
+fn bad_statement(
+    at: &str,
+    action: &NamedText,
+    (scope, home): (&Scope, (Dialect, &str)),
+) -> Option<Fault> {
+    let statement = format!("{at}/statement");
+    let mut tables = Vec::new();
+    for (name, table) in &scope.tables {
+        // What is wrong with a table is told at the table.
+        let seen = TableScope::of((name, table), "", home).ok()?;
+        tables.push(seen.with_given(Given::new()));
+    }
+    let names = action.parameters.keys().cloned();
+    let bound = names.map(|name| (name, Piece::default())).collect();
+    let work = match understood(home.0, (&action.statement, &bound), &tables) {
+        Ok(work) => work,
+        Err(refusal) => {
+            let rule = format!("it is not understood: {}", refusal.0);
+            let mend = "write one plain SELECT, INSERT, UPDATE or DELETE over the scope's tables \
+                        and fields";
+            return Some(Fault::new(statement, rule, mend));
+        }
+    };
+    if !work.fits(action.power) {
+        let rule = format!(
+            "its statement does not `{}`: it {}",
+            action.power,
+            work.does()
+        );
+        let mend = format!("declare {}", work.powers());
+        return Some(Fault::new(format!("{at}/power"), rule, mend));
+    }
+    let Work::Change { table, change, .. } = &work else {
+        return None;
+    };
+    let table = tables.iter().find(|scope| scope.name == *table)?;
+    let (column, why) = change.forbidden(table)?;
+    let rule = match column {
+        Some(column) => format!("it sets `{column}` of `{}`, {why}", table.name),
+        None => format!("it changes `{}`, {why}", table.name),
+    };
+    Some(Fault::new(
+        statement,
+        rule,
+        format!("change `writable` of `{}`, or the statement", table.name),
+    ))
+}
+
+/// Whether an action does nothing that it did not do before, as far as one can tell.
+pub(super) fn is_narrower(new: &NamedText, old: &NamedText) -> bool {
+    let same = NamedText {
+        parameters: new.parameters.clone(),
+        most: new.most,
+        ..old.clone()
+    } == *new;
+    let mut known = new.parameters.iter().map(|(name, parameter)| {
+        let before = old.parameters.get(name);
+        before.is_some_and(|before| is_within(parameter, before))
+    });
+    same && new.most() <= old.most()
+        && new.parameters.len() == old.parameters.len()
+        && known.all(|within| within)
+}
+
+/// Whether every value that a parameter takes was taken before, and it means the same.
+fn is_within(new: &ParameterText, old: &ParameterText) -> bool {
+    let means = (new.sort, &new.from, &new.description) == (old.sort, &old.from, &old.description);
+    let rule = |parameter: &ParameterText| parameter.rule().understood();
+    let within = match (rule(new), rule(old)) {
+        (Ok(new), Ok(old)) => new.is_within(&old),
+        _ => false,
+    };
+    means && (!new.optional || old.optional) && within
+}

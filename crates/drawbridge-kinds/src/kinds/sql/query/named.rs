@@ -1,0 +1,308 @@
+//! Statements of the file's own: the same questions, with parameters; and changes, which become the
+//! question for the rows that they would change, and for the values that these would get.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawbridge_core::call::Power;
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query,
+    SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
+};
+
+use super::{
+    super::{dialect::Dialect, part::TableScope, window::Piece},
+    Refusal,
+    names::{self, meant, plain, qualified, unknown},
+    rewrite::{Rewritten, deep, walked},
+    tables::{not_understood, single},
+    text,
+};
+
+/// What stands in a statement for its parameters, by their names.
+pub(in super::super) type Bound = BTreeMap<String, Piece>;
+
+/// What a statement does.
+#[derive(Debug)]
+pub(in super::super) enum Work {
+    /// It answers with rows.
+    Answer(Rewritten),
+    /// It changes a table: the rows, and the values, that this question finds.
+    Change {
+        table: String,
+        change: Change,
+        rows: Rewritten,
+    },
+}
+
+/// How a statement changes its table.
+#[derive(Debug)]
+pub(in super::super) enum Change {
+    /// Each row that is found is added: these columns of it.
+    Insert(Vec<String>),
+    /// Of each row that is found by its key, these columns are set to the values after the key.
+    Update(Vec<String>),
+    /// Each row that is found by its key is removed.
+    Delete,
+}
+
+impl Work {
+    /// Whether this is what a power is for.
+    pub(in super::super) fn fits(&self, power: Power) -> bool {
+        match self {
+            Self::Answer(_) => matches!(power, Power::Read | Power::Search),
+            Self::Change { change, .. } => power == change.power(),
+        }
+    }
+
+    pub(in super::super) fn does(&self) -> &'static str {
+        match self {
+            Self::Answer(_) => "only reads",
+            Self::Change { change, .. } => match change {
+                Change::Insert(_) => "adds rows",
+                Change::Update(_) => "changes rows",
+                Change::Delete => "removes rows",
+            },
+        }
+    }
+
+    /// The powers that it can be declared with.
+    pub(in super::super) fn powers(&self) -> String {
+        match self {
+            Self::Answer(_) => "`read` or `search`".to_owned(),
+            Self::Change { change, .. } => format!("`{}`", change.power()),
+        }
+    }
+}
+
+impl Change {
+    fn power(&self) -> Power {
+        match self {
+            Self::Insert(_) => Power::Write,
+            Self::Update(_) => Power::Update,
+            Self::Delete => Power::Delete,
+        }
+    }
+
+    /// What of it the table's rules forbid whatever the values are: the column, and why.
+    pub(in super::super) fn forbidden(
+        &self,
+        table: &TableScope,
+    ) -> Option<(Option<&str>, &'static str)> {
+        if table.writable.is_empty() {
+            return Some((None, "of which nothing can be written"));
+        }
+        let (columns, new) = match self {
+            Self::Insert(columns) => (columns, true),
+            Self::Update(columns) => (columns, false),
+            Self::Delete => return None,
+        };
+        columns.iter().find_map(|column| {
+            let fixed = table.key.contains(column);
+            match table.writable.get(column) {
+                None => Some((Some(column.as_str()), "which cannot be written")),
+                Some(rule) if !new && (fixed || rule.once) => {
+                    Some((Some(column.as_str()), "which is given with a new row only"))
+                }
+                Some(_) => None,
+            }
+        })
+    }
+}
+
+/// The parameters that a statement names.
+pub(in super::super) fn placeholders(text: &str) -> BTreeSet<String> {
+    text::placeholders(text)
+}
+
+/// What a statement does with these values, for somebody who sees the tables like this.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(in super::super) fn understood(
+    dialect: Dialect,
+    (text, bound): (&str, &Bound),
+    tables: &[TableScope],
+) -> Result<Work, Refusal> {
+    let reading = Reading {
+        dialect,
+        bound,
+        tables,
+    };
+    deep(|| match text::statement(dialect, text, true)? {
+        Statement::Query(query) => Ok(Work::Answer(reading.walked(*query)?)),
+        Statement::Insert(insert) => reading.insert(insert),
+        Statement::Update(update) => reading.update(update),
+        Statement::Delete(delete) => reading.delete(delete),
+        _ => Err(not_understood("this kind of statement")),
+    })
+}
+
+struct Reading<'a> {
+    dialect: Dialect,
+    bound: &'a Bound,
+    tables: &'a [TableScope],
+}
+
+impl Reading<'_> {
+    fn walked(&self, query: Query) -> Result<Rewritten, Refusal> {
+        walked(self.dialect, query, (self.tables, self.bound))
+    }
+
+    /// Whatever stands in it beside what a plain one has is refused: it must be equal to one that
+    /// was made with nothing else.
+    fn insert(&self, insert: Insert) -> Result<Work, Refusal> {
+        let Statement::Insert(mut plain) = self.example("INSERT INTO a (b) SELECT 1")? else {
+            return Err(not_understood("this `INSERT`"));
+        };
+        plain.table = insert.table.clone();
+        plain.columns.clone_from(&insert.columns);
+        plain.source.clone_from(&insert.source);
+        if plain != insert {
+            return Err(not_understood("a clause of the `INSERT`"));
+        }
+        let (TableObject::TableName(table), Some(source)) = (insert.table, insert.source) else {
+            return Err(not_understood("where the `INSERT` adds to"));
+        };
+        let scope = self.scope(&table)?;
+        let columns = insert.columns.into_iter();
+        let columns = columns.map(|column| self.column(scope, column));
+        let columns = distinct(columns.collect::<Result<_, _>>()?)?;
+        if columns.is_empty() {
+            return Err(Refusal::new("name the columns that the `INSERT` fills"));
+        }
+        let mut query = *source;
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            let [row] = values.rows.as_mut_slice() else {
+                return Err(Refusal::new("write one row of `VALUES`, or a `SELECT`"));
+            };
+            if row.content.len() != columns.len() {
+                let told = "it has another number of values than of columns";
+                return Err(Refusal::new(told));
+            }
+            let chosen = std::mem::take(&mut row.content);
+            query = self.selecting(chosen, (Vec::new(), None))?;
+        }
+        Ok(Work::Change {
+            table: scope.name.clone(),
+            change: Change::Insert(columns),
+            rows: self.walked(query)?,
+        })
+    }
+
+    fn update(&self, update: Update) -> Result<Work, Refusal> {
+        let Statement::Update(mut plain) = self.example("UPDATE a SET b = 1 WHERE c")? else {
+            return Err(not_understood("this `UPDATE`"));
+        };
+        plain.table = update.table.clone();
+        plain.assignments.clone_from(&update.assignments);
+        plain.selection.clone_from(&update.selection);
+        if plain != update {
+            return Err(not_understood("a clause of the `UPDATE`"));
+        }
+        let scope = self.changed(&update.table)?;
+        let (mut columns, mut chosen) = (Vec::new(), self.key(scope));
+        for Assignment { target, value } in update.assignments {
+            let AssignmentTarget::ColumnName(column) = target else {
+                return Err(not_understood("several columns in brackets"));
+            };
+            columns.push(self.column(scope, column)?);
+            chosen.push(value);
+        }
+        let from = (vec![update.table], update.selection);
+        Ok(Work::Change {
+            table: scope.name.clone(),
+            change: Change::Update(distinct(columns)?),
+            rows: self.walked(self.selecting(chosen, from)?)?,
+        })
+    }
+
+    fn delete(&self, delete: Delete) -> Result<Work, Refusal> {
+        let Statement::Delete(mut plain) = self.example("DELETE FROM a WHERE b")? else {
+            return Err(not_understood("this `DELETE`"));
+        };
+        plain.from = delete.from.clone();
+        plain.selection.clone_from(&delete.selection);
+        if plain != delete {
+            return Err(not_understood("a clause of the `DELETE`"));
+        }
+        let FromTable::WithFromKeyword(from) = delete.from else {
+            return Err(not_understood("a `DELETE` without `FROM`"));
+        };
+        let [table] = from.as_slice() else {
+            return Err(not_understood("a `DELETE` from several tables"));
+        };
+        let scope = self.changed(table)?;
+        let chosen = self.key(scope);
+        Ok(Work::Change {
+            table: scope.name.clone(),
+            change: Change::Delete,
+            rows: self.walked(self.selecting(chosen, (from, delete.selection))?)?,
+        })
+    }
+
+    fn example(&self, text: &str) -> Result<Statement, Refusal> {
+        text::statement(self.dialect, text, false)
+    }
+
+    /// A `SELECT` of these, made of a plain one.
+    fn selecting(
+        &self,
+        chosen: Vec<Expr>,
+        (from, selection): (Vec<TableWithJoins>, Option<Expr>),
+    ) -> Result<Query, Refusal> {
+        if !from.is_empty() && selection.is_none() {
+            let told = "say with `WHERE` which rows it changes";
+            return Err(Refusal::new(told));
+        }
+        let mut query = match self.example("SELECT 1")? {
+            Statement::Query(query) => *query,
+            _ => return Err(not_understood("this statement")),
+        };
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            select.projection = chosen.into_iter().map(SelectItem::UnnamedExpr).collect();
+            select.from = from;
+            select.selection = selection;
+        }
+        Ok(query)
+    }
+
+    /// The table that a statement changes: one, and nothing joined to it.
+    fn changed(&self, table: &TableWithJoins) -> Result<&TableScope, Refusal> {
+        match (&table.relation, table.joins.as_slice()) {
+            (TableFactor::Table { name, .. }, []) => self.scope(name),
+            _ => Err(not_understood("a change of more than one table")),
+        }
+    }
+
+    fn scope(&self, name: &ObjectName) -> Result<&TableScope, Refusal> {
+        let (before, ident) = qualified(self.dialect, name)?;
+        let scope = meant(self.dialect, self.tables, (before.as_ref(), &ident));
+        scope.ok_or_else(|| unknown("table", &ident))
+    }
+
+    /// The columns of a key, in their order.
+    fn key(&self, scope: &TableScope) -> Vec<Expr> {
+        let quote = match self.dialect {
+            Dialect::Sqlite | Dialect::Postgres => '"',
+            Dialect::MariaDb => '`',
+        };
+        let named = |name: &String| Expr::Identifier(Ident::with_quote(quote, name));
+        scope.key.iter().map(named).collect()
+    }
+
+    fn column(&self, scope: &TableScope, mut name: ObjectName) -> Result<String, Refusal> {
+        let ident = single(&mut name)?;
+        plain(self.dialect, ident)?;
+        let mut fields = scope.fields.iter();
+        let field = fields.find(|field| names::is_column(self.dialect, ident, field));
+        field.cloned().ok_or_else(|| unknown("column", ident))
+    }
+}
+
+fn distinct(columns: Vec<String>) -> Result<Vec<String>, Refusal> {
+    let mut seen = BTreeSet::new();
+    match columns.iter().find(|column| !seen.insert(*column)) {
+        None => Ok(columns),
+        Some(twice) => Err(Refusal::new(format!("it sets `{twice}` twice"))),
+    }
+}
