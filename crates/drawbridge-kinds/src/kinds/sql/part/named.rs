@@ -4,7 +4,7 @@ mod faults;
 
 use std::collections::BTreeMap;
 
-use drawbridge_core::call::Power;
+use drawbridge_core::call::{Power, canonical};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -175,8 +175,8 @@ impl ParameterText {
             "format": format,
             "description": self.description,
             "enum": values,
-            "minimum": self.min,
-            "maximum": self.max,
+            "minimum": self.min.map(|least| canonical(json!(least))),
+            "maximum": self.max.map(|most| canonical(json!(most))),
             "maxLength": text.then(|| self.length()),
             "pattern": self.pattern.as_ref().map(|pattern| format!("^(?:{pattern})$")),
         });

@@ -571,7 +571,7 @@ fn clients_are_told_what_they_may_give() {
         of("take").input,
         json!({
             "type": "object", "additionalProperties": false, "required": ["id", "many"],
-            "properties": {"id": {"type": "integer"}, "many": {"type": "integer", "minimum": 1.0, "maximum": 50.0}},
+            "properties": {"id": {"type": "integer"}, "many": {"type": "integer", "minimum": 1, "maximum": 50}},
         })
     );
     assert_eq!(
