@@ -6,7 +6,7 @@ use drawbridge_core::{
 };
 
 use super::{
-    Database,
+    Database, named,
     part::{TableScope, Triggers},
     shape::Shape,
     within,
@@ -45,6 +45,10 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
                 mend: unfit.mend,
             }),
         }
+    }
+    drop(reading);
+    if problems.is_empty() {
+        problems.extend(named::examined(database).await?);
     }
     let rights = database.base.rights(&database.own).await?;
     problems.extend(rights.problems);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Action, Call, Caller},
+    connector::Problem,
     plan::{Plan, receipt_schema},
 };
 use jiff::civil::Date;
@@ -142,6 +143,37 @@ pub(super) async fn plan(
         Change::Delete => Edit::Delete(key.clone()),
     });
     drafted(connection, (asked.action, scope), edits.collect()).await
+}
+
+/// The actions whose statements the database cannot work out, with everything in view.
+pub(super) async fn examined(database: &Database) -> Result<Vec<Problem>, Failure> {
+    let tables: Vec<TableScope> = database.own.tables.values().cloned().collect();
+    let Some(dialect) = tables.first().map(|table| table.dialect) else {
+        return Ok(Vec::new());
+    };
+    let mut problems = Vec::new();
+    for (name, named) in &database.own.named {
+        let parameters = named.parameters.iter();
+        let bound = parameters
+            .map(|(name, parameter)| (name.clone(), parameter.piece(Cell::Null, dialect)))
+            .collect();
+        let question = match understood(dialect, (&named.statement, &bound), &tables) {
+            Ok(Work::Answer(question)) | Ok(Work::Change { rows: question, .. }) => question,
+            // The file was checked: it is understood.
+            Err(_) => continue,
+        };
+        match query::explained(database, question, &tables).await {
+            Ok(()) => {}
+            Err(failure) if failure.status == Status::Invalid => problems.push(Problem {
+                path: format!("actions/{name}"),
+                reason: "the database cannot work out its statement".to_owned(),
+                mend: "compare its names, and the types of its parameters, with the tables"
+                    .to_owned(),
+            }),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(problems)
 }
 
 /// The key of a row that is changed, and what is set of it.

@@ -124,6 +124,19 @@ pub(super) async fn answered(
     Ok(found(database, &looked, outcome))
 }
 
+/// Whether the engine can work a question out, without working it out.
+pub(super) async fn explained(
+    database: &Database,
+    rewritten: Rewritten,
+    tables: &[TableScope],
+) -> Result<(), Failure> {
+    let mut reading = database.base.read().await?;
+    let connection = reading.connection();
+    let (statement, _) = stated(connection, ("EXPLAIN ", rewritten), tables).await?;
+    statement.rows(connection).await.map_err(told)?;
+    Ok(())
+}
+
 /// What comes out of a question, up to so many rows, and the tables that it read. From here on only
 /// the engine's own names are known.
 pub(super) async fn asked_of<'a>(
@@ -132,6 +145,20 @@ pub(super) async fn asked_of<'a>(
     tables: &'a [TableScope],
     most: usize,
 ) -> Result<(Vec<Table<'a>>, Outcome), Failure> {
+    let (statement, looked) = stated(connection, ("", rewritten), tables).await?;
+    let outcome = statement
+        .table_up_to(connection, (most, MOST_PAGE))
+        .await
+        .map_err(told)?;
+    Ok((looked, outcome))
+}
+
+/// A question as it is put to the engine, after a word, and the tables that it reads.
+async fn stated<'a>(
+    connection: &mut dyn Link,
+    (word, rewritten): (&'static str, Rewritten),
+    tables: &'a [TableScope],
+) -> Result<(Statement, Vec<Table<'a>>), Failure> {
     let Rewritten {
         piece,
         tables: read,
@@ -147,12 +174,7 @@ pub(super) async fn asked_of<'a>(
         .map(|table| (table.scope.name.as_str(), &table.shape))
         .collect();
     connection.own_names_only(true).await?;
-    let statement = Statement::new("").piece(piece, &shapes);
-    let outcome = statement
-        .table_up_to(connection, (most, MOST_PAGE))
-        .await
-        .map_err(told)?;
-    Ok((looked, outcome))
+    Ok((Statement::new(word).piece(piece, &shapes), looked))
 }
 
 /// A table that a question reads.

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Sql, named,
+        Sql,
+        inspect::inspect,
+        named,
         named::Asked,
         part::{self, TableScope},
     },
@@ -346,6 +348,23 @@ async fn bounds(engine: Engine) {
         "{}",
         failure.message
     );
+}
+
+#[tokio::test]
+async fn a_statement_that_the_database_cannot_work_out_is_told_when_it_is_looked_at() {
+    each(async |engine| {
+        let bench = Bench::spoken(engine, SCHEMA, scope()).await;
+        let looked = inspect(&bench.database).await;
+        assert_eq!(looked.problem_count, 0, "{engine:?}: {:?}", looked.problems);
+        let mut scope = scope();
+        scope["actions"]["made_after"]["statement"] =
+            json!("SELECT round(made, id, :day) FROM parts WHERE region = :region");
+        let bench = Bench::spoken(engine, SCHEMA, scope).await;
+        let looked = inspect(&bench.database).await;
+        assert_eq!(looked.problems.len(), 1, "{engine:?}");
+        assert_eq!(looked.problems[0].path, "actions/made_after");
+    })
+    .await;
 }
 
 fn faults_of(change: impl FnOnce(&mut Value)) -> Vec<String> {
