@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawbridge_core::call::Power;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query,
-    SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
+    SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, Value,
 };
 
 use super::{
@@ -137,6 +137,12 @@ pub(in super::super) fn understood(
     })
 }
 
+/// Where the rows of an `INSERT` come from.
+enum Source {
+    Row(Vec<Expr>),
+    Query(Box<Query>),
+}
+
 struct Reading<'a> {
     dialect: Dialect,
     bound: &'a Bound,
@@ -170,23 +176,40 @@ impl Reading<'_> {
         if columns.is_empty() {
             return Err(Refusal::new("name the columns that the `INSERT` fills"));
         }
-        let mut query = *source;
-        if let SetExpr::Values(values) = query.body.as_mut() {
-            let [row] = values.rows.as_mut_slice() else {
-                return Err(Refusal::new("write one row of `VALUES`, or a `SELECT`"));
-            };
-            if row.content.len() != columns.len() {
+        let query = match self.values(*source)? {
+            Source::Query(query) => *query,
+            Source::Row(row) if row.len() == columns.len() => {
+                self.selecting(row, (Vec::new(), None))?
+            }
+            Source::Row(_) => {
                 let told = "it has another number of values than of columns";
                 return Err(Refusal::new(told));
             }
-            let chosen = std::mem::take(&mut row.content);
-            query = self.selecting(chosen, (Vec::new(), None))?;
-        }
+        };
         Ok(Work::Change {
             table: scope.name.clone(),
             change: Change::Insert(columns),
             rows: self.walked(query)?,
         })
+    }
+
+    /// What is added: the one row of `VALUES`, or what a query finds.
+    fn values(&self, mut source: Query) -> Result<Source, Refusal> {
+        if !matches!(*source.body, SetExpr::Values(_)) {
+            return Ok(Source::Query(Box::new(source)));
+        }
+        let plain = self.selecting(vec![Expr::value(Value::Null)], (Vec::new(), None))?;
+        let body = std::mem::replace(&mut source.body, plain.body.clone());
+        if source != plain {
+            return Err(not_understood("a clause after `VALUES`"));
+        }
+        match *body {
+            SetExpr::Values(mut values) if values.rows.len() == 1 => {
+                let row = values.rows.pop().map(|row| row.content);
+                Ok(Source::Row(row.unwrap_or_default()))
+            }
+            _ => Err(Refusal::new("write one row of `VALUES`, or a `SELECT`")),
+        }
     }
 
     fn update(&self, update: Update) -> Result<Work, Refusal> {

@@ -389,7 +389,7 @@ fn part_of(scope: Value) -> Part {
 }
 
 /// Statements that are not taken, and what is said of them.
-const STATEMENTS: [(&str, &str); 22] = [
+const STATEMENTS: [(&str, &str); 23] = [
     (
         "UPDATE parts SET stock = stock - :many WHERE id = :id; DELETE FROM parts",
         "one statement",
@@ -450,6 +450,10 @@ const STATEMENTS: [(&str, &str); 22] = [
     (
         "INSERT INTO parts (stock, name) VALUES (:many, :id) ON CONFLICT DO NOTHING",
         "a clause of the `INSERT`",
+    ),
+    (
+        "INSERT INTO parts (stock, name) VALUES (:many, :id) LIMIT 0",
+        "a clause after `VALUES`",
     ),
     (
         "INSERT INTO parts (stock) VALUES (:many, :id)",
