@@ -124,6 +124,7 @@ async fn tells_nothing(engine: Engine) {
 }
 
 /// A question, and what the engine itself is asked for the same; `{}` stands for what a group needs.
+/// MariaDB 10.11 itself loses rows of `DISTINCT` over groups, so there is no such question to it.
 const ORDINARY: &[(&str, &str, &str)] = &[
     (
         "spm",
@@ -194,7 +195,7 @@ const ORDINARY: &[(&str, &str, &str)] = &[
          ORDER BY region",
     ),
     (
-        "spm",
+        "sp",
         "SELECT DISTINCT CASE WHEN count(*) > 3 THEN 'many' ELSE 'some' END AS size FROM staff GROUP BY region \
          ORDER BY size",
         "SELECT DISTINCT CASE WHEN count(*) > 3 THEN 'many' ELSE 'some' END AS size FROM staff GROUP BY region \
