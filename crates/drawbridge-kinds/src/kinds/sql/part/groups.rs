@@ -21,7 +21,8 @@ impl Group {
         let Some(least) = table.min_group else {
             return Ok(None);
         };
-        let person = person(table).ok_or_else(|| format!("nothing tells the people of `{name}` apart"))?;
+        let person =
+            person(table).ok_or_else(|| format!("nothing tells the people of `{name}` apart"))?;
         Ok(Some(Self {
             least: least.max(FEWEST),
             person: person.clone(),
@@ -44,7 +45,8 @@ pub(super) fn faults(at: &str, (name, table): (&str, &Table), scope: &Scope) -> 
         let at = format!("{at}/person");
         faults.extend(bad_name(&at, person));
         if table.min_group.is_none() {
-            let rule = "it says who is a person where nothing says how many of them are told together";
+            let rule =
+                "it says who is a person where nothing says how many of them are told together";
             faults.push(Fault::new(at, rule, "add `min_group`, or take it out"));
         }
     }
@@ -53,7 +55,8 @@ pub(super) fn faults(at: &str, (name, table): (&str, &Table), scope: &Scope) -> 
     }
     let at_group = format!("{at}/min_group");
     if person(table).is_none() {
-        let rule = format!("the key of `{name}` has several columns, so nothing tells people apart");
+        let rule =
+            format!("the key of `{name}` has several columns, so nothing tells people apart");
         let mend = "name the column that does in `person`";
         faults.push(Fault::new(at_group.as_str(), rule, mend));
     }
@@ -63,7 +66,9 @@ pub(super) fn faults(at: &str, (name, table): (&str, &Table), scope: &Scope) -> 
         faults.push(Fault::new(at_group, rule, mend));
     }
     if !table.writable.is_empty() {
-        let rule = format!("rows of `{name}` are never given one by one, so no plan could show what it changes");
+        let rule = format!(
+            "rows of `{name}` are never given one by one, so no plan could show what it changes"
+        );
         let mend = "take it out, or take `min_group` out";
         faults.push(Fault::new(format!("{at}/writable"), rule, mend));
     }
@@ -86,10 +91,14 @@ pub(super) fn compare(at: &str, (old, new): (&Table, &Table), changes: &mut Vec<
                 std::cmp::Ordering::Less => Widens,
                 std::cmp::Ordering::Greater => Narrows,
             };
-            let sentence = format!("groups of at least {least} people are told instead of {before}");
+            let sentence =
+                format!("groups of at least {least} people are told instead of {before}");
             (direction, sentence)
         }
-        (Some(_), Some(_)) => (Widens, "its people are told apart by another column".to_owned()),
+        (Some(_), Some(_)) => (
+            Widens,
+            "its people are told apart by another column".to_owned(),
+        ),
     };
     changes.push(Change::new(format!("{at}/min_group"), direction, sentence));
 }

@@ -278,10 +278,7 @@ impl<'a> Walk<'a> {
             let told = format!("`{}` would be the name of two tables", called.value);
             return Err(Refusal::new(told));
         }
-        let own = ident(
-            self.dialect,
-            &format!("table {}", reads.tables.len() + 1),
-        );
+        let own = ident(self.dialect, &format!("table {}", reads.tables.len() + 1));
         *name = self.window(scope)?;
         *alias = Some(TableAlias {
             explicit: true,

@@ -236,7 +236,10 @@ async fn large_enough(engine: Engine) {
         let found = query::answer(&bench.database, asked, &seen).await;
         let rows = found.map(|found| found.data["rows"].clone());
         assert_eq!(rows.unwrap(), wanted, "{engine:?}: {asked}");
-        assert!(!wanted.to_string().contains("[]") || asked.contains("LIKE"), "{asked}");
+        assert!(
+            !wanted.to_string().contains("[]") || asked.contains("LIKE"),
+            "{asked}"
+        );
     }
 }
 
@@ -264,7 +267,9 @@ impl Asked {
         }
         if !self.keys.is_empty() {
             text += &format!(" GROUP BY {}", self.keys.join(", "));
-            let places: Vec<String> = (1..=self.keys.len()).map(|place| place.to_string()).collect();
+            let places: Vec<String> = (1..=self.keys.len())
+                .map(|place| place.to_string())
+                .collect();
             text += &format!(" ORDER BY {}", places.join(", "));
         }
         text
@@ -273,7 +278,13 @@ impl Asked {
 
 fn asked() -> impl Strategy<Value = Asked> {
     let some = |of: Vec<&'static str>, most: usize| prop::sample::subsequence(of, 0..=most);
-    let alone = vec!["p.kind", "p.placed", "substr(p.placed, 1, 7)", "p.staff_id", "p.amount"];
+    let alone = vec![
+        "p.kind",
+        "p.placed",
+        "substr(p.placed, 1, 7)",
+        "p.staff_id",
+        "p.amount",
+    ];
     let own = vec!["s.region", "s.name", "p.kind", "substr(s.born, 1, 3)"];
     let conditions = vec![
         "p.amount > 20",
@@ -293,14 +304,19 @@ fn asked() -> impl Strategy<Value = Asked> {
         "count(p.placed)",
     ];
     let aggregates = prop::sample::subsequence(aggregates, 1..=3);
-    (any::<bool>(), some(alone, 2), some(own, 2), some(conditions, 3), aggregates).prop_map(
-        |(joined, alone, own, conditions, aggregates)| Asked {
+    (
+        any::<bool>(),
+        some(alone, 2),
+        some(own, 2),
+        some(conditions, 3),
+        aggregates,
+    )
+        .prop_map(|(joined, alone, own, conditions, aggregates)| Asked {
             joined,
             keys: if joined { own } else { alone },
             conditions,
             aggregates,
-        },
-    )
+        })
 }
 
 #[tokio::test]
@@ -328,8 +344,14 @@ async fn enough_people(engine: Engine) {
             }
         }
         let text = asked.text("");
-        let found = query::answer(&bench.database, &text, &seen).await.expect(&text);
-        assert_eq!(found.data["rows"], Value::Array(wanted), "{engine:?}: {text}");
+        let found = query::answer(&bench.database, &text, &seen)
+            .await
+            .expect(&text);
+        assert_eq!(
+            found.data["rows"],
+            Value::Array(wanted),
+            "{engine:?}: {text}"
+        );
         groups += found.count;
     }
     println!("{engine:?}: {questions} questions, {groups} groups told, {small} not");
@@ -347,7 +369,10 @@ async fn two_large_groups_still_differ_by_a_person() {
     };
     let all = sum("SELECT sum(salary) FROM staff").await;
     let others = sum("SELECT sum(salary) FROM staff WHERE id <> 7").await;
-    assert!(all.contains("992154") && others.contains("4500"), "{all}{others}");
+    assert!(
+        all.contains("992154") && others.contains("4500"),
+        "{all}{others}"
+    );
 }
 
 #[tokio::test]
@@ -367,7 +392,11 @@ async fn no_other_way(engine: Engine) {
         let refused = fetch::fetched(&bench.database, action, (staff, &arguments)).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.status, Status::Denied);
-        assert!(refused.message.contains("at least 3 people"), "{}", refused.message);
+        assert!(
+            refused.message.contains("at least 3 people"),
+            "{}",
+            refused.message
+        );
     }
     let arguments = json!({"where": [{"field": "id", "value": 7}]});
     let found = search::search(&bench.database, (staff, &arguments), Fingerprint([7; 32]));
@@ -391,7 +420,10 @@ async fn an_effect_from_before_is_neither_done_nor_taken_back() {
     let waits = bench.plan("update", "staff", json!({"key": 7, "set": {"name": "y"}}));
     let waits = waits.await.unwrap();
     let after = opened(&bench.place, scope(), true);
-    assert_eq!(status(plan::undo(&after, &plan, &receipt).await), Status::Denied);
+    assert_eq!(
+        status(plan::undo(&after, &plan, &receipt).await),
+        Status::Denied
+    );
     let applied = super::super::apply::apply(&after, &waits, &key_of(&waits)).await;
     assert_eq!(status(applied), Status::Denied);
 }
@@ -439,14 +471,29 @@ async fn hidden_person(engine: Engine) {
     let bench = Bench::spoken(engine, &data, scope).await;
     let seen = tables(&bench);
     for (asked, rows) in [
-        ("SELECT kind, count(*) FROM payments GROUP BY kind ORDER BY kind", "[[\"book\",7],[\"pay\",9]]"),
-        ("SELECT region FROM staff GROUP BY region ORDER BY region", "[[\"east\"],[\"north\"]]"),
-        ("SELECT born, count(*) FROM staff WHERE id <> 7 GROUP BY born", "[[\"***\",9]]"),
+        (
+            "SELECT kind, count(*) FROM payments GROUP BY kind ORDER BY kind",
+            "[[\"book\",7],[\"pay\",9]]",
+        ),
+        (
+            "SELECT region FROM staff GROUP BY region ORDER BY region",
+            "[[\"east\"],[\"north\"]]",
+        ),
+        (
+            "SELECT born, count(*) FROM staff WHERE id <> 7 GROUP BY born",
+            "[[\"***\",9]]",
+        ),
     ] {
         let found = query::answer(&bench.database, asked, &seen).await.unwrap();
         assert_eq!(found.data["rows"].to_string(), rows, "{engine:?}: {asked}");
     }
-    for asked in ["SELECT count(*) FROM payments WHERE staff_id = 7", "SELECT sum(staff_id) FROM payments"] {
-        assert!(query::answer(&bench.database, asked, &seen).await.is_err(), "{asked}");
+    for asked in [
+        "SELECT count(*) FROM payments WHERE staff_id = 7",
+        "SELECT sum(staff_id) FROM payments",
+    ] {
+        assert!(
+            query::answer(&bench.database, asked, &seen).await.is_err(),
+            "{asked}"
+        );
     }
 }
