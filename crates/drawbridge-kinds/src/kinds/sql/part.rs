@@ -3,19 +3,21 @@
 mod address;
 mod compare;
 mod condition;
+mod groups;
 mod mask;
 mod named;
 mod need;
 mod own;
 mod reports;
 mod rule;
+mod times;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::{
     connector::Part,
-    file::{Fault, Labels},
+    file::{Fault, Labels, Span},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,12 +25,14 @@ use serde::Deserialize;
 pub(super) use address::{Address, Brand, Target, Tls, is_here};
 pub(super) use compare::compare;
 pub(super) use condition::{Condition, Operand};
+pub(super) use groups::Group;
 pub(super) use mask::Mask;
 pub(super) use named::{Named, NamedText, Parameter, ParameterType, STANDARD};
 pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
 use rule::RuleText;
+pub(super) use times::Changed;
 
 /// The table in which effects leave their key, where the file allows it.
 pub(super) const APPLIED_TABLE: &str = "drawbridge_applied";
@@ -108,6 +112,25 @@ pub(super) struct Table {
     #[serde(default)]
     #[schemars(length(min = 1, max = 2000), extend("examples" = ["region = :person.region"]))]
     pub(super) rows: Option<String>,
+    /// The fewest people of whom anything is told: single rows are given to nobody, and `query` answers
+    /// only with counts, sums and averages over groups of at least so many different people. Needs
+    /// `query: true`, and the table cannot be written.
+    #[serde(default)]
+    #[schemars(range(min = 2, max = 1000))]
+    pub(super) min_group: Option<u32>,
+    /// The column that tells people apart, for `min_group`; it need not be one of `fields`. Default:
+    /// the key, where it is one column.
+    #[serde(default)]
+    pub(super) person: Option<String>,
+    /// The column that says when a row was changed, one of `fields`: answers with single rows say it of
+    /// each. One without a zone is taken for UTC; whole numbers count seconds or thousandths since 1970.
+    /// Not with `min_group`.
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
+    /// After how long a row is stale by its `updated_at`; `when_stale` of `system` says what then.
+    /// Default: never, for a row that nobody had to change is not old.
+    #[serde(default)]
+    pub(super) stale_after: Option<Span>,
     /// The columns that can be written, and which values. A table without any cannot be changed,
     /// and its rows cannot be deleted.
     #[serde(default)]
@@ -179,6 +202,8 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         }
         faults.extend(bad_columns(&at, table));
         faults.extend(views::faults(&at, table, hashes));
+        faults.extend(groups::faults(&at, (name, table), &scope));
+        faults.extend(times::faults(&at, table));
     }
     let home = system.as_ref().map(address::target);
     let home = home.as_ref().and_then(|target| target.as_ref().ok());

@@ -7,7 +7,7 @@ use drawbridge_core::{
 
 use super::{
     super::dialect::Dialect, Mask, STANDARD, Scope, System, Table, Target, Tls, Triggers, address,
-    condition, escaped, named, own::TableScope,
+    condition, escaped, groups, named, own::TableScope, times,
 };
 use crate::part;
 use Direction::{Narrows, Widens};
@@ -80,6 +80,8 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
                 fields(&at, (before, table), changes);
                 masks(&at, (before, table), changes);
                 changes.extend(rows(&at, (before, table)));
+                groups::compare(&at, (before, table), changes);
+                times::compare(&at, (before, table), changes);
                 writable(&at, name, (before, table), changes);
             }
         }

@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::{
     super::{dialect::Dialect, part::TableScope, window::Piece},
     Refusal,
-    names::{self, meant, plain, qualified, unknown},
+    names::{self, in_scope, plain, qualified, unknown},
     rewrite::{Rewritten, deep, walked},
     tables::{not_understood, single},
     text,
@@ -299,8 +299,7 @@ impl Reading<'_> {
 
     fn scope(&self, name: &ObjectName) -> Result<&TableScope, Refusal> {
         let (before, ident) = qualified(self.dialect, name)?;
-        let scope = meant(self.dialect, self.tables, (before.as_ref(), &ident));
-        scope.ok_or_else(|| unknown("table", &ident))
+        in_scope(self.dialect, self.tables, (before.as_ref(), &ident))
     }
 
     /// The columns of a key, in their order.

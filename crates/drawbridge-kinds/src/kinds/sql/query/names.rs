@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use super::{
     super::{dialect::Dialect, part::TableScope},
     Refusal,
+    rewrite::Walk,
     tables::not_understood,
     text,
 };
@@ -55,7 +56,7 @@ impl Dialect {
     }
 
     /// A name of the scope as the engine compares it.
-    fn scoped(self, name: &str) -> String {
+    pub(super) fn scoped(self, name: &str) -> String {
         match self {
             Self::Postgres => name.to_owned(),
             Self::Sqlite | Self::MariaDb => name.to_ascii_lowercase(),
@@ -147,6 +148,30 @@ impl Names {
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.columns.contains(name)
     }
+
+    /// Adds a table that this program puts in, and its columns.
+    pub(super) fn add(&mut self, table: &str, columns: impl IntoIterator<Item = String>) {
+        self.tables.insert(table.to_owned());
+        self.columns.extend(columns);
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// What a name in `FROM` means: a table of the scope, or else a common table.
+    ///
+    /// # Errors
+    /// When it means neither.
+    pub(super) fn meant(
+        &self,
+        name: &ObjectName,
+    ) -> Result<(Ident, Option<&'a TableScope>), Refusal> {
+        let (before, ident) = qualified(self.dialect, name)?;
+        if before.is_none() && self.common.contains(&self.dialect.called(&ident)) {
+            return Ok((ident, None));
+        }
+        let scope = in_scope(self.dialect, self.tables, (before.as_ref(), &ident))?;
+        Ok((ident, Some(scope)))
+    }
 }
 
 /// The name of a table, and that of its schema if there is one before it.
@@ -168,19 +193,23 @@ pub(super) fn qualified(
 }
 
 /// The table of the scope that a name means.
-pub(super) fn meant<'a>(
+///
+/// # Errors
+/// When it means none.
+pub(super) fn in_scope<'a>(
     dialect: Dialect,
     tables: &'a [TableScope],
     (before, ident): (Option<&Ident>, &Ident),
-) -> Option<&'a TableScope> {
+) -> Result<&'a TableScope, Refusal> {
     let mut scopes = tables.iter();
-    scopes.find(|scope| match (before, scope.name.split_once('.')) {
+    let scope = scopes.find(|scope| match (before, scope.name.split_once('.')) {
         (None, None) => dialect.is_table(ident, &scope.name),
         (Some(before), Some((schema, name))) => {
             dialect.is_table(before, schema) && dialect.is_table(ident, name)
         }
         (None, Some(_)) | (Some(_), None) => false,
-    })
+    });
+    scope.ok_or_else(|| unknown("table", ident))
 }
 
 /// Whether a column of the scope is meant.

@@ -79,6 +79,7 @@ pub(super) fn walked(
         read: BTreeSet::new(),
         joined: 0,
         literals: 0,
+        grouped: 0,
     };
     walk.query(&mut query)?;
     bounds::made(walk.literals, walk.joined)?;
@@ -104,6 +105,8 @@ pub(super) struct Walk<'a> {
     joined: usize,
     /// Bytes of the texts that stand in it.
     literals: usize,
+    /// How many of its selections are over groups.
+    pub(super) grouped: usize,
 }
 
 impl Walk<'_> {
