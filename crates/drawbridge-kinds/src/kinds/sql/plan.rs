@@ -42,7 +42,7 @@ pub(super) struct Draft<'a> {
 pub(super) async fn plan(database: &Database, call: &Call, view: &View) -> Result<Plan, Failure> {
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
-    let scope = &scope.for_caller(&call.caller);
+    let scope = &database.own.seen_by(scope, &call.caller);
     planned(database, call.action.name, (scope, &call.arguments)).await
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn planned(
         return Err(Failure::invalid(told));
     }
     let edits = arguments::edits(action, scope, arguments)?;
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     let connection = reading.connection();
     let shape = Shape::load(connection, scope).await?;
     let table = Table {

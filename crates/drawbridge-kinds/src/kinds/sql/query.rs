@@ -84,7 +84,9 @@ pub fn rewritten(
 pub(super) async fn query(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
     let tables = database.own.tables.values();
     let tables = tables.filter(|scope| view.admits(&scope.resource()));
-    let tables: Vec<TableScope> = tables.map(|scope| scope.for_caller(&call.caller)).collect();
+    let tables: Vec<TableScope> = tables
+        .map(|scope| database.own.seen_by(scope, &call.caller))
+        .collect();
     let asked = call.arguments.get("sql").and_then(Value::as_str);
     answer(database, asked.unwrap_or_default(), &tables).await
 }
@@ -98,14 +100,14 @@ pub(super) async fn answer(
     if !database.own.query {
         return Err(Failure::invalid("the connector answers no free questions"));
     }
-    let dialect = tables.first().map(|table| table.dialect);
     let none = || Failure::not_found("there is no table that you may use");
+    let first = tables.first().ok_or_else(none)?;
     let Rewritten {
         piece,
         tables: read,
-    } = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
+    } = rewrite(first.dialect, asked, tables)?;
     let used = tables.iter().filter(|scope| read.contains(&scope.name));
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&first.given).await?;
     let mut looked = Vec::new();
     for scope in used {
         let shape = Shape::load(reading.connection(), scope).await?;
@@ -206,7 +208,7 @@ fn found(database: &Database, used: &[Table<'_>], outcome: Outcome) -> Found {
 /// One sentence for whatever the engine says of a question.
 pub(super) fn told(failure: Failure) -> Failure {
     match failure.status {
-        Status::Timeout | Status::Limited | Status::Unavailable => failure,
+        Status::Timeout | Status::Limited | Status::Unavailable | Status::Denied => failure,
         _ => {
             let told = "the database cannot work this out: a name, a type, a number of columns or a \
                         value does not fit";

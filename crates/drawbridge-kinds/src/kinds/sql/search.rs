@@ -56,7 +56,7 @@ pub(super) async fn search(
     (scope, arguments): (&TableScope, &Value),
     fingerprint: Fingerprint,
 ) -> Result<Found, Failure> {
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let shape = &shape;
     let search = Search::of(Table { scope, shape }, arguments)?;
