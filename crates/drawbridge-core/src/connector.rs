@@ -47,6 +47,13 @@ pub trait Kind: Send + Sync {
     /// How `new` differs from `old`, apart from what the core compares for every kind.
     fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change>;
 
+    /// Whether a connector with this part acts in its target for the person who asks. The file says so
+    /// too, as `identity.acts_for`, and is refused where the two differ.
+    fn acts_for_person(&self, part: &Part) -> ForPerson {
+        let _ = part;
+        ForPerson::Never
+    }
+
     /// What the connector's account must be given in the target to do what the file says, and no more:
     /// a script in the target's own language, or words where it has none. It holds no secret. None
     /// where the target knows no accounts with rights of their own.
@@ -120,6 +127,17 @@ pub trait Connector: Send + Sync {
 
 fn changes_nothing() -> Failure {
     Failure::invalid("a connector of this kind changes nothing")
+}
+
+/// Whether a connector acts in its target for the person who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForPerson {
+    /// Its target cannot be told who asks.
+    Never,
+    /// It could, and its part does not say how: what is to be added, in words.
+    Unsaid(&'static str),
+    /// Its part says how, in this place of the file, as a JSON pointer.
+    Said(&'static str),
 }
 
 /// JSON Schemas of a kind's own keys under `system` and `scope`.

@@ -1,6 +1,7 @@
 //! `drawbridge.yaml` and connector files as types; errors with file, line, column, rule and mend;
 //! what a revision widens.
 
+mod acts_for;
 mod approval;
 mod change;
 mod check;

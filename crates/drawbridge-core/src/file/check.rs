@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ActsFor, ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
+    ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
+    acts_for::acts_for,
     check_credentials::{bad_name, check_credentials, is_safe_address},
     gates::check_gate,
     schema::{nearest, unknown_key},
@@ -224,7 +225,7 @@ pub(super) fn check_connector(
             .filter(|name| !CredentialFile::is_name(name))
             .map(|name| bad_name("/identity/credential", name)),
     );
-    wrong.extend(acts_for(file));
+    wrong.extend(acts_for(file, kind));
     wrong.extend(check_permissions(file, gateway, kind));
     for (index, gate) in file.approval.iter().enumerate() {
         wrong.extend(check_gate(index, gate, (file, gateway, kind)));
@@ -238,14 +239,6 @@ pub(super) fn check_connector(
     }
     wrong.extend(kind.check(&file.part(), &gateway.labels()));
     wrong
-}
-
-/// No kind acts for the person yet, and a file that says so would promise what nobody keeps.
-fn acts_for(file: &ConnectorFile) -> Option<Fault> {
-    let rule = "no connector acts for the person in its target yet";
-    let mend = "take it out: what each person may reach is said by `scope` and `permissions`";
-    let person = file.identity.acts_for == ActsFor::Person;
-    person.then(|| Fault::new("/identity/acts_for", rule, mend))
 }
 
 fn check_permissions(

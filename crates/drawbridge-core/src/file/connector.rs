@@ -105,7 +105,8 @@ pub struct Identity {
     /// A name in the credential store; never the secret itself.
     #[serde(default)]
     pub credential: Option<String>,
-    /// Whether it acts as itself (`service`) or on behalf of the person. Default `service`.
+    /// Whether it acts as itself (`service`) or on behalf of the person (`person`), where its kind can
+    /// tell the target who that is: then `system` says how. Default `service`.
     #[serde(default)]
     pub acts_for: ActsFor,
     /// Who allowed this account to be used.
@@ -123,7 +124,7 @@ pub enum ActsFor {
     /// As one account for everyone.
     #[default]
     Service,
-    /// As the person, where the target can tell.
+    /// As the person, where the target can be told who that is.
     Person,
 }
 

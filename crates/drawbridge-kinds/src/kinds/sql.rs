@@ -34,7 +34,7 @@ use async_trait::async_trait;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Action, Call, Power},
-    connector::{Connector, Context, Facet, Inspection, Kind, LABEL, Part, Schema},
+    connector::{Connector, Context, Facet, ForPerson, Inspection, Kind, LABEL, Part, Schema},
     decide::View,
     file::{Change, Fault, Labels},
     log::Key,
@@ -43,9 +43,10 @@ use drawbridge_core::{
 
 pub use engine::child;
 
-use base::{Base, READ_WITHIN};
+use base::{Base, READ_WITHIN, Reading};
 use part::{Own, Scope};
 pub use query::rewritten;
+use window::Given;
 
 /// The kind.
 pub(super) struct Sql;
@@ -70,6 +71,13 @@ struct Database {
     own: Own,
     base: Base,
     context: Context,
+}
+
+impl Database {
+    /// Begins to read, as whoever this is known of.
+    async fn read(&self, given: &Given) -> Result<Reading, Failure> {
+        self.base.read(&self.own.acting(given)?).await
+    }
 }
 
 #[async_trait]
@@ -121,6 +129,10 @@ impl Kind for Sql {
 
     fn compare(&self, old: &Part, new: &Part, labels: &Labels) -> Vec<Change> {
         part::compare(old, new, labels)
+    }
+
+    fn acts_for_person(&self, part: &Part) -> ForPerson {
+        part::acts_for_person(part)
     }
 
     fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {

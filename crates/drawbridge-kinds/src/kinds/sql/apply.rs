@@ -30,7 +30,8 @@ pub(super) use settle::settle;
 /// changed, and nothing will be.
 pub(super) async fn apply(database: &Database, plan: &Plan, key: &str) -> Result<Receipt, Failure> {
     let work = Work::of(plan)?;
-    let mut writing = database.base.write(key).await?;
+    let acting = database.own.acting(&work.given)?;
+    let mut writing = database.base.write(key, &acting).await?;
     let done = match known(database, &mut writing, key).await {
         Ok(Some(receipt)) => {
             writing.give_up().await;
@@ -75,7 +76,7 @@ async fn steps(
     let scope = &scope.with_given(work.given.clone());
     let connection = writing.connection();
     let keys = match database.own.applied_table {
-        true => Some(connection.make_applied_table().await?),
+        true => Some(keys::place(connection).await?),
         false => None,
     };
     let shape = Shape::load(connection, scope).await?;

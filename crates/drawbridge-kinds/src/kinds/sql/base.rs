@@ -12,7 +12,7 @@ use lru::LruCache;
 use super::{
     engine::{self, Engine, Rights},
     link::{Link, Transaction},
-    part::Own,
+    part::{Acting, Own},
 };
 
 /// How long one read or one plan may take.
@@ -68,8 +68,8 @@ impl Base {
     }
 
     /// Begins to read. What is read until it is dropped is of one moment.
-    pub(super) async fn read(&self) -> Result<Reading, Failure> {
-        self.engine.read().await.map(Reading)
+    pub(super) async fn read(&self, acting: &Acting) -> Result<Reading, Failure> {
+        self.engine.read(acting).await.map(Reading)
     }
 
     /// Whether the database is there.
@@ -78,8 +78,8 @@ impl Base {
     }
 
     /// Begins to write. Until it ends nobody else can begin with the same key.
-    pub(super) async fn write(&self, key: &str) -> Result<Writing, Failure> {
-        self.engine.write(key).await.map(Writing)
+    pub(super) async fn write(&self, key: &str, acting: &Acting) -> Result<Writing, Failure> {
+        self.engine.write(key, acting).await.map(Writing)
     }
 
     /// What the connector's account can do.

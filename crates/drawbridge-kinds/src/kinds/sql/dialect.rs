@@ -24,6 +24,14 @@ impl Dialect {
         }
     }
 
+    /// Whether an account sees nothing at all of tables and columns on which it has no right.
+    pub(super) fn hides(self) -> bool {
+        match self {
+            Self::Sqlite | Self::Postgres => false,
+            Self::MariaDb => true,
+        }
+    }
+
     /// What is in the table for keys of effects.
     pub(super) fn applied_columns(self) -> &'static str {
         match self {

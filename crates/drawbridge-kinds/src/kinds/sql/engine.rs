@@ -21,7 +21,7 @@ pub use reports::child;
 
 use super::{
     link::{Link, Transaction},
-    part::{Brand, Own, Target},
+    part::{Acting, Brand, Own, Target},
 };
 
 /// A database behind its driver.
@@ -30,23 +30,24 @@ pub(super) trait Engine: Send + Sync {
     /// Begins to read: one moment of the database, in which nothing can be written.
     ///
     /// # Errors
-    /// `unavailable` when it cannot be reached, `limited` when too many read.
-    async fn read(&self) -> Result<Box<dyn Link>, Failure>;
+    /// `unavailable` when it cannot be reached, `limited` when too many read, `denied` when the
+    /// account may not act so.
+    async fn read(&self, acting: &Acting) -> Result<Box<dyn Link>, Failure>;
 
     /// Whether it can be reached at all.
     ///
     /// # Errors
     /// As `read`.
     async fn reach(&self) -> Result<(), Failure> {
-        self.read().await.map(drop)
+        self.read(&Acting::account()).await.map(drop)
     }
 
     /// Begins to write. While it lasts nobody else can begin with this key, and once it has begun no
     /// earlier transaction with this key can still be committed.
     ///
     /// # Errors
-    /// `unavailable` while others hold what it needs.
-    async fn write(&self, key: &str) -> Result<Box<dyn Transaction>, Failure>;
+    /// `unavailable` while others hold what it needs, `denied` when the account may not act so.
+    async fn write(&self, key: &str, acting: &Acting) -> Result<Box<dyn Transaction>, Failure>;
 
     /// What the connector's account can do, compared with what the file says.
     async fn rights(&self, own: &Own) -> Result<Rights, Failure>;

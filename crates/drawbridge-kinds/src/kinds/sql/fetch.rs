@@ -21,6 +21,7 @@ use super::{
     rows::{self, Table},
     search,
     shape::Shape,
+    window::known_of,
     words,
 };
 
@@ -35,7 +36,7 @@ pub(super) const MOST_PAGE: usize = 512 << 10;
 
 pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
     if call.action.name == "describe" {
-        return describe(database, view).await;
+        return describe(database, call, view).await;
     }
     if call.action.name == "query" {
         return query::query(database, call, view).await;
@@ -46,7 +47,7 @@ pub(super) async fn fetch(database: &Database, call: &Call, view: &View) -> Resu
     }
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
-    let scope = &scope.for_caller(&call.caller);
+    let scope = &database.own.seen_by(scope, &call.caller);
     if call.action.name == "search" {
         return search::search(database, (scope, &call.arguments), view.fingerprint()).await;
     }
@@ -60,7 +61,7 @@ pub(super) async fn fetched(
     (scope, arguments): (&TableScope, &Value),
 ) -> Result<Found, Failure> {
     scope.shows_rows()?;
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let table = Table {
         scope,
@@ -181,8 +182,8 @@ fn size(page: &[(Vec<Cell>, bool)]) -> usize {
 }
 
 /// The tables that the view admits, with what can be done with each of their fields.
-async fn describe(database: &Database, view: &View) -> Result<Found, Failure> {
-    let mut reading = database.base.read().await?;
+async fn describe(database: &Database, call: &Call, view: &View) -> Result<Found, Failure> {
+    let mut reading = database.read(&known_of(&call.caller)).await?;
     let mut tables = Vec::new();
     let mut found = Found::new(Value::Null, String::new(), 0);
     let admitted = database.own.tables.values();

@@ -62,32 +62,62 @@ struct Grants<'a> {
     dialect: Dialect,
     /// The account, as it stands in statements.
     account: String,
+    /// Who is given rights on tables: the account, or the role of a person.
+    holder: String,
+    /// The same, as it is called.
+    called: String,
+    /// What stands before such a line: where nobody knows which roles there are, it is a comment.
+    before: &'static str,
     lines: Vec<String>,
 }
 
 impl<'a> Grants<'a> {
     fn new(own: &'a Own, address: &'a Address) -> Self {
-        let dialect = match address.brand {
-            Brand::Postgres => Dialect::Postgres,
-            Brand::MariaDb => Dialect::MariaDb,
-        };
-        let name = dialect.quoted(&address.user);
-        let account = match address.brand {
-            Brand::Postgres => name,
-            Brand::MariaDb if is_here(&address.host) => format!("{name}@`localhost`"),
-            Brand::MariaDb => format!("{name}@`%`"),
-        };
         Self {
             own,
             address,
-            dialect,
-            account,
+            dialect: address.dialect(),
+            account: address.account(),
+            holder: address.account(),
+            called: address.user.clone(),
+            before: "",
             lines: Vec::new(),
         }
     }
 
     fn add(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
+    }
+
+    fn add_right(&mut self, line: &str) {
+        let line = format!("{}{line}", self.before);
+        self.add(line);
+    }
+
+    /// What acting for the person needs, as far as the file tells.
+    fn person(&mut self) {
+        let Some(telling) = &self.own.telling else {
+            return;
+        };
+        let names: Vec<String> = telling.settings().map(comment).collect();
+        let fixed = telling.fixed_role().map(str::to_owned);
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.add(format!("-- In each transaction it tells the database for whom it acts, by these settings: {names}."));
+        }
+        if !self.own.takes_role() {
+            return;
+        }
+        self.add("-- It acts in the role of the person who asks, so the rights on tables are for such roles, and it must");
+        self.add("-- be a member of each. Leave out what a role's people may not do.");
+        if fixed.is_none() {
+            self.add("-- For each role that a person can have, with its name instead of `role_of_a_person`:");
+            self.before = "-- ";
+        }
+        self.called = fixed.unwrap_or_else(|| "role_of_a_person".to_owned());
+        self.holder = self.dialect.quoted(&self.called);
+        let line = format!("GRANT {} TO {};", self.holder, self.account);
+        self.add_right(&line);
     }
 
     fn head(&mut self, server: &str) {
@@ -104,18 +134,26 @@ impl<'a> Grants<'a> {
         self.add("-- same to `drawbridge secret set`, under the name in `identity.credential`.");
         self.add("BEGIN;");
         let account = self.account.clone();
+        // Of a role that it can act as it uses nothing but while it does.
+        let inherits = match self.own.takes_role() {
+            true => " NOINHERIT",
+            false => "",
+        };
         self.add(format!(
-            "CREATE ROLE {account} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;"
+            "CREATE ROLE {account} LOGIN{inherits} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION \
+             NOBYPASSRLS;"
         ));
         let database = self.dialect.quoted(&self.address.database);
         self.add(format!(
             "GRANT CONNECT ON DATABASE {database} TO {account};"
         ));
+        self.person();
         let needs = self.needs();
         let schemas: BTreeSet<&str> = needs.iter().map(|(place, _)| &*place.schema).collect();
         for schema in schemas {
             let schema = self.dialect.quoted(schema);
-            self.add(format!("GRANT USAGE ON SCHEMA {schema} TO {account};"));
+            let line = format!("GRANT USAGE ON SCHEMA {schema} TO {};", self.holder);
+            self.add_right(&line);
         }
         for (place, need) in &needs {
             self.table(place, need);
@@ -146,6 +184,7 @@ impl<'a> Grants<'a> {
         };
         self.add(format!("CREATE USER {account}{tls} ACCOUNT LOCK;"));
         let database = self.address.database.clone();
+        self.person();
         let needs = self.needs();
         if needs.iter().any(|(_, need)| !need.update.is_none()) {
             self.add("-- A column with `ON UPDATE CURRENT_TIMESTAMP` must be added to those of `UPDATE`, so that an");
@@ -179,10 +218,9 @@ impl<'a> Grants<'a> {
                 }
             }
         }
-        let (rights, table, account) =
-            (rights.join(", "), self.dialect.table(place), &self.account);
-        let line = format!("GRANT {rights} ON {table} TO {account};");
-        self.add(line);
+        let (rights, table) = (rights.join(", "), self.dialect.table(place));
+        let line = format!("GRANT {rights} ON {table} TO {};", self.holder);
+        self.add_right(&line);
     }
 
     /// The sequences that defaults take numbers from; those of identity columns need no right.
@@ -199,10 +237,10 @@ impl<'a> Grants<'a> {
              WHERE d.adrelid IN ({}) LOOP \
              EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', one, {}); END LOOP; END",
             tables.join(", "),
-            literal(&self.address.user),
+            literal(&self.called),
         );
         self.add("-- The sequences that number rows, whatever they are called.");
-        self.add(format!("DO {};", literal(&body)));
+        self.add_right(&format!("DO {};", literal(&body)));
     }
 
     /// The table in which effects leave their key: made here, the account need not make tables.
@@ -212,11 +250,12 @@ impl<'a> Grants<'a> {
             let (columns, account) = (self.dialect.applied_columns(), self.account.clone());
             self.add(format!("CREATE TABLE IF NOT EXISTS {table}{columns};"));
             if self.dialect == Dialect::Postgres
-                && self
-                    .own
-                    .tables
-                    .values()
-                    .all(|scope| scope.place.schema != schema)
+                && (self.own.takes_role()
+                    || self
+                        .own
+                        .tables
+                        .values()
+                        .all(|scope| scope.place.schema != schema))
             {
                 let schema = self.dialect.quoted(schema);
                 self.add(format!("GRANT USAGE ON SCHEMA {schema} TO {account};"));

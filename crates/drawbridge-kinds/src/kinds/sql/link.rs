@@ -41,6 +41,17 @@ pub(super) trait Link: Send {
         Ok(())
     }
 
+    /// From here on the account itself acts, until [`Link::as_person`]: what it keeps of effects is
+    /// no matter of the person for whom they are done.
+    async fn as_account(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// From here on the person acts again for whom the transaction was begun.
+    async fn as_person(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Runs a question of a caller's own, until it has so many rows or bytes: the last goes over.
     async fn table_up_to(
         &mut self,

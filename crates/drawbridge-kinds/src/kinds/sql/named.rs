@@ -21,7 +21,7 @@ use super::{
     plan::{changeable, drafted},
     query::{self, Bound, Change, Work, understood},
     values,
-    window::Piece,
+    window::{Piece, known_of},
 };
 
 /// An action as AI clients see it.
@@ -116,7 +116,7 @@ pub(super) async fn plan(
     let scope = tables.find(|scope| scope.name == table);
     let scope = scope.ok_or_else(otherwise)?;
     changeable(scope)?;
-    let mut reading = database.base.read().await?;
+    let mut reading = query::begun(database, asked.tables).await?;
     let connection = reading.connection();
     let (_, found) = query::asked_of(connection, rows, asked.tables, named.most).await?;
     if found.cut {
@@ -151,6 +151,10 @@ pub(super) async fn examined(database: &Database) -> Result<Vec<Problem>, Failur
     let Some(dialect) = tables.first().map(|table| table.dialect) else {
         return Ok(Vec::new());
     };
+    if database.own.telling.is_some() {
+        // What only people may see is looked at when they ask.
+        return Ok(Vec::new());
+    }
     let mut problems = Vec::new();
     for (name, named) in &database.own.named {
         let parameters = named.parameters.iter();
@@ -247,14 +251,7 @@ fn bound(
 /// A value that is the caller's own, and not theirs to choose.
 fn of_caller(from: &str, parameter: &Parameter, caller: &Caller) -> Result<Cell, Failure> {
     let denied = |told: String| Failure::new(Status::Denied, told);
-    let given = match from {
-        "client" => Some(caller.client.to_string()),
-        "person.id" => Some(caller.person.id.clone()),
-        from => {
-            let attribute = from.strip_prefix("person.").unwrap_or(from);
-            caller.person.attributes.get(attribute).cloned()
-        }
-    };
+    let given = known_of(caller).remove(from);
     let given = given.ok_or_else(|| {
         denied(format!(
             "this goes by your `{from}`, which is not known; whoever keeps the gateway can add it"

@@ -8,6 +8,7 @@ mod mask;
 mod named;
 mod need;
 mod own;
+mod person;
 mod reports;
 mod rule;
 mod times;
@@ -30,6 +31,7 @@ pub(super) use mask::Mask;
 pub(super) use named::{Named, NamedText, Parameter, ParameterType, STANDARD};
 pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
+pub(super) use person::{Acting, acts_for_person};
 pub(super) use rule::Rule;
 use rule::RuleText;
 pub(super) use times::Changed;
@@ -63,6 +65,10 @@ pub(super) struct System {
     /// Default `false`: it is told by comparing rows, and of rows with a generated key not at all.
     #[serde(default)]
     pub(super) applied_table: bool,
+    /// How the database is told for whom the connector acts: with `acts_for: person` under
+    /// `identity`, and only then, and only on a server.
+    #[serde(default)]
+    pub(super) person: Option<person::PersonText>,
 }
 
 /// `scope`.
@@ -178,6 +184,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
     let mut faults = Vec::new();
     let system = serde_json::from_value::<System>(part.system.clone()).ok();
     faults.extend(system.iter().flat_map(address::faults));
+    faults.extend(system.iter().flat_map(person::faults));
     let in_file = |system: &System| !matches!(address::target(system), Ok(Target::Server(_)));
     let hashes = !system.as_ref().is_some_and(in_file);
     let Ok(scope) = serde_json::from_value::<Scope>(part.scope.clone()) else {

@@ -50,7 +50,7 @@ pub(super) async fn plan(database: &Database, call: &Call, view: &View) -> Resul
     }
     let name = call.arguments.get("table").and_then(Value::as_str);
     let scope = database.own.admitted(name.unwrap_or_default(), view)?;
-    let scope = &scope.for_caller(&call.caller);
+    let scope = &database.own.seen_by(scope, &call.caller);
     planned(database, &call.action.name, (scope, &call.arguments)).await
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn planned(
 ) -> Result<Plan, Failure> {
     changeable(scope)?;
     let edits = arguments::edits(action, scope, arguments)?;
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     drafted(reading.connection(), (action, scope), edits).await
 }
 

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     Database,
+    base::Reading,
     cell::{self, Cell},
     dialect::Dialect,
     fetch::MOST_PAGE,
@@ -31,7 +32,7 @@ use super::{
     part::{Scope, TableScope},
     shape::{MAIN, Shape},
     statement::Statement,
-    window::Segment,
+    window::{Given, Segment},
 };
 pub(super) use named::{Bound, Change, Work, placeholders, understood};
 pub(super) use rewrite::{Rewritten, rewrite};
@@ -96,7 +97,9 @@ pub(super) async fn query(database: &Database, call: &Call, view: &View) -> Resu
 pub(super) fn seen(database: &Database, call: &Call, view: &View) -> Vec<TableScope> {
     let tables = database.own.tables.values();
     let tables = tables.filter(|scope| view.admits(&scope.resource()));
-    tables.map(|scope| scope.for_caller(&call.caller)).collect()
+    tables
+        .map(|scope| database.own.seen_by(scope, &call.caller))
+        .collect()
 }
 
 /// The answer to a question over these tables, as their caller sees them.
@@ -108,9 +111,9 @@ pub(super) async fn answer(
     if !database.own.query {
         return Err(Failure::invalid("the connector answers no free questions"));
     }
-    let dialect = tables.first().map(|table| table.dialect);
     let none = || Failure::not_found("there is no table that you may use");
-    let rewritten = rewrite(dialect.ok_or_else(none)?, asked, tables)?;
+    let first = tables.first().ok_or_else(none)?;
+    let rewritten = rewrite(first.dialect, asked, tables)?;
     answered(database, rewritten, tables, MOST_ANSWERED).await
 }
 
@@ -121,9 +124,15 @@ pub(super) async fn answered(
     tables: &[TableScope],
     most: usize,
 ) -> Result<Found, Failure> {
-    let mut reading = database.base.read().await?;
+    let mut reading = begun(database, tables).await?;
     let (looked, outcome) = asked_of(reading.connection(), rewritten, tables, most).await?;
     Ok(found(database, &looked, outcome))
+}
+
+/// Begins to read, as whoever sees these tables.
+pub(super) async fn begun(database: &Database, tables: &[TableScope]) -> Result<Reading, Failure> {
+    let known = tables.first().map(|table| &table.given);
+    database.read(known.unwrap_or(&Given::new())).await
 }
 
 /// Whether the engine can work a question out, without working it out.
@@ -132,7 +141,7 @@ pub(super) async fn explained(
     rewritten: Rewritten,
     tables: &[TableScope],
 ) -> Result<(), Failure> {
-    let mut reading = database.base.read().await?;
+    let mut reading = begun(database, tables).await?;
     let connection = reading.connection();
     let (statement, _) = stated(connection, ("EXPLAIN ", rewritten), tables).await?;
     statement.rows(connection).await.map_err(told)?;
@@ -263,7 +272,7 @@ fn found(database: &Database, used: &[Table<'_>], outcome: Outcome) -> Found {
 /// One sentence for whatever the engine says of a question.
 pub(super) fn told(failure: Failure) -> Failure {
     match failure.status {
-        Status::Timeout | Status::Limited | Status::Unavailable => failure,
+        Status::Timeout | Status::Limited | Status::Unavailable | Status::Denied => failure,
         _ => {
             let told = "the database cannot work this out: a name, a type, a number of columns or a \
                         value does not fit";

@@ -57,7 +57,7 @@ pub(super) async fn search(
     fingerprint: Fingerprint,
 ) -> Result<Found, Failure> {
     scope.shows_rows()?;
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let shape = &shape;
     let search = Search::of(Table { scope, shape }, arguments)?;

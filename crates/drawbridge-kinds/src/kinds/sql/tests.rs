@@ -164,6 +164,11 @@ fn key_of(plan: &Plan) -> String {
 
 fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
     let system = json!({"url": place.url(), "applied_table": applied_table});
+    opened_by(place, system, scope)
+}
+
+/// As a file with this `system` has it.
+fn opened_by(place: &Place, system: Value, scope: Value) -> Database {
     opened_at(system, scope, place.folder.as_path())
 }
 

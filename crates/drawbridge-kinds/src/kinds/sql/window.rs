@@ -11,10 +11,10 @@ use drawbridge_core::{
 use super::{
     cell::Cell,
     dialect::Dialect,
-    part::{Condition, Mask, Operand, TableScope},
+    part::{Condition, Mask, Operand, Own, TableScope},
 };
 
-/// What a rule knows of a caller: values by `person.id`, `person.ATTRIBUTE` and `client`.
+/// What is known of a caller, as far as it is asked for: values by `person.id`, `person.ATTRIBUTE` and `client`.
 pub(super) type Given = BTreeMap<String, String>;
 
 /// What tells people apart is called so in the window of a table of which only groups are told. No name
@@ -74,20 +74,29 @@ impl Piece {
     }
 }
 
-impl TableScope {
-    /// The table as this caller may see it.
-    pub(super) fn for_caller(&self, caller: &Caller) -> Self {
-        let mut all: Given = BTreeMap::new();
-        for (name, value) in &caller.person.attributes {
-            all.insert(format!("person.{name}"), value.clone());
-        }
-        all.insert("person.id".to_owned(), caller.person.id.clone());
-        all.insert("client".to_owned(), caller.client.to_string());
-        let asked = self.rows.as_ref().map(Condition::asks).unwrap_or_default();
-        all.retain(|name, _| asked.contains(name.as_str()));
-        self.with_given(all)
+/// What is known of a caller.
+pub(super) fn known_of(caller: &Caller) -> Given {
+    let mut all: Given = BTreeMap::new();
+    for (name, value) in &caller.person.attributes {
+        all.insert(format!("person.{name}"), value.clone());
     }
+    all.insert("person.id".to_owned(), caller.person.id.clone());
+    all.insert("client".to_owned(), caller.client.to_string());
+    all
+}
 
+impl Own {
+    /// The table as this caller may see it, and what the database must be told of the caller.
+    pub(super) fn seen_by(&self, table: &TableScope, caller: &Caller) -> TableScope {
+        let mut all = known_of(caller);
+        let mut asked = self.asks();
+        asked.extend(table.rows.iter().flat_map(Condition::asks));
+        all.retain(|name, _| asked.contains(name.as_str()));
+        table.with_given(all)
+    }
+}
+
+impl TableScope {
     /// A column of the table, beside which a value stands.
     pub(super) fn beside(&self, column: &str) -> Beside {
         Beside {

@@ -17,7 +17,7 @@ use super::{cell::Cell, window::Given};
 #[serde(deny_unknown_fields)]
 pub(super) struct Work {
     pub(super) table: String,
-    /// What the table's row rule knew of the caller.
+    /// What was known of the caller, for the table's row rule and for acting as them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) given: Given,
     pub(super) steps: Vec<Step>,

@@ -1,4 +1,6 @@
 //! The table in the database in which effects leave their key, in the transaction that does them.
+//! The account itself reads and writes it, for whomever the effect is done: nobody's role needs a
+//! right on what all effects leave there.
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -15,6 +17,21 @@ use super::super::{
 
 /// The receipt of an effect that left its key.
 pub(super) async fn find(connection: &mut dyn Link, key: &str) -> Result<Option<Receipt>, Failure> {
+    connection.as_account().await?;
+    let found = found(connection, key).await?;
+    connection.as_person().await?;
+    Ok(found)
+}
+
+/// Where keys are left. Asked before anything else is done.
+pub(super) async fn place(connection: &mut dyn Link) -> Result<Place, Failure> {
+    connection.as_account().await?;
+    let place = connection.make_applied_table().await?;
+    connection.as_person().await?;
+    Ok(place)
+}
+
+async fn found(connection: &mut dyn Link, key: &str) -> Result<Option<Receipt>, Failure> {
     let Some(place) = connection.applied_table().await? else {
         return Ok(None);
     };
@@ -48,6 +65,7 @@ pub(super) async fn keep(
     let receipt = serde_json::to_string(receipt).map_err(|error| {
         Failure::new(Status::Failed, "the receipt cannot be written").with_source(error)
     })?;
+    connection.as_account().await?;
     let done = Statement::new("")
         .own(Own::Insert)
         .table(place)
@@ -64,6 +82,8 @@ pub(super) async fn keep(
         .words(")")
         .run(connection)
         .await?;
+    // What waits for the commit, such as a trigger, runs for the person.
+    connection.as_person().await?;
     if done.rows == 1 {
         Ok(())
     } else {

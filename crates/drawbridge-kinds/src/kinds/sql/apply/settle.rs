@@ -12,6 +12,7 @@ use super::{
     super::{
         Database,
         base::Writing,
+        part::Acting,
         rows::Table,
         shape::Shape,
         work::{Left, Step, Work},
@@ -35,7 +36,12 @@ pub(in super::super) async fn settle(database: &Database, plan: &Plan, key: &str
 
 async fn looked(database: &Database, plan: &Plan, key: &str) -> Result<Settled, Failure> {
     let work = Work::of(plan)?;
-    let mut writing = locked(database, key).await?;
+    // Where the account keeps the keys, it needs nobody's rights to look for one.
+    let acting = match database.own.applied_table {
+        true => Acting::account(),
+        false => database.own.acting(&work.given)?,
+    };
+    let mut writing = locked(database, key, &acting).await?;
     let settled = match known(database, &mut writing, key).await {
         Ok(Some(receipt)) => Ok(Settled::Applied(receipt)),
         Ok(None) if database.own.applied_table => Ok(Settled::NotApplied),
@@ -46,10 +52,10 @@ async fn looked(database: &Database, plan: &Plan, key: &str) -> Result<Settled, 
     settled
 }
 
-async fn locked(database: &Database, key: &str) -> Result<Writing, Failure> {
+async fn locked(database: &Database, key: &str, acting: &Acting) -> Result<Writing, Failure> {
     let until = Instant::now() + TRY_FOR;
     loop {
-        match database.base.write(key).await {
+        match database.base.write(key, acting).await {
             Err(failure) if failure.status == Status::Unavailable && Instant::now() < until => {
                 if database.base.is_closed() {
                     return Err(failure);

@@ -1,5 +1,6 @@
 //! MariaDB from version 10.5 on, and MySQL from 8.0 on: tables of InnoDB.
 
+mod acting;
 mod failure;
 mod query;
 mod replica;
@@ -26,7 +27,7 @@ use super::{
         cell::Cell,
         dialect::Dialect,
         link::{Done, Link},
-        part::{APPLIED_TABLE, Address, Own, TableScope, Tls},
+        part::{APPLIED_TABLE, Acting, Address, Own, TableScope, Tls},
         query::Outcome,
         shape::{Column, Place, Shape, Unfit, text_at},
         statement::Statement,
@@ -187,6 +188,26 @@ impl Wire for MariaDb {
         Self::text(connection, isolated("READ COMMITTED")).await?;
         Self::lock(connection, key).await?;
         Self::text(connection, "START TRANSACTION READ WRITE").await
+    }
+
+    async fn act(
+        &self,
+        connection: &mut MySqlConnection,
+        acting: &Acting,
+    ) -> Result<bool, sqlx::Error> {
+        acting::act(connection, acting).await
+    }
+
+    async fn forget(
+        &self,
+        connection: &mut MySqlConnection,
+        acting: &Acting,
+    ) -> Result<(), sqlx::Error> {
+        acting::forget(connection, acting).await
+    }
+
+    fn forbids(&self, error: &sqlx::Error) -> bool {
+        failure::forbids(error)
     }
 
     async fn execute(

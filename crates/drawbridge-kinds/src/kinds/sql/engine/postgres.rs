@@ -1,9 +1,11 @@
 //! PostgreSQL, from version 12 on.
 
+mod acting;
 mod failure;
 mod query;
 mod rights;
 mod shape;
+mod typed;
 
 use async_trait::async_trait;
 use drawbridge_core::{
@@ -22,14 +24,13 @@ use super::{
         cell::Cell,
         dialect::Dialect,
         link::{Done, Link},
-        part::{APPLIED_TABLE, Address, Own, TableScope, Tls},
+        part::{APPLIED_TABLE, Acting, Address, Own, TableScope, Tls},
         query::Outcome,
-        shape::{Column, PUBLIC, Place, Shape, Unfit, integer_at},
+        shape::{Column, PUBLIC, Place, Shape, Unfit},
         statement::Statement,
     },
     Rights,
     remote::{Identity, Purpose, Wire, limits},
-    values::{self, Given},
 };
 
 /// Names a lock among those of other programs, together with the key of an effect.
@@ -137,6 +138,22 @@ impl Wire for Postgres {
         Ok(())
     }
 
+    async fn act(
+        &self,
+        connection: &mut PgConnection,
+        acting: &Acting,
+    ) -> Result<bool, sqlx::Error> {
+        acting::act(connection, acting).await
+    }
+
+    async fn step_aside(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        acting::step_aside(connection).await
+    }
+
+    fn forbids(&self, error: &sqlx::Error) -> bool {
+        failure::forbids(error)
+    }
+
     async fn execute(
         &self,
         connection: &mut PgConnection,
@@ -236,11 +253,7 @@ impl Wire for Postgres {
         column: &Column,
         given: &Value,
     ) -> Result<Result<Cell, String>, Failure> {
-        match values::given(column, given) {
-            Err(told) => Ok(Err(told)),
-            Ok(Given::Kept(cell)) => Ok(Ok(cell)),
-            Ok(Given::Asked(text)) => asked(link, column, &text).await,
-        }
+        typed::typed(link, column, given).await
     }
 
     /// What the server counts of this transaction, in all tables.
@@ -337,58 +350,6 @@ async fn set_up(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
         .fetch_one(&mut *connection)
         .await?;
     Ok(u64::try_from(number).unwrap_or_default())
-}
-
-/// What the server makes of a text for this column.
-async fn asked(
-    link: &mut dyn Link,
-    column: &Column,
-    text: &str,
-) -> Result<Result<Cell, String>, Failure> {
-    let base = column.cast.as_deref().unwrap_or("text");
-    let given = Cell::text(text);
-    let value = |statement: Statement| {
-        statement
-            .words("CAST(")
-            .value(&given)
-            .words(" AS ")
-            .a_type(base)
-            .words(")")
-    };
-    let full = column.limits.as_deref().unwrap_or(base);
-    let mut ask = value(Statement::new("SELECT CAST(CAST("));
-    ask = ask.words(" AS ").a_type(full).words(") AS ");
-    // As the column is read: of a text that is filled up with blanks, a cast would take them away.
-    ask = ask
-        .a_type(if column.as_text { "text" } else { full })
-        .words("), ");
-    ask = match &column.limits {
-        None => ask.words("true"),
-        Some(limits) => {
-            let within = value(ask.words("CAST(")).words(" AS ").a_type(limits);
-            value(within.words(") IS NOT DISTINCT FROM "))
-        }
-    };
-    let rows = match link.attempt(ask).await? {
-        Ok(rows) => rows,
-        // Some types call what they cannot read a mistake of the statement.
-        Err(failure) if matches!(failure.status, Status::Invalid | Status::Failed) => {
-            let told = format!("it is no value of the type {}", column.declared);
-            return Ok(Err(told));
-        }
-        Err(failure) => return Err(failure),
-    };
-    if integer_at(rows.first(), 1) == 0 {
-        let told = format!("it has more than the type {} can hold", column.declared);
-        return Ok(Err(told));
-    }
-    let cell = rows
-        .into_iter()
-        .next()
-        .and_then(|row| row.into_iter().next());
-    let mut cell = cell.unwrap_or(Cell::Null);
-    cell.become_one_of(column.sort);
-    Ok(Ok(cell))
 }
 
 /// The number of the lock for a key.

@@ -21,7 +21,7 @@ use super::{
         cell::Cell,
         dialect::Dialect,
         link::{Done, Link, Transaction},
-        part::{Own, TableScope},
+        part::{Acting, Own, TableScope},
         query::Outcome,
         shape::{Column, Place, Shape, Unfit},
     },
@@ -97,6 +97,31 @@ pub(super) trait Wire: Send + Sync + 'static {
         connection: &mut Self::Connection,
         purpose: Purpose<'_>,
     ) -> Result<(), sqlx::Error>;
+
+    /// Makes what the transaction does from here on be done for a person; `false` when the account may
+    /// not take their role.
+    async fn act(
+        &self,
+        connection: &mut Self::Connection,
+        acting: &Acting,
+    ) -> Result<bool, sqlx::Error>;
+
+    /// See [`Link::as_account`]; `false` where a role takes nothing of the account's own rights away.
+    async fn step_aside(&self, _connection: &mut Self::Connection) -> Result<bool, sqlx::Error> {
+        Ok(false)
+    }
+
+    /// Takes away what of `act` outlives the transaction, after its end.
+    async fn forget(
+        &self,
+        _connection: &mut Self::Connection,
+        _acting: &Acting,
+    ) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    /// Whether an error says that whoever acts may not do this.
+    fn forbids(&self, error: &sqlx::Error) -> bool;
 
     /// Runs words of this program.
     async fn execute(
@@ -181,6 +206,8 @@ pub(super) trait Wire: Send + Sync + 'static {
 struct Held<C> {
     raw: C,
     number: u64,
+    /// Whether somebody was acted for on it. Then the account itself does not use it again.
+    acted: bool,
     /// Since when it is there.
     made: Instant,
     /// Since when nobody uses it.
@@ -212,15 +239,15 @@ impl<W: Wire> Remote<W> {
         }))
     }
 
-    async fn begin(&self, purpose: Purpose<'_>) -> Result<Session<W>, Failure> {
+    async fn begin(&self, purpose: Purpose<'_>, acting: &Acting) -> Result<Session<W>, Failure> {
         let server = &self.0;
         let mut permit = server.permit().await?;
         // One that was idle may be dead by now; then the next is tried, and at last a new one.
-        while let Some(mut held) = server.take_idle() {
+        while let Some(mut held) = server.take_idle(acting) {
             if !server.answers(&mut held).await {
                 continue;
             }
-            let mut session = Session::new(server.clone(), (held, permit), purpose);
+            let mut session = Session::new(server.clone(), (held, permit), (purpose, acting));
             match session.begin(purpose).await {
                 Err(failure) => match session.lost() {
                     Some(free) => permit = free,
@@ -230,7 +257,7 @@ impl<W: Wire> Remote<W> {
             }
         }
         let held = server.connect().await?;
-        let mut session = Session::new(server.clone(), (held, permit), purpose);
+        let mut session = Session::new(server.clone(), (held, permit), (purpose, acting));
         session.begin(purpose).await?;
         Ok(session)
     }
@@ -255,7 +282,7 @@ impl<W: Wire> Server<W> {
             connected = connecting => match connected {
                 Ok(Ok((raw, number))) => {
                     let made = Instant::now();
-                    Ok(Held { raw, number, made, since: made })
+                    Ok(Held { raw, number, acted: false, made, since: made })
                 }
                 Ok(Err(failure)) => Err(failure),
                 Err(_) => Err(self.wire.identity().unreachable()),
@@ -272,10 +299,18 @@ impl<W: Wire> Server<W> {
         matches!(tokio::time::timeout(ANSWERS, asked).await, Ok(Ok(())))
     }
 
-    fn take_idle(&self) -> Option<Held<W::Connection>> {
+    fn take_idle(&self, acting: &Acting) -> Option<Held<W::Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(|broke| broke.into_inner());
         idle.retain(|held| held.since.elapsed() < IDLE && held.made.elapsed() < AGE);
-        idle.pop()
+        let fits = |held: &Held<W::Connection>| !held.acted || !acting.is_account();
+        if let Some(last) = idle.iter().rposition(fits) {
+            return Some(idle.remove(last));
+        }
+        // A new one takes the place of one that does not fit, so that there are never more.
+        if !idle.is_empty() {
+            idle.remove(0);
+        }
+        None
     }
 
     /// Takes a connection back that nobody uses any more.
@@ -292,16 +327,16 @@ impl<W: Wire> Server<W> {
 
 #[async_trait]
 impl<W: Wire> Engine for Remote<W> {
-    async fn read(&self) -> Result<Box<dyn Link>, Failure> {
-        Ok(Box::new(self.begin(Purpose::Read).await?))
+    async fn read(&self, acting: &Acting) -> Result<Box<dyn Link>, Failure> {
+        Ok(Box::new(self.begin(Purpose::Read, acting).await?))
     }
 
-    async fn write(&self, key: &str) -> Result<Box<dyn Transaction>, Failure> {
-        Ok(Box::new(self.begin(Purpose::Write(key)).await?))
+    async fn write(&self, key: &str, acting: &Acting) -> Result<Box<dyn Transaction>, Failure> {
+        Ok(Box::new(self.begin(Purpose::Write(key), acting).await?))
     }
 
     async fn rights(&self, own: &Own) -> Result<Rights, Failure> {
-        let mut session = self.begin(Purpose::Read).await?;
+        let mut session = self.begin(Purpose::Read, &Acting::account()).await?;
         self.0.wire.rights(&mut session, own).await
     }
 

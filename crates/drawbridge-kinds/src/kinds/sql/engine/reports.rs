@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     super::{
         link::{Link, Transaction},
-        part::{Own, TableScope},
+        part::{Acting, Own, TableScope},
         shape::Unfit,
     },
     Engine, Rights,
@@ -75,7 +75,7 @@ struct Loaded {
 
 #[async_trait]
 impl Engine for Reports {
-    async fn read(&self) -> Result<Box<dyn Link>, Failure> {
+    async fn read(&self, _acting: &Acting) -> Result<Box<dyn Link>, Failure> {
         let loaded = self.0.current().await?;
         let link = loaded.base.read(&self.0.stop).await?;
         Ok(Box::new(Reading { link, loaded }))
@@ -95,7 +95,7 @@ impl Engine for Reports {
         }
     }
 
-    async fn write(&self, _key: &str) -> Result<Box<dyn Transaction>, Failure> {
+    async fn write(&self, _key: &str, _acting: &Acting) -> Result<Box<dyn Transaction>, Failure> {
         Err(read_only())
     }
 

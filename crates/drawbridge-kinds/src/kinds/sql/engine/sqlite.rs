@@ -30,7 +30,7 @@ use super::{
     super::{
         base::READ_WITHIN,
         link::{Link, Transaction},
-        part::Own,
+        part::{Acting, Own},
     },
     Engine, Rights,
 };
@@ -71,7 +71,7 @@ struct Opened {
 
 #[async_trait]
 impl Engine for Sqlite {
-    async fn read(&self) -> Result<Box<dyn Link>, Failure> {
+    async fn read(&self, _acting: &Acting) -> Result<Box<dyn Link>, Failure> {
         let opened = self.0.opened().await?;
         let reading = match self.0.begin(&opened).await {
             Err(error) if needs_recovery(&error) => {
@@ -85,7 +85,7 @@ impl Engine for Sqlite {
     }
 
     /// Nobody else can write at all, whatever their key.
-    async fn write(&self, _key: &str) -> Result<Box<dyn Transaction>, Failure> {
+    async fn write(&self, _key: &str, _acting: &Acting) -> Result<Box<dyn Transaction>, Failure> {
         let writing = writing::begin(&self.0).await?;
         Ok(Box::new(Session::Writing(writing)))
     }

@@ -81,14 +81,31 @@ impl Target {
         match self {
             Self::File(_) | Self::Reports(_) => (Dialect::Sqlite, MAIN),
             Self::Server(address) => match address.brand {
-                Brand::Postgres => (Dialect::Postgres, PUBLIC),
-                Brand::MariaDb => (Dialect::MariaDb, &address.database),
+                Brand::Postgres => (address.dialect(), PUBLIC),
+                Brand::MariaDb => (address.dialect(), &address.database),
             },
         }
     }
 }
 
 impl Address {
+    pub(in super::super) fn dialect(&self) -> Dialect {
+        match self.brand {
+            Brand::Postgres => Dialect::Postgres,
+            Brand::MariaDb => Dialect::MariaDb,
+        }
+    }
+
+    /// The account, as it stands in statements that grant it something.
+    pub(in super::super) fn account(&self) -> String {
+        let name = self.dialect().quoted(&self.user);
+        match self.brand {
+            Brand::Postgres => name,
+            Brand::MariaDb if is_here(&self.host) => format!("{name}@`localhost`"),
+            Brand::MariaDb => format!("{name}@`%`"),
+        }
+    }
+
     /// As people are told of it.
     pub(in super::super) fn shown(&self) -> String {
         match self.port {

@@ -25,6 +25,10 @@ fn system(old: &System, new: &System, changes: &mut Vec<Change>) {
         changes.push(Change::new("/system/url", Widens, sentence));
     }
     protection(old, new, changes);
+    if old.person != new.person {
+        let sentence = "the database is told otherwise for whom it acts";
+        changes.push(Change::new("/system/person", Widens, sentence));
+    }
     let sentence = match (old.applied_table, new.applied_table) {
         (false, true) => "it makes a table of its own in the database, for the keys of effects",
         (true, false) => "it no longer keeps the keys of effects in the database",

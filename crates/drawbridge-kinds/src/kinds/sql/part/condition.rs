@@ -49,7 +49,38 @@ pub(in super::super) fn read(text: &str) -> Result<Condition, String> {
     parsed(text).map_err(|wrong| wrong.0)
 }
 
+/// What of the caller a text names: `:person.id`, `:person.` with an attribute, or `:client`; none
+/// when it does not begin as one of these.
+pub(super) fn caller_word(text: &str) -> Result<Option<String>, String> {
+    if !text.starts_with(':') {
+        return Ok(None);
+    }
+    let tokens = tokens(text).map_err(|wrong| wrong.0)?;
+    let mut reader = Reader {
+        tokens: &tokens,
+        depth: 0,
+    };
+    match (reader.operand(), reader.tokens.first()) {
+        (Ok(Operand::Given(name)), None) => Ok(Some(name)),
+        (Ok(_), found) => Err(unexpected(found).0),
+        (Err(wrong), _) => Err(wrong.0),
+    }
+}
+
 fn parsed(text: &str) -> Result<Condition, Wrong> {
+    let tokens = tokens(text)?;
+    let mut reader = Reader {
+        tokens: &tokens,
+        depth: 0,
+    };
+    let condition = reader.any()?;
+    match reader.tokens.first() {
+        None => Ok(condition),
+        Some(token) => Err(unexpected(Some(token))),
+    }
+}
+
+fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Wrong> {
     if text.chars().count() > MOST_TEXT {
         return Err(Wrong(format!("it has more than {MOST_TEXT} characters")));
     }
@@ -66,15 +97,7 @@ fn parsed(text: &str) -> Result<Condition, Wrong> {
         return Err(Wrong("it has a comment".to_owned()));
     }
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-    let mut reader = Reader {
-        tokens: &tokens,
-        depth: 0,
-    };
-    let condition = reader.any()?;
-    match reader.tokens.first() {
-        None => Ok(condition),
-        Some(token) => Err(unexpected(Some(token))),
-    }
+    Ok(tokens)
 }
 
 impl Condition {

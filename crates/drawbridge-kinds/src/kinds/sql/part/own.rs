@@ -19,9 +19,11 @@ use drawbridge_core::{
 
 use super::{
     super::{dialect::Dialect, shape::Place, window::Given},
-    Address, Changed, Condition, Group, Mask, Named, Need, Rule, Scope, System, Table, Triggers,
+    Acting, Address, Changed, Condition, Group, Mask, Named, Need, Rule, Scope, System, Table,
+    Triggers,
     address::{self, Target},
     condition,
+    person::Telling,
 };
 use crate::part::{self, unusable};
 
@@ -38,6 +40,8 @@ pub(in super::super) struct Own {
     pub(in super::super) state: PathBuf,
     /// How this program is started as a confined child.
     pub(in super::super) program: PathBuf,
+    /// How the database is told for whom it acts; none where it acts as its account.
+    pub(in super::super) telling: Option<Telling>,
     pub(in super::super) applied_table: bool,
     pub(in super::super) query: bool,
     pub(in super::super) tables: BTreeMap<String, TableScope>,
@@ -54,7 +58,7 @@ pub(in super::super) struct Own {
 #[derive(Debug, Clone)]
 pub(in super::super) struct TableScope {
     scoped: Arc<Scoped>,
-    /// What the rule knows of the caller; nothing until it is told.
+    /// What is known of the caller; nothing until it is told.
     pub(in super::super) given: Given,
 }
 
@@ -103,6 +107,7 @@ impl Own {
             }),
             here @ (Target::File(_) | Target::Reports(_)) => here,
         };
+        let telling = Telling::of(&system, &target).map_err(unusable)?;
         let home = target.home();
         let mut tables = BTreeMap::new();
         for (name, table) in &scope.tables {
@@ -122,6 +127,7 @@ impl Own {
             workspace,
             state: path(|context| &context.state),
             program: path(|context| &context.program),
+            telling,
             applied_table: system.applied_table,
             query: scope.query,
             tables,
@@ -129,6 +135,28 @@ impl Own {
             stale_after: part.stale_after,
             when_stale: part.when_stale,
         })
+    }
+
+    /// As whom the database is asked for somebody of whom this is known.
+    ///
+    /// # Errors
+    /// `denied` where something is not known that the database must be told.
+    pub(in super::super) fn acting(&self, given: &Given) -> Result<Acting, Failure> {
+        match &self.telling {
+            None => Ok(Acting::account()),
+            Some(telling) => telling.acting(given),
+        }
+    }
+
+    /// Whether it takes a role for the person who asks.
+    pub(in super::super) fn takes_role(&self) -> bool {
+        self.telling.as_ref().is_some_and(Telling::takes_role)
+    }
+
+    /// What must be known of a caller for a table, whatever its rule says.
+    pub(in super::super) fn asks(&self) -> BTreeSet<&str> {
+        let telling = self.telling.iter();
+        telling.flat_map(Telling::asks).collect()
     }
 
     /// What it needs to do with a table.

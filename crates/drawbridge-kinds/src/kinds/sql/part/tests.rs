@@ -1,10 +1,10 @@
 use drawbridge_core::{
-    connector::Part,
-    file::{Direction, Labels, WhenStale},
+    connector::{ForPerson, Part},
+    file::{Direction, Labels, WhenStale, read_connector, read_gateway},
 };
 use serde_json::{Value, json};
 
-use super::{check, compare};
+use super::{acts_for_person, check, compare};
 
 fn part(system: &Value, scope: &Value) -> Part {
     Part {
@@ -208,6 +208,146 @@ fn a_server_is_reached_by_tls_unless_it_is_here() {
             found,
             expected.into_iter().collect::<Vec<_>>(),
             "{changes:?}"
+        );
+    }
+}
+
+/// `system.person` on a server, and where the fault is; nothing where there is none.
+const TOLD: &str = r#"
+postgres | {"role": ":person.role"} |
+postgres | {"settings": {"app.person": ":person.id", "app.client": ":client", "app.tenant": "acme"}} |
+postgres | {"role": "crm_reader", "settings": {"app.a.b_1": ":person.region"}} |
+mariadb | {"role": ":person.role", "settings": {"person": ":person.id", "app.region": ":person.region"}} |
+postgres | {} | person
+postgres | {"role": "crm_reader"} | person
+postgres | {"settings": {"app.client": ":client"}} | person
+postgres | {"settings": {"region": ":person.region"}} | person/settings/region
+postgres | {"settings": {"app.": ":person.region"}} | person/settings/app.
+postgres | {"settings": {"app.1": ":person.region"}} | person/settings/app.1
+postgres | {"settings": {"app.a b": ":person.region"}} | person/settings/app.a b
+postgres | {"settings": {"app.X": ":person.id", "app.x": ":person.id"}} | person/settings/app.x
+postgres | {"settings": {"app.x": ":person"}} | person/settings/app.x
+postgres | {"settings": {"app.x": ":person.region OR 1"}} | person/settings/app.x
+postgres | {"settings": {"app.x": ":groups"}} | person/settings/app.x
+postgres | {"settings": {"app.x": ":'x'"}} | person/settings/app.x
+postgres | {"settings": {"app.x": ""}} | person/settings/app.x
+postgres | {"role": "", "settings": {"app.x": ":person.id"}} | person/role
+postgres | {"role": "NONE", "settings": {"app.x": ":person.id"}} | person/role
+postgres | {"role": "crm", "settings": {"app.x": ":person.id"}} | person/role
+postgres | {"role": ":role"} | person/role
+mariadb | {"settings": {"@person": ":person.id"}} | person/settings/@person
+mariadb | {"settings": {"a`b": ":person.id"}} | person/settings/a`b
+"#;
+
+#[test]
+fn how_a_server_is_told_of_the_person_is_checked() {
+    for line in TOLD.lines().skip(1) {
+        let parts: Vec<&str> = line.split(" |").map(str::trim).collect();
+        let [scheme, person, place] = parts[..] else {
+            panic!("{line}")
+        };
+        let person: Value = serde_json::from_str(person).unwrap();
+        let url = format!("{scheme}://crm@localhost/crm");
+        let system = json!({"url": url, "person": person});
+        let place = format!("/system/{place}");
+        let expected: Vec<String> = (place != "/system/").then_some(place).into_iter().collect();
+        assert_eq!(places(&system, &scope("{}")), expected, "{line}");
+        let said = acts_for_person(&part(&system, &scope("{}")));
+        assert_eq!(said, ForPerson::Said("/system/person"), "{line}");
+        let unsaid = acts_for_person(&part(&json!({"url": url}), &scope("{}")));
+        assert!(matches!(unsaid, ForPerson::Unsaid(mend) if mend.contains("`person`")));
+    }
+}
+
+#[test]
+fn no_file_can_be_told_of_the_person() {
+    for url in ["sqlite:crm.db", "reports:exports"] {
+        let system = json!({"url": url, "person": {"role": ":person.role"}});
+        assert_eq!(places(&system, &scope("{}")), ["/system/person"]);
+        for system in [system, json!({"url": url})] {
+            let said = acts_for_person(&part(&system, &scope("{}")));
+            assert_eq!(said, ForPerson::Never, "{system}");
+        }
+    }
+}
+
+#[test]
+fn another_way_to_tell_of_the_person_widens() {
+    let of = |person: Value| {
+        let url = "postgres://crm@localhost/crm";
+        part(&json!({"url": url, "person": person}), &scope("{}"))
+    };
+    let [role, other, none] = [
+        json!({"role": ":person.role"}),
+        json!({"role": ":person.id"}),
+        Value::Null,
+    ];
+    for (old, new, count) in [
+        (&role, &role, 0),
+        (&role, &other, 1),
+        (&none, &role, 1),
+        (&role, &none, 1),
+    ] {
+        let changes = compare(&of(old.clone()), &of(new.clone()), &Labels::default());
+        assert_eq!(changes.len(), count, "{changes:?}");
+        assert!(
+            changes
+                .iter()
+                .all(|change| change.direction == Direction::Widens)
+        );
+    }
+}
+
+const GATEWAY: &str = "gateway: acme\naddress: 127.0.0.1:0\noperator: olga@acme.example\n\
+    people:\n  olga@acme.example: {}\n";
+
+/// A whole file, with these keys in `system` and in `identity`.
+fn file(system: &str, identity: &str) -> String {
+    format!(
+        "connector: crm\npurpose: {{task: Look, owner: olga@acme.example}}\n\
+         system: {{kind: sql, {system}}}\n\
+         scope: {{label: internal, tables: {{t: {{key: id, fields: [id]}}}}}}\n\
+         access: [read]\nidentity: {{account: crm{identity}}}\n\
+         permissions: [{{who: [everyone], may: [read]}}]\nlogging: {{}}\napproval: []\nrecovery: {{}}\n"
+    )
+}
+
+#[test]
+fn acting_for_the_person_is_said_in_both_places_or_in_none() {
+    let gateway = read_gateway("drawbridge.yaml", GATEWAY).unwrap();
+    let told = |system: &str, identity: &str| {
+        let text = file(system, identity);
+        let read = read_connector("crm.yaml", "crm", &text, &gateway, crate::kinds::KINDS);
+        read.err().map(|errors| errors.to_string())
+    };
+    let url = "url: 'postgres://crm@localhost/crm'";
+    let person = "person: {settings: {app.person: ':person.id'}}";
+    let both = format!("{url}, {person}");
+    assert_eq!(told(url, ""), None);
+    assert_eq!(told(url, ", acts_for: service"), None);
+    assert_eq!(told(&both, ", acts_for: person"), None);
+    let unsaid = told(url, ", acts_for: person").unwrap();
+    assert!(
+        unsaid.starts_with("crm.yaml:6:") && unsaid.contains("add `person` to `system`"),
+        "{unsaid}"
+    );
+    for identity in ["", ", acts_for: service"] {
+        let unused = told(&both, identity).unwrap();
+        assert!(
+            unused.starts_with("crm.yaml:3:") && unused.contains("`acts_for: person`"),
+            "{unused}"
+        );
+    }
+    for url in ["url: 'sqlite:crm.db'", "url: 'reports:exports'"] {
+        let never = told(url, ", acts_for: person").unwrap();
+        assert!(
+            never.contains("`identity.acts_for`") && never.contains("cannot act for the person"),
+            "{never}"
+        );
+        let never = told(&format!("{url}, {person}"), "").unwrap();
+        assert!(
+            never.contains("`system.person`: only a server can be told"),
+            "{never}"
         );
     }
 }

@@ -33,7 +33,7 @@ pub(in super::super) async fn undo(
     }
     let scope = database.own.of_plan(&work.table)?;
     let scope = &scope.with_given(work.given.clone());
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&scope.given).await?;
     let connection = reading.connection();
     let shape = Shape::load(connection, scope).await?;
     let mut draft = Draft {

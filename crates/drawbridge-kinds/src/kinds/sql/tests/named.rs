@@ -101,7 +101,8 @@ fn northerner() -> Caller {
 /// The tables as somebody sees them.
 fn seen(bench: &Bench, caller: &Caller) -> Vec<TableScope> {
     let tables = bench.database.own.tables.values();
-    tables.map(|table| table.for_caller(caller)).collect()
+    let own = &bench.database.own;
+    tables.map(|table| own.seen_by(table, caller)).collect()
 }
 
 async fn read(bench: &Bench, action: &str, arguments: Value) -> Result<Value, Failure> {

@@ -7,6 +7,7 @@ use super::{
     super::{
         cell::Cell,
         inspect,
+        part::Acting,
         rows::{self, Table},
         shape::Shape,
     },
@@ -18,7 +19,7 @@ async fn pages_follow_one_another_by_key_and_show_visible_fields_only() {
     each(async |engine| {
         let bench = Bench::on(engine).await;
         let scope = &bench.database.own.tables["tickets"];
-        let mut reading = bench.database.base.read().await.unwrap();
+        let mut reading = bench.database.base.read(&Acting::account()).await.unwrap();
         let shape = Shape::load(reading.connection(), scope).await.unwrap();
         let table = Table {
             scope,
@@ -51,7 +52,7 @@ async fn a_row_that_is_too_large_is_not_read_into_a_page() {
         .sql("UPDATE tickets SET subject = hex(zeroblob(1000000)) WHERE id = 2")
         .await;
     let scope = &bench.database.own.tables["tickets"];
-    let mut reading = bench.database.base.read().await.unwrap();
+    let mut reading = bench.database.base.read(&Acting::account()).await.unwrap();
     let shape = Shape::load(reading.connection(), scope).await.unwrap();
     let table = Table {
         scope,
@@ -167,7 +168,7 @@ async fn the_version_of_a_row_is_that_of_its_visible_fields() {
         let bench = Bench::on(engine).await;
         let scope = &bench.database.own.tables["tickets"];
         let version = async || {
-            let mut reading = bench.database.base.read().await.unwrap();
+            let mut reading = bench.database.base.read(&Acting::account()).await.unwrap();
             let shape = Shape::load(reading.connection(), scope).await.unwrap();
             let table = Table {
                 scope,

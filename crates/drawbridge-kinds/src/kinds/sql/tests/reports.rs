@@ -14,7 +14,7 @@ use super::{
         Database,
         engine::answer_rows,
         link::Link,
-        part::Own,
+        part::{Acting, Own},
         rows::Table,
         shape::{Shape, Unfit},
     },
@@ -101,7 +101,7 @@ impl Desk {
     }
 
     async fn shape(&self, table: &str) -> Result<Result<Shape, Unfit>, Failure> {
-        let mut reading = self.database.base.read().await?;
+        let mut reading = self.database.base.read(&Acting::account()).await?;
         let scope = &self.database.own.tables[table];
         reading.connection().examine(scope).await
     }
@@ -112,7 +112,7 @@ impl Desk {
 
     /// The first rows of a table.
     async fn rows(&self, table: &str) -> Result<Value, Failure> {
-        let mut reading = self.database.base.read().await?;
+        let mut reading = self.database.base.read(&Acting::account()).await?;
         self.rows_by(reading.connection(), table).await
     }
 

@@ -3,6 +3,7 @@
 mod asked;
 mod grants;
 mod passwords;
+mod person;
 mod proxy;
 mod rights;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use super::{
-    super::{apply, inspect},
+    super::{apply, inspect, part::Acting},
     Bench,
     engine::{Engine, Place, SERVERS},
     opened, planned, scope, status,
@@ -85,6 +86,32 @@ impl Other {
                 for id in all {
                     let kill = sqlx::AssertSqlSafe(format!("KILL {id}"));
                     let _ = sqlx::raw_sql(kill).execute(&mut *connection).await;
+                }
+            }
+        }
+    }
+
+    /// Stops the statements that the connector's connections to this database run.
+    async fn stop(&mut self) {
+        match self {
+            Self::Postgres(connection) => {
+                let stop = sqlx::query(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                );
+                stop.execute(connection).await.unwrap();
+            }
+            Self::MariaDb(connection) => {
+                let all: Vec<i64> = sqlx::query_scalar(
+                    "SELECT ID FROM information_schema.PROCESSLIST \
+                     WHERE DB = DATABASE() AND ID <> CONNECTION_ID()",
+                )
+                .fetch_all(&mut *connection)
+                .await
+                .unwrap();
+                for id in all {
+                    let stop = sqlx::AssertSqlSafe(format!("KILL QUERY {id}"));
+                    let _ = sqlx::raw_sql(stop).execute(&mut *connection).await;
                 }
             }
         }
@@ -199,7 +226,7 @@ async fn more_readers_than_connections_are_told_so() {
         let bench = Bench::on(engine).await;
         let mut held = Vec::new();
         let full = loop {
-            match bench.database.base.read().await {
+            match bench.database.base.read(&Acting::account()).await {
                 Ok(reading) => held.push(reading),
                 Err(failure) => break failure,
             }

@@ -41,6 +41,11 @@ pub(super) fn told(error: sqlx::Error) -> Failure {
     trouble.failure(error)
 }
 
+/// Whether an error says that whoever acts may not do this.
+pub(super) fn forbids(error: &sqlx::Error) -> bool {
+    matches!(number_of(error), Some(1044 | 1142 | 1143 | 1227 | 1370))
+}
+
 /// The first two letters of the standard's code.
 fn class_of(error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(|error| error.code());

@@ -61,7 +61,12 @@ pub(super) async fn rights(
     let granted = granted(link, &account.known).await?;
     let mut excess = Excess::default();
     beyond::of_server(&granted, &account, &mut excess);
-    let roles = beyond::roles(link, (&account, database), &mut excess).await?;
+    let mut roles = beyond::everybody(link, database, &mut excess).await?;
+    // Roles that it takes for people are theirs, and what they lack is told to who asks.
+    roles |= match own.takes_role() {
+        true => true,
+        false => beyond::roles(link, &account, &mut excess).await?,
+    };
     beyond::routines(link, &granted, (&account, &mut excess)).await?;
     let mut problems = Vec::new();
     let needs = needs(link, own, database).await?;

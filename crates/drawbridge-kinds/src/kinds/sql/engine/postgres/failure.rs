@@ -5,7 +5,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::super::{remote::Refusal, trouble::Trouble};
 
-fn code_of(error: &sqlx::Error) -> Option<String> {
+pub(super) fn code_of(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
@@ -43,6 +43,12 @@ pub(super) fn ended(error: &sqlx::Error) -> bool {
     let code = code_of(error).unwrap_or_default();
     // 25P03: it said nothing for too long inside a transaction.
     code.starts_with("57P") || code.starts_with("08") || code == "25P03"
+}
+
+/// Whether an error says that whoever acts may not do this: for want of a right, or by row-level
+/// security.
+pub(super) fn forbids(error: &sqlx::Error) -> bool {
+    code_of(error).as_deref() == Some("42501")
 }
 
 fn by_code(code: &str) -> Trouble {

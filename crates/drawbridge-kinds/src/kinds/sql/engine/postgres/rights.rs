@@ -46,12 +46,13 @@ pub(super) async fn rights(link: &mut dyn Link, own: &Own) -> Result<Rights, Fai
     let mut problems = Vec::new();
     // A superuser has every right there is; one by one they would say nothing more.
     if !superuser {
-        let mut roles = Roles::of(link, name).await?;
+        let mut roles = Roles::of(link, name, own).await?;
         tables::rights(link, own, (&mut roles, &mut excess)).await?;
         beyond::rights(link, own, (&mut roles, &mut excess)).await?;
         roles.told(&mut excess);
         let can = Statement::new(CAN).rows(link).await?;
-        for scope in own.tables.values() {
+        // Where it takes roles, what they lack is told to who asks.
+        for scope in own.tables.values().filter(|_| !own.takes_role()) {
             problems.extend(lacks(scope, own, &can));
         }
     }

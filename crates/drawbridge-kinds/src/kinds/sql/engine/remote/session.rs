@@ -16,7 +16,7 @@ use super::{
         base::READ_WITHIN,
         cell::Cell,
         link::{Done, Link, Transaction},
-        part::TableScope,
+        part::{Acting, TableScope},
         query::Outcome,
         shape::{Column, Place, Shape, Unfit},
         statement::Statement,
@@ -45,14 +45,18 @@ pub(super) struct Session<W: Wire> {
     permit: Option<OwnedSemaphorePermit>,
     until: Instant,
     stage: Stage,
+    acting: Acting,
+    /// Whether the account itself acts at this moment, for nobody.
+    aside: bool,
 }
 
 impl<W: Wire> Session<W> {
     pub(super) fn new(
         server: Arc<Server<W>>,
-        (held, permit): (Held<W::Connection>, OwnedSemaphorePermit),
-        purpose: Purpose<'_>,
+        (mut held, permit): (Held<W::Connection>, OwnedSemaphorePermit),
+        (purpose, acting): (Purpose<'_>, &Acting),
     ) -> Self {
+        held.acted |= !acting.is_account();
         let within = match purpose {
             Purpose::Read => READ_WITHIN,
             Purpose::Write(_) => WRITE_WITHIN,
@@ -63,13 +67,40 @@ impl<W: Wire> Session<W> {
             permit: Some(permit),
             until: Instant::now() + within,
             stage: Stage::Open,
+            acting: acting.clone(),
+            aside: true,
         }
     }
 
     pub(super) async fn begin(&mut self, purpose: Purpose<'_>) -> Result<(), Failure> {
         let server = self.server.clone();
         self.ask(async |raw| server.wire.begin(raw, purpose).await)
-            .await
+            .await?;
+        self.act(self.acting.clone()).await
+    }
+
+    /// From here on what is done is done for the person, if it is for one at all.
+    async fn act(&mut self, acting: Acting) -> Result<(), Failure> {
+        if acting.is_account() {
+            return Ok(());
+        }
+        let server = self.server.clone();
+        let asked = self.ask(async |raw| server.wire.act(raw, &acting).await);
+        if !asked.await? {
+            return Err(self.acting.refused());
+        }
+        self.aside = false;
+        Ok(())
+    }
+
+    /// The failure that an error is.
+    fn told(&self, error: sqlx::Error) -> Failure {
+        if !self.aside && self.server.wire.forbids(&error) {
+            let told = "the database does not allow this to the person for whom it is asked, so \
+                        nothing was done; ask whoever keeps the database";
+            return Failure::new(Status::Denied, told).with_source(error);
+        }
+        self.server.wire.told(error)
     }
 
     /// Its permit, when it turned out that the connection was dead.
@@ -109,7 +140,7 @@ impl<W: Wire> Session<W> {
             Err(sqlx::Error::PoolTimedOut) => Stage::Failed,
             Err(_) => Stage::Lost,
         };
-        asked.map_err(|error| server.wire.told(error))
+        asked.map_err(|error| self.told(error))
     }
 
     async fn end(&mut self, words: &'static str, within: Duration) -> Result<(), Ended> {
@@ -120,7 +151,8 @@ impl<W: Wire> Session<W> {
         let ending = self.server.wire.execute(&mut held.raw, words);
         match tokio::time::timeout(within, ending).await {
             Ok(Ok(())) => {
-                if let Some(held) = self.held.take() {
+                let forgotten = forgets(&self.server, held, &self.acting).await;
+                if let Some(held) = self.held.take().filter(|_| forgotten) {
                     self.server.put_idle(held);
                 }
                 Ok(())
@@ -166,6 +198,22 @@ impl<W: Wire> Link for Session<W> {
             .await
     }
 
+    async fn as_account(&mut self) -> Result<(), Failure> {
+        if self.acting.role.is_some() && !self.aside {
+            let server = self.server.clone();
+            let asked = self.ask(async |raw| server.wire.step_aside(raw).await);
+            self.aside = asked.await?;
+        }
+        Ok(())
+    }
+
+    async fn as_person(&mut self) -> Result<(), Failure> {
+        match self.aside {
+            true => self.act(self.acting.of_role()).await,
+            false => Ok(()),
+        }
+    }
+
     async fn table_up_to(
         &mut self,
         statement: Statement,
@@ -191,7 +239,7 @@ impl<W: Wire> Link for Session<W> {
         let tried = self
             .ask(async |raw| server.wire.attempt(raw, written).await)
             .await?;
-        Ok(tried.map_err(|error| server.wire.told(error)))
+        Ok(tried.map_err(|error| self.told(error)))
     }
 
     fn returns(&self) -> bool {
@@ -249,7 +297,7 @@ impl<W: Wire> Transaction for Session<W> {
         }
         match self.end("COMMIT", COMMIT_WITHIN).await {
             Ok(()) => Ok(()),
-            Err(Ended::Refused(error)) => Err(self.server.wire.told(error)),
+            Err(Ended::Refused(error)) => Err(self.told(error)),
             Err(Ended::Untold(error)) => {
                 let told = "the database did not say whether it was done";
                 let failure = Failure::new(Status::Unknown, told);
@@ -275,9 +323,10 @@ impl<W: Wire> Drop for Session<W> {
             return;
         };
         let (server, permit, stage) = (self.server.clone(), self.permit.take(), self.stage);
+        let left = (stage, std::mem::take(&mut self.acting));
         self.server
             .tidying
-            .spawn_on(tidied(server, (held, permit), stage), &runtime);
+            .spawn_on(tidied(server, (held, permit), left), &runtime);
     }
 }
 
@@ -285,12 +334,12 @@ impl<W: Wire> Drop for Session<W> {
 async fn tidied<W: Wire>(
     server: Arc<Server<W>>,
     (mut held, permit): (Held<W::Connection>, Option<OwnedSemaphorePermit>),
-    stage: Stage,
+    (stage, acting): (Stage, Acting),
 ) {
     match stage {
         Stage::Open | Stage::Failed => {
             let rollback = server.wire.execute(&mut held.raw, "ROLLBACK");
-            if within(rollback).await {
+            if within(rollback).await && forgets(&server, &mut held, &acting).await {
                 server.put_idle(held);
             }
         }
@@ -302,6 +351,16 @@ async fn tidied<W: Wire>(
         Stage::Lost => drop(held),
     }
     drop(permit);
+}
+
+/// Whether nothing is left of a person on a connection whose transaction has ended. One that cannot
+/// forget is not used again.
+async fn forgets<W: Wire>(
+    server: &Server<W>,
+    held: &mut Held<W::Connection>,
+    acting: &Acting,
+) -> bool {
+    acting.is_account() || within(server.wire.forget(&mut held.raw, acting)).await
 }
 
 async fn within<E>(work: impl Future<Output = Result<(), E>>) -> bool {

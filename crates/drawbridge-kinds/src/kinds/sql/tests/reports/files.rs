@@ -26,7 +26,7 @@ async fn a_changed_file_is_seen_by_the_next_question() {
 async fn who_reads_while_a_file_is_replaced_reads_on_what_was_there() {
     let desk = Desk::of(&["id", "what"]);
     desk.write("t.csv", "id,what\n1,old\n");
-    let mut reading = desk.database.base.read().await.unwrap();
+    let mut reading = desk.database.base.read(&Acting::account()).await.unwrap();
     desk.write("t2", "id,what\n1,new\n");
     let exports = desk.folder.path().join("exports");
     fs::rename(exports.join("t2"), exports.join("t.csv")).unwrap();
@@ -114,11 +114,11 @@ async fn a_bad_table_harms_no_other() {
 async fn reports_are_never_written() {
     let desk = Desk::of(&["id"]);
     desk.write("t.csv", "id\n1\n");
-    let Err(refused) = desk.database.base.write("key").await else {
+    let Err(refused) = desk.database.base.write("key", &Acting::account()).await else {
         panic!("it can be written");
     };
     assert!(refused.message.contains("only read"));
-    let mut reading = desk.database.base.read().await.unwrap();
+    let mut reading = desk.database.base.read(&Acting::account()).await.unwrap();
     let insert = super::super::super::statement::Statement::new("DELETE FROM t");
     assert!(reading.connection().run(insert).await.is_err());
     let rights = desk.database.base.rights(&desk.database.own).await.unwrap();

@@ -8,7 +8,13 @@ use serde_json::{Value, json};
 
 use super::super::{
     super::{
-        Database, apply, base::Base, grants, inspect, part::Target, plan, rows::Table, shape::Shape,
+        Database, apply,
+        base::Base,
+        grants, inspect,
+        part::{Acting, Target},
+        plan,
+        rows::Table,
+        shape::Shape,
     },
     Bench,
     engine::{Engine, SERVERS},
@@ -58,7 +64,10 @@ async fn connector(bench: &Bench, (scope, powers): (&Value, &[Power]), keys: boo
         Engine::Postgres => None,
         // Before it has a password, nobody is let in.
         _ => {
-            let early = Base::new(&database.own, None).read().await.map(drop);
+            let early = Base::new(&database.own, None)
+                .read(&Acting::account())
+                .await
+                .map(drop);
             assert!(early.is_err(), "{script}");
             let account = format!("{}@`localhost`", engine.quoted(&user));
             let secret = SECRET.replace('\'', "''");
@@ -77,7 +86,7 @@ async fn connector(bench: &Bench, (scope, powers): (&Value, &[Power]), keys: boo
 
 /// Everything that is shown of every table.
 async fn read(database: &Database) {
-    let mut reading = database.base.read().await.unwrap();
+    let mut reading = database.base.read(&Acting::account()).await.unwrap();
     for scope in database.own.tables.values() {
         let connection = reading.connection();
         let shape = Shape::load(connection, scope).await.unwrap();

@@ -69,7 +69,7 @@ fn words(rights: &[&Right]) -> Option<(Vec<String>, bool)> {
 /// What comes by roles is not looked into: whether there are any.
 pub(super) async fn roles(
     link: &mut dyn Link,
-    (account, database): (&Account, &str),
+    account: &Account,
     excess: &mut Excess,
 ) -> Result<bool, Failure> {
     let mut any = false;
@@ -85,7 +85,16 @@ pub(super) async fn roles(
             format!("has the role `{role}` and whatever that may; grant it what it needs itself");
         excess.add(&what, &format!("REVOKE {} FROM {by}", quoted(&role)));
     }
-    // What everybody may is told as the statements that granted it.
+    Ok(any)
+}
+
+/// What everybody may, told as the statements that granted it: whether there is any here.
+pub(super) async fn everybody(
+    link: &mut dyn Link,
+    database: &str,
+    excess: &mut Excess,
+) -> Result<bool, Failure> {
+    let mut any = false;
     let everybody = link
         .attempt(Statement::new("SHOW GRANTS FOR PUBLIC"))
         .await?;

@@ -8,6 +8,7 @@ use super::{
     super::super::super::{
         cell::Cell,
         link::Link,
+        part::Own,
         shape::{integer_at, text_at},
         statement::Statement,
     },
@@ -62,14 +63,21 @@ pub(super) struct Roles {
     by: BTreeMap<String, String>,
     /// What each membership lets it do beyond what is needed.
     more: BTreeMap<String, Vec<String>>,
+    /// Whether it is a member to act for people, whose rights are theirs.
+    of_people: bool,
 }
 
 impl Roles {
-    pub(super) async fn of(link: &mut dyn Link, account: String) -> Result<Self, Failure> {
+    pub(super) async fn of(
+        link: &mut dyn Link,
+        account: String,
+        own: &Own,
+    ) -> Result<Self, Failure> {
         let mut roles = Self {
             account,
             by: BTreeMap::new(),
             more: BTreeMap::new(),
+            of_people: own.takes_role(),
         };
         for row in Statement::new(MEMBER).rows(link).await? {
             let (direct, role) = (text_at(Some(&row), 0), text_at(Some(&row), 1));
@@ -82,7 +90,7 @@ impl Roles {
             let role = text_at(Some(&row), 0);
             if role != roles.account {
                 for (_, told) in of(&row) {
-                    roles.through(&role, told.to_owned());
+                    roles.is(&role, told.to_owned());
                 }
             }
         }
@@ -96,6 +104,12 @@ impl Roles {
 
     /// What it can do because it can act as a role.
     pub(super) fn through(&mut self, role: &str, what: String) {
+        if !self.of_people {
+            self.is(role, what);
+        }
+    }
+
+    fn is(&mut self, role: &str, what: String) {
         let direct = self.by.get(role).cloned();
         self.brings(&direct.unwrap_or_else(|| role.to_owned()), what);
     }

@@ -103,12 +103,22 @@ pub(super) async fn rights(
     for (table, holders) in &granted {
         let all = columns.get(table).map_or(&[] as &[String], Vec::as_slice);
         let place = Place::new(&table.0, &table.1);
-        let need = needed(own, &place);
+        let (need, itself) = (needed(own, &place), needed_itself(own, &place));
         for (by, rights) in holders {
+            let need = if *by == roles.account { &itself } else { &need };
             of_table((&place, by, rights), (need.as_ref(), all), (roles, excess));
         }
     }
     Ok(())
+}
+
+/// What the account itself needs of a table: nothing of one that is only reached in people's roles.
+fn needed_itself(own: &Own, place: &Place) -> Option<Need> {
+    let named = own.tables.values().any(|scope| scope.place == *place);
+    if own.takes_role() && named {
+        return Some(Need::none());
+    }
+    needed(own, place)
 }
 
 /// What is needed of a table; none when the file does not name it.
