@@ -17,11 +17,13 @@ use super::{
     arguments::{self, Edit},
     cell::Cell,
     dialect::Dialect,
+    fetch::MOST_PAGE,
     part::{Named, NamedText, Parameter, ParameterType, TableScope},
     plan::{changeable, drafted},
-    query::{self, Bound, Change, Work, understood},
+    query::{self, Bound, Manner, Meaning, understood},
     values,
     window::{Piece, known_of},
+    words,
 };
 
 /// An action as AI clients see it.
@@ -89,11 +91,11 @@ pub(super) async fn fetch(
     named: &Named,
     asked: &Asked<'_>,
 ) -> Result<Found, Failure> {
-    match work(named, asked)? {
-        Work::Answer(rewritten) => {
+    match meaning(named, asked)? {
+        Meaning::Answer(rewritten) => {
             query::answered(database, rewritten, asked.tables, named.most).await
         }
-        Work::Change { .. } => Err(otherwise()),
+        Meaning::Change { .. } => Err(otherwise()),
     }
 }
 
@@ -104,11 +106,11 @@ pub(super) async fn plan(
     named: &Named,
     asked: &Asked<'_>,
 ) -> Result<Plan, Failure> {
-    let Work::Change {
+    let Meaning::Change {
         table,
-        change,
+        manner,
         rows,
-    } = work(named, asked)?
+    } = meaning(named, asked)?
     else {
         return Err(otherwise());
     };
@@ -120,29 +122,44 @@ pub(super) async fn plan(
     let connection = reading.connection();
     let (_, found) = query::asked_of(connection, rows, asked.tables, named.most).await?;
     if found.cut {
-        let most = named.most;
-        let told = format!(
-            "it would change more than {most} row{}, so nothing is planned",
-            if most == 1 { "" } else { "s" }
-        );
-        return Err(Failure::new(Status::Limited, told));
+        return Err(too_much(named.most, found.rows.len()));
     }
     if found.rows.is_empty() {
         let told = "there is no row that this would change";
         return Err(Failure::not_found(told));
     }
     connection.own_names_only(false).await?;
-    let found: Vec<Changed> = found
-        .rows
-        .iter()
-        .map(|row| changed(scope, &change, row))
-        .collect::<Result<_, _>>()?;
-    let edits = found.iter().map(|(key, set)| match &change {
-        Change::Insert(_) => Edit::Insert(set),
-        Change::Update(_) => Edit::Update(key.clone(), set),
-        Change::Delete => Edit::Delete(key.clone()),
+    let found = found.rows.iter().map(|row| changed(scope, &manner, row));
+    let mut found = found.collect::<Result<Vec<Changed>, Failure>>()?;
+    if !matches!(manner, Manner::Insert(_)) {
+        // An engine finds rows in any order, and the plan must be the same when it is looked at again.
+        found.sort_by_cached_key(|(key, _)| words::key_text(key));
+    }
+    let edits = found.iter().map(|(key, set)| match &manner {
+        Manner::Insert(_) => Edit::Insert(set),
+        Manner::Update(_) => Edit::Update(key.clone(), set),
+        Manner::Delete => Edit::Delete(key.clone()),
     });
-    drafted(connection, (asked.action, scope), edits.collect()).await
+    let planned = drafted(connection, (asked.action, scope), edits.collect()).await;
+    planned.map_err(|failure| match failure.status {
+        Status::Invalid => {
+            let told = format!("with these values it breaks a rule: {}", failure.message);
+            Failure::invalid(told).with_source(failure)
+        }
+        _ => failure,
+    })
+}
+
+fn too_much(most: usize, found: usize) -> Failure {
+    let told = match (found >= most, most) {
+        (true, 1) => "it would change more than one row, so nothing is planned".to_owned(),
+        (true, most) => format!("it would change more than {most} rows, so nothing is planned"),
+        (false, _) => format!(
+            "what it would write has more than {} KiB, so nothing is planned",
+            MOST_PAGE >> 10
+        ),
+    };
+    Failure::new(Status::Limited, told)
 }
 
 /// The actions whose statements the database cannot work out, with everything in view.
@@ -162,7 +179,7 @@ pub(super) async fn examined(database: &Database) -> Result<Vec<Problem>, Failur
             .map(|(name, parameter)| (name.clone(), parameter.piece(Cell::Null, dialect)))
             .collect();
         let question = match understood(dialect, (&named.statement, &bound), &tables) {
-            Ok(Work::Answer(question)) | Ok(Work::Change { rows: question, .. }) => question,
+            Ok(Meaning::Answer(question)) | Ok(Meaning::Change { rows: question, .. }) => question,
             // The file was checked: it is understood.
             Err(_) => continue,
         };
@@ -183,11 +200,11 @@ pub(super) async fn examined(database: &Database) -> Result<Vec<Problem>, Failur
 /// The key of a row that is changed, and what is set of it.
 type Changed = (Vec<Cell>, Map<String, Value>);
 
-fn changed(scope: &TableScope, change: &Change, row: &[Cell]) -> Result<Changed, Failure> {
-    let (keys, columns) = match change {
-        Change::Insert(columns) => (0, columns.as_slice()),
-        Change::Update(columns) => (scope.key.len(), columns.as_slice()),
-        Change::Delete => (scope.key.len(), [].as_slice()),
+fn changed(scope: &TableScope, manner: &Manner, row: &[Cell]) -> Result<Changed, Failure> {
+    let (keys, columns) = match manner {
+        Manner::Insert(columns) => (0, columns.as_slice()),
+        Manner::Update(columns) => (scope.key.len(), columns.as_slice()),
+        Manner::Delete => (scope.key.len(), [].as_slice()),
     };
     if row.len() != keys + columns.len() {
         return Err(Failure::invalid(
@@ -202,19 +219,33 @@ fn changed(scope: &TableScope, change: &Change, row: &[Cell]) -> Result<Changed,
         0 => Vec::new(),
         _ => arguments::key(scope, &Value::Object(key))?,
     };
-    let columns = columns.iter().cloned();
-    Ok((key, columns.zip(values.iter().map(Cell::shown)).collect()))
+    let set = columns.iter().zip(values);
+    let set = set.map(|(column, cell)| (column.clone(), shown(scope, column, cell)));
+    Ok((key, set.collect()))
+}
+
+/// A value as somebody would give it for a column. SQLite has 0 and 1 for no and yes.
+fn shown(scope: &TableScope, column: &str, cell: &Cell) -> Value {
+    let values = scope
+        .writable
+        .get(column)
+        .and_then(|rule| rule.values.as_ref());
+    let yes_or_no = values.is_some_and(|values| values.iter().any(Value::is_boolean));
+    match cell {
+        Cell::Integer(number @ (0 | 1)) if yes_or_no => Value::Bool(*number == 1),
+        cell => cell.shown(),
+    }
 }
 
 /// What a statement does with the values of a call, as its caller sees the tables.
-fn work(named: &Named, asked: &Asked<'_>) -> Result<Work, Failure> {
+fn meaning(named: &Named, asked: &Asked<'_>) -> Result<Meaning, Failure> {
     let none = || Failure::not_found("there is no table that you may use");
     let first = asked.tables.first().ok_or_else(none)?;
     let bound = bound(named, (asked.caller, asked.arguments), first.dialect)?;
     // The statement was understood with everything in view when the file was checked.
-    let work = understood(first.dialect, (&named.statement, &bound), asked.tables);
-    work.map_err(|_| {
-        let told = "it uses tables or fields that you may not use, or a value is too long for it";
+    let meaning = understood(first.dialect, (&named.statement, &bound), asked.tables);
+    meaning.map_err(|_| {
+        let told = "it uses tables or fields that you may not use";
         Failure::new(Status::Denied, told)
     })
 }
@@ -236,7 +267,7 @@ fn bound(
         let cell = match &parameter.from {
             Some(from) => of_caller(from, parameter, caller)?,
             None => match arguments.get(name) {
-                None if parameter.optional => Cell::Null,
+                None | Some(Value::Null) if parameter.optional => Cell::Null,
                 None => return Err(Failure::invalid(format!("`{name}`: it is missing"))),
                 Some(value) => parameter
                     .cell(value)
@@ -257,8 +288,8 @@ fn of_caller(from: &str, parameter: &Parameter, caller: &Caller) -> Result<Cell,
             "this goes by your `{from}`, which is not known; whoever keeps the gateway can add it"
         ))
     })?;
-    let value = match parameter.sort {
-        ParameterType::Text | ParameterType::Date => Value::String(given),
+    let value = match parameter.of {
+        ParameterType::Text | ParameterType::Date | ParameterType::Uuid => Value::String(given),
         ParameterType::Integer | ParameterType::Number | ParameterType::Boolean => {
             serde_json::from_str(&given).unwrap_or(Value::String(given))
         }
@@ -270,8 +301,8 @@ fn of_caller(from: &str, parameter: &Parameter, caller: &Caller) -> Result<Cell,
 
 impl Parameter {
     /// A value as it is bound; or which rule it breaks, in words.
-    fn cell(&self, value: &Value) -> Result<Cell, String> {
-        let cell = match (self.sort, value) {
+    pub(super) fn cell(&self, value: &Value) -> Result<Cell, String> {
+        let cell = match (self.of, value) {
             (ParameterType::Text, Value::String(text)) if !text.contains('\0') => Cell::text(text),
             (ParameterType::Text, _) => return Err("it must be a text without NUL".to_owned()),
             (ParameterType::Integer, value) => {
@@ -283,6 +314,10 @@ impl Parameter {
                 (None, Some(number)) if number.is_finite() => Cell::Real(number),
                 _ => return Err("it must be a number".to_owned()),
             },
+            (ParameterType::Uuid, value) => {
+                let id = value.as_str().and_then(uuid);
+                Cell::text(&id.ok_or("it must be a UUID")?)
+            }
             (ParameterType::Boolean, value) => {
                 let yes = value.as_bool().ok_or("it must be true or false")?;
                 Cell::Bool(yes)
@@ -297,14 +332,20 @@ impl Parameter {
     }
 
     /// A value where it stands in a statement: PostgreSQL wants to know of which type it is.
-    fn piece(&self, cell: Cell, dialect: Dialect) -> Piece {
-        let sort = match self.sort {
+    pub(super) fn piece(&self, cell: Cell, dialect: Dialect) -> Piece {
+        let sort = match self.of {
             _ if dialect != Dialect::Postgres => return Piece::default().value(cell, None),
             ParameterType::Text => "text",
             ParameterType::Integer => "bigint",
             ParameterType::Number => "numeric",
+            ParameterType::Uuid => "uuid",
             ParameterType::Boolean => "boolean",
             ParameterType::Date => "date",
+        };
+        // A float becomes a decimal of 15 digits there; its text becomes what it says.
+        let cell = match cell {
+            Cell::Real(number) => Cell::Number(number.to_string()),
+            other => other,
         };
         let piece = Piece::default().text("CAST(").value(cell, None);
         piece.text(&format!(" AS {sort})"))
@@ -315,4 +356,13 @@ impl Parameter {
 fn day(text: &str) -> Option<String> {
     let day = text.parse::<Date>().ok()?.to_string();
     (day == text).then_some(day)
+}
+
+/// A UUID, if it is one that is written so, in small letters.
+fn uuid(text: &str) -> Option<String> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let digits = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let right = lengths == [8, 4, 4, 4, 12] && groups.iter().all(digits);
+    right.then(|| text.to_ascii_lowercase())
 }

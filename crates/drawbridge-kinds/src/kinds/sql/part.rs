@@ -214,7 +214,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
     }
     let home = system.as_ref().map(address::target);
     let home = home.as_ref().and_then(|target| target.as_ref().ok());
-    faults.extend(named::faults(&scope, home.map(Target::home)));
+    faults.extend(named::faults(&scope, home.map(Target::home), labels));
     if part
         .system
         .get("url")

@@ -34,9 +34,9 @@ use super::{
     statement::Statement,
     window::{Given, Segment},
 };
-pub(super) use named::{Bound, Change, Work, placeholders, understood};
+pub(super) use named::{Bound, Manner, Meaning, understood};
 pub(super) use rewrite::{Rewritten, rewrite};
-pub(super) use text::MOST_TEXT;
+pub(super) use text::{MOST_TEXT, placeholders};
 
 /// The most rows of one answer.
 pub(super) const MOST_ANSWERED: usize = 1_000;

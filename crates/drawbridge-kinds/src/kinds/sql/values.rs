@@ -49,7 +49,17 @@ fn listed(rule: &Rule, given: &Value) -> Result<(), String> {
 /// The bounds of a number, and of the length of a text.
 fn bounded(rule: &Rule, given: &Value) -> Result<(), String> {
     if rule.min.is_some() || rule.max.is_some() {
-        let number = given.as_f64().ok_or("it must be a number")?;
+        let digits = || {
+            given
+                .as_str()?
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+        };
+        let number = given
+            .as_f64()
+            .or_else(digits)
+            .ok_or("it must be a number")?;
         if let Some(min) = rule.min.filter(|min| number < *min) {
             return Err(format!("it must be at least {min}"));
         }

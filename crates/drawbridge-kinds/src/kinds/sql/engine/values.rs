@@ -38,6 +38,8 @@ pub(super) fn given(column: &Column, given: &Value) -> Result<Given, String> {
         },
         Sort::Number => match given {
             Value::Number(number) => Ok(Given::Asked(number.to_string())),
+            // As answers show what no float says exactly.
+            Value::String(digits) if is_decimal(digits) => Ok(Given::Asked(digits.clone())),
             _ => Err("it must be a number".to_owned()),
         },
         Sort::Json => Ok(Given::Asked(given.to_string())),
@@ -53,6 +55,14 @@ pub(super) fn given(column: &Column, given: &Value) -> Result<Given, String> {
             _ => Err("it must be a text".to_owned()),
         },
     }
+}
+
+/// Whether a text is digits, perhaps with a sign and a point.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= 200 && all(whole) && all(part)
 }
 
 fn real(given: &Value) -> Result<f64, String> {

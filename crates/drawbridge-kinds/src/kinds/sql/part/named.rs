@@ -31,7 +31,9 @@ pub(in super::super) struct NamedText {
     pub(in super::super) power: Power,
     /// One statement in the database's own SQL, over the tables and fields of the scope, with
     /// parameters like `:id`. A `SELECT` is answered like a free question; what an `INSERT`, an
-    /// `UPDATE` or a `DELETE` would change is planned row by row, within `writable`.
+    /// `UPDATE` or a `DELETE` would change is planned row by row, within `writable`. What is changed
+    /// cannot go by masked fields, by the time, or by rows that not everybody sees, but for the
+    /// rows of the table itself.
     #[schemars(
         length(min = 1, max = 20000),
         extend("examples" = ["UPDATE tickets SET status = 'closed' WHERE id = :id AND status = 'waiting'"])
@@ -53,7 +55,7 @@ pub(in super::super) struct NamedText {
 pub(in super::super) struct ParameterText {
     /// What its values are.
     #[serde(rename = "type")]
-    pub(in super::super) sort: ParameterType,
+    pub(in super::super) of: ParameterType,
     /// What it means, for the AI that gives it.
     #[serde(default)]
     #[schemars(length(min = 1, max = 500))]
@@ -99,6 +101,8 @@ pub(in super::super) enum ParameterType {
     Boolean,
     /// A day, like `2026-03-31`.
     Date,
+    /// A UUID, like `0198a8e7-2f6b-7c31-9d5e-0b1c2d3e4f50`.
+    Uuid,
 }
 
 /// The most characters of a text, where the file says nothing.
@@ -115,7 +119,7 @@ pub(in super::super) struct Named {
 /// A parameter, understood.
 #[derive(Debug)]
 pub(in super::super) struct Parameter {
-    pub(in super::super) sort: ParameterType,
+    pub(in super::super) of: ParameterType,
     pub(in super::super) from: Option<String>,
     pub(in super::super) optional: bool,
     pub(in super::super) rule: Rule,
@@ -134,13 +138,7 @@ impl NamedText {
     pub(super) fn understood(&self) -> Result<Named, regex::Error> {
         let mut parameters = BTreeMap::new();
         for (name, parameter) in &self.parameters {
-            let understood = Parameter {
-                sort: parameter.sort,
-                from: parameter.from.clone(),
-                optional: parameter.optional,
-                rule: parameter.rule().understood()?,
-            };
-            parameters.insert(name.clone(), understood);
+            parameters.insert(name.clone(), parameter.understood()?);
         }
         Ok(Named {
             statement: self.statement.clone(),
@@ -158,27 +156,33 @@ impl ParameterText {
 
     /// Its JSON Schema.
     pub(in super::super) fn schema(&self) -> Value {
-        let (word, format) = match self.sort {
+        let (word, format) = match self.of {
             ParameterType::Text => ("string", None),
             ParameterType::Integer => ("integer", None),
             ParameterType::Number => ("number", None),
             ParameterType::Boolean => ("boolean", None),
             ParameterType::Date => ("string", Some("date")),
+            ParameterType::Uuid => ("string", Some("uuid")),
         };
-        let text = self.sort == ParameterType::Text;
-        let values: Option<Vec<Value>> = self
-            .values
-            .as_ref()
-            .map(|values| values.iter().map(Scalar::value).collect());
+        let text = self.of == ParameterType::Text;
+        let null = self.optional.then_some(Value::Null);
+        let values = self.values.as_ref();
+        let values = values.map(|values| values.iter().map(Scalar::value).chain(null));
+        // Regular expressions are not the same everywhere: clients get it in words.
+        let pattern = self.pattern.as_ref();
+        let pattern = pattern.map(|pattern| format!("It must match `{pattern}`."));
+        let words: Vec<String> = self.description.iter().cloned().chain(pattern).collect();
         let all = json!({
-            "type": word,
+            "type": match self.optional {
+                true => json!([word, "null"]),
+                false => json!(word),
+            },
             "format": format,
-            "description": self.description,
-            "enum": values,
+            "description": (!words.is_empty()).then(|| words.join(" ")),
+            "enum": values.map(Iterator::collect::<Vec<Value>>),
             "minimum": self.min.map(|least| canonical(json!(least))),
             "maximum": self.max.map(|most| canonical(json!(most))),
             "maxLength": text.then(|| self.length()),
-            "pattern": self.pattern.as_ref().map(|pattern| format!("^(?:{pattern})$")),
         });
         match all {
             Value::Object(all) => all
@@ -189,8 +193,17 @@ impl ParameterText {
         }
     }
 
+    pub(super) fn understood(&self) -> Result<Parameter, regex::Error> {
+        Ok(Parameter {
+            of: self.of,
+            from: self.from.clone(),
+            optional: self.optional,
+            rule: self.rule().understood()?,
+        })
+    }
+
     pub(super) fn rule(&self) -> RuleText {
-        let text = matches!(self.sort, ParameterType::Text);
+        let text = matches!(self.of, ParameterType::Text);
         RuleText::Bounds(Bounds {
             values: self.values.clone(),
             min: self.min,
@@ -225,7 +238,7 @@ pub(super) fn is_narrower(new: &NamedText, old: &NamedText) -> bool {
 
 /// Whether every value that a parameter takes was taken before, and it means the same.
 fn is_within(new: &ParameterText, old: &ParameterText) -> bool {
-    let means = (new.sort, &new.from, &new.description) == (old.sort, &old.from, &old.description);
+    let means = (new.of, &new.from, &new.description) == (old.of, &old.from, &old.description);
     let rule = |parameter: &ParameterText| parameter.rule().understood();
     let within = match (rule(new), rule(old)) {
         (Ok(new), Ok(old)) => new.is_within(&old),

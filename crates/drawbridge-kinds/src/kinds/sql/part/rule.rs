@@ -144,6 +144,8 @@ impl RuleText {
 }
 
 fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    // By itself first: `a)|(?:b` is one only with what is put around it.
+    Regex::new(pattern)?;
     RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
         .size_limit(PATTERN_SIZE)
         .build()

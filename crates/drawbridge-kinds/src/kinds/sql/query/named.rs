@@ -1,6 +1,8 @@
 //! Statements of the file's own: the same questions, with parameters; and changes, which become the
 //! question for the rows that they would change, and for the values that these would get.
 
+mod guards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::call::Power;
@@ -8,6 +10,8 @@ use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query,
     SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, Value,
 };
+
+use guards::Over;
 
 use super::{
     super::{dialect::Dialect, part::TableScope, window::Piece},
@@ -23,20 +27,20 @@ pub(in super::super) type Bound = BTreeMap<String, Piece>;
 
 /// What a statement does.
 #[derive(Debug)]
-pub(in super::super) enum Work {
+pub(in super::super) enum Meaning {
     /// It answers with rows.
     Answer(Rewritten),
     /// It changes a table: the rows, and the values, that this question finds.
     Change {
         table: String,
-        change: Change,
+        manner: Manner,
         rows: Rewritten,
     },
 }
 
 /// How a statement changes its table.
 #[derive(Debug)]
-pub(in super::super) enum Change {
+pub(in super::super) enum Manner {
     /// Each row that is found is added: these columns of it.
     Insert(Vec<String>),
     /// Of each row that is found by its key, these columns are set to the values after the key.
@@ -45,22 +49,22 @@ pub(in super::super) enum Change {
     Delete,
 }
 
-impl Work {
+impl Meaning {
     /// Whether this is what a power is for.
     pub(in super::super) fn fits(&self, power: Power) -> bool {
         match self {
             Self::Answer(_) => matches!(power, Power::Read | Power::Search),
-            Self::Change { change, .. } => power == change.power(),
+            Self::Change { manner, .. } => power == manner.power(),
         }
     }
 
     pub(in super::super) fn does(&self) -> &'static str {
         match self {
             Self::Answer(_) => "only reads",
-            Self::Change { change, .. } => match change {
-                Change::Insert(_) => "adds rows",
-                Change::Update(_) => "changes rows",
-                Change::Delete => "removes rows",
+            Self::Change { manner, .. } => match manner {
+                Manner::Insert(_) => "adds rows",
+                Manner::Update(_) => "changes rows",
+                Manner::Delete => "removes rows",
             },
         }
     }
@@ -69,12 +73,12 @@ impl Work {
     pub(in super::super) fn powers(&self) -> String {
         match self {
             Self::Answer(_) => "`read` or `search`".to_owned(),
-            Self::Change { change, .. } => format!("`{}`", change.power()),
+            Self::Change { manner, .. } => format!("`{}`", manner.power()),
         }
     }
 }
 
-impl Change {
+impl Manner {
     fn power(&self) -> Power {
         match self {
             Self::Insert(_) => Power::Write,
@@ -109,11 +113,6 @@ impl Change {
     }
 }
 
-/// The parameters that a statement names.
-pub(in super::super) fn placeholders(text: &str) -> BTreeSet<String> {
-    text::placeholders(text)
-}
-
 /// What a statement does with these values, for somebody who sees the tables like this.
 ///
 /// # Errors
@@ -122,14 +121,14 @@ pub(in super::super) fn understood(
     dialect: Dialect,
     (text, bound): (&str, &Bound),
     tables: &[TableScope],
-) -> Result<Work, Refusal> {
+) -> Result<Meaning, Refusal> {
     let reading = Reading {
         dialect,
         bound,
         tables,
     };
     deep(|| match text::statement(dialect, text, true)? {
-        Statement::Query(query) => Ok(Work::Answer(reading.walked(*query)?)),
+        Statement::Query(query) => Ok(Meaning::Answer(reading.walked(*query)?)),
         Statement::Insert(insert) => reading.insert(insert),
         Statement::Update(update) => reading.update(update),
         Statement::Delete(delete) => reading.delete(delete),
@@ -154,9 +153,15 @@ impl Reading<'_> {
         walked(self.dialect, query, (self.tables, self.bound))
     }
 
+    /// The same, of the question that a change goes by.
+    fn changing(&self, query: Query, over: Over) -> Result<Rewritten, Refusal> {
+        guards::look(&query, (self.dialect, self.tables), over)?;
+        self.walked(query)
+    }
+
     /// Whatever stands in it beside what a plain one has is refused: it must be equal to one that
     /// was made with nothing else.
-    fn insert(&self, insert: Insert) -> Result<Work, Refusal> {
+    fn insert(&self, insert: Insert) -> Result<Meaning, Refusal> {
         let Statement::Insert(mut plain) = self.example("INSERT INTO a (b) SELECT 1")? else {
             return Err(not_understood("this `INSERT`"));
         };
@@ -176,20 +181,22 @@ impl Reading<'_> {
         if columns.is_empty() {
             return Err(Refusal::new("name the columns that the `INSERT` fills"));
         }
+        let count = match source.body.as_ref() {
+            SetExpr::Select(select) => select.projection.len(),
+            _ => columns.len(),
+        };
         let query = match self.values(*source)? {
+            Source::Query(_) if count != columns.len() => return Err(other_number()),
             Source::Query(query) => *query,
             Source::Row(row) if row.len() == columns.len() => {
                 self.selecting(row, (Vec::new(), None))?
             }
-            Source::Row(_) => {
-                let told = "it has another number of values than of columns";
-                return Err(Refusal::new(told));
-            }
+            Source::Row(_) => return Err(other_number()),
         };
-        Ok(Work::Change {
+        Ok(Meaning::Change {
             table: scope.name.clone(),
-            change: Change::Insert(columns),
-            rows: self.walked(query)?,
+            manner: Manner::Insert(columns),
+            rows: self.changing(query, Over::Anything)?,
         })
     }
 
@@ -212,7 +219,7 @@ impl Reading<'_> {
         }
     }
 
-    fn update(&self, update: Update) -> Result<Work, Refusal> {
+    fn update(&self, update: Update) -> Result<Meaning, Refusal> {
         let Statement::Update(mut plain) = self.example("UPDATE a SET b = 1 WHERE c")? else {
             return Err(not_understood("this `UPDATE`"));
         };
@@ -223,23 +230,25 @@ impl Reading<'_> {
             return Err(not_understood("a clause of the `UPDATE`"));
         }
         let scope = self.changed(&update.table)?;
-        let (mut columns, mut chosen) = (Vec::new(), self.key(scope));
+        let mut set = Vec::new();
         for Assignment { target, value } in update.assignments {
             let AssignmentTarget::ColumnName(column) = target else {
                 return Err(not_understood("several columns in brackets"));
             };
-            columns.push(self.column(scope, column)?);
-            chosen.push(value);
+            set.push((self.column(scope, column)?, value));
         }
-        let from = (vec![update.table], update.selection);
-        Ok(Work::Change {
+        guards::in_turn(self.dialect, &set)?;
+        let (columns, values): (_, Vec<Expr>) = set.into_iter().unzip();
+        let chosen = self.key(scope).into_iter().chain(values).collect();
+        let query = self.selecting(chosen, (vec![update.table], update.selection))?;
+        Ok(Meaning::Change {
             table: scope.name.clone(),
-            change: Change::Update(distinct(columns)?),
-            rows: self.walked(self.selecting(chosen, from)?)?,
+            manner: Manner::Update(distinct(columns)?),
+            rows: self.changing(query, Over::Rows)?,
         })
     }
 
-    fn delete(&self, delete: Delete) -> Result<Work, Refusal> {
+    fn delete(&self, delete: Delete) -> Result<Meaning, Refusal> {
         let Statement::Delete(mut plain) = self.example("DELETE FROM a WHERE b")? else {
             return Err(not_understood("this `DELETE`"));
         };
@@ -255,11 +264,11 @@ impl Reading<'_> {
             return Err(not_understood("a `DELETE` from several tables"));
         };
         let scope = self.changed(table)?;
-        let chosen = self.key(scope);
-        Ok(Work::Change {
+        let query = self.selecting(self.key(scope), (from, delete.selection))?;
+        Ok(Meaning::Change {
             table: scope.name.clone(),
-            change: Change::Delete,
-            rows: self.walked(self.selecting(chosen, (from, delete.selection))?)?,
+            manner: Manner::Delete,
+            rows: self.changing(query, Over::Rows)?,
         })
     }
 
@@ -292,7 +301,11 @@ impl Reading<'_> {
     /// The table that a statement changes: one, and nothing joined to it.
     fn changed(&self, table: &TableWithJoins) -> Result<&TableScope, Refusal> {
         match (&table.relation, table.joins.as_slice()) {
-            (TableFactor::Table { name, .. }, []) => self.scope(name),
+            (TableFactor::Table { name, alias, .. }, [])
+                if alias.iter().all(|alias| alias.columns.is_empty()) =>
+            {
+                self.scope(name)
+            }
             _ => Err(not_understood("a change of more than one table")),
         }
     }
@@ -319,6 +332,10 @@ impl Reading<'_> {
         let field = fields.find(|field| names::is_column(self.dialect, ident, field));
         field.cloned().ok_or_else(|| unknown("column", ident))
     }
+}
+
+fn other_number() -> Refusal {
+    Refusal::new("it has another number of values than of columns")
 }
 
 fn distinct(columns: Vec<String>) -> Result<Vec<String>, Refusal> {

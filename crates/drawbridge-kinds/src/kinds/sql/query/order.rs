@@ -29,6 +29,7 @@ impl Walk<'_> {
             else {
                 return Err(not_understood("this `ORDER BY`"));
             };
+            no_place(expr)?;
             self.expression(expr)?;
         }
         Ok(())
@@ -58,5 +59,15 @@ impl Walk<'_> {
             self.expression(number)?;
         }
         Ok(())
+    }
+}
+
+/// Refuses a parameter by itself: an engine may take its number for the place of a column.
+pub(super) fn no_place(expression: &Expr) -> Result<(), Refusal> {
+    match expression {
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Err(not_understood(
+            "a parameter as what rows are ordered or grouped by",
+        )),
+        _ => Ok(()),
     }
 }

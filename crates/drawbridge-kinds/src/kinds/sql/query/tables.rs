@@ -7,7 +7,7 @@ use sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
-use super::{Refusal, groups, names::plain, rewrite::Walk};
+use super::{Refusal, groups, names::plain, order::no_place, rewrite::Walk};
 
 /// The most columns that a question selects, each time it selects.
 const MOST_COLUMNS: usize = 100;
@@ -125,7 +125,10 @@ impl Walk<'_> {
             self.expression(selection)?;
         }
         match &mut select.group_by {
-            GroupByExpr::Expressions(by, modifiers) if modifiers.is_empty() => self.all(by)?,
+            GroupByExpr::Expressions(by, modifiers) if modifiers.is_empty() => {
+                by.iter().try_for_each(no_place)?;
+                self.all(by)?;
+            }
             _ => return Err(not_understood("this `GROUP BY`")),
         }
         if let Some(having) = &mut select.having {

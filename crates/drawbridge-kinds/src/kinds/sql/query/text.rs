@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::{
     ast::{Query, Statement},
-    dialect::{Dialect as Grammar, GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
+    dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     parser::{Parser, ParserError},
     tokenizer::{Token, Tokenizer, Whitespace},
 };
@@ -28,15 +28,14 @@ pub(super) fn parse(dialect: Dialect, text: &str) -> Result<Query, Refusal> {
     }
 }
 
-/// The names after a colon in a text, of whatever it consists.
-pub(super) fn placeholders(text: &str) -> BTreeSet<String> {
-    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
-    let tokens = tokens.unwrap_or_default();
+/// The parameters that a statement names; none where its text is not made of words and signs.
+pub(in super::super) fn placeholders(dialect: Dialect, text: &str) -> Option<BTreeSet<String>> {
+    let tokens = Tokenizer::new(&*grammar(dialect), text).tokenize().ok()?;
     let pairs = tokens.windows(2).filter_map(|pair| match pair {
         [Token::Colon, Token::Word(word)] => Some(word.value.clone()),
         _ => None,
     });
-    pairs.collect()
+    Some(pairs.collect())
 }
 
 /// Parses a text: one statement, and nothing beside it; `named`: with parameters like `:id`.
@@ -47,8 +46,11 @@ pub(super) fn statement(dialect: Dialect, text: &str, named: bool) -> Result<Sta
     let grammar = grammar(dialect);
     let tokens = Tokenizer::new(&*grammar, text).tokenize_with_location();
     let mut tokens = tokens.map_err(|error| Refusal::new(error.to_string()))?;
-    for token in &tokens {
-        let usable = is_plain(&token.token) || named && token.token == Token::Colon;
+    for (index, token) in tokens.iter().enumerate() {
+        let next = tokens.get(index + 1).map(|next| &next.token);
+        let parameter = token.token == Token::Colon
+            && matches!(next, Some(Token::Word(word)) if word.quote_style.is_none());
+        let usable = is_plain(&token.token) || named && parameter;
         if !usable {
             let place = token.span.start;
             let (line, column) = (place.line, place.column);

@@ -163,6 +163,9 @@ async fn reads(engine: Engine) {
         found.unwrap(),
         json!({"rows": [["bolt", 1.5], ["nut", 0.25]], "missing": []})
     );
+    let null = json!({"price": 2, "word": null});
+    let found = read(&bench, "cheaper_than", null).await.unwrap();
+    assert_eq!(found["rows"], json!([["bolt", 1.5], ["nut", 0.25]]));
     let found = read(&bench, "cheaper_than", json!({"price": 1.25, "word": "n%"})).await;
     assert_eq!(found.unwrap()["rows"], json!([["nut", 0.25]]));
     // What would be a way out, pasted, is a value.
@@ -370,6 +373,12 @@ async fn a_statement_that_the_database_cannot_work_out_is_told_when_it_is_looked
 
 fn faults_of(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut scope = scope();
+    scope["tables"]["people"] =
+        json!({"key": "id", "fields": ["id", "name", "email"], "label": "restricted"});
+    scope["tables"]["holds"] =
+        json!({"key": "id", "fields": ["id", "part_id"], "rows": "region = :person.region"});
+    scope["tables"]["notes"] =
+        json!({"key": "id", "fields": ["id", "part_id", "mail"], "mask": {"mail": "partial"}});
     change(&mut scope);
     let part = part_of(scope);
     let faults = part::check(&part, &Labels::default());
@@ -390,7 +399,7 @@ fn part_of(scope: Value) -> Part {
 }
 
 /// Statements that are not taken, and what is said of them.
-const STATEMENTS: [(&str, &str); 23] = [
+const STATEMENTS: [(&str, &str); 40] = [
     (
         "UPDATE parts SET stock = stock - :many WHERE id = :id; DELETE FROM parts",
         "one statement",
@@ -421,7 +430,7 @@ const STATEMENTS: [(&str, &str); 23] = [
         "no table `secrets`",
     ),
     (
-        "UPDATE parts SET stock = :many WHERE id = (SELECT id FROM secrets WHERE id = :id)",
+        "UPDATE parts SET stock = :many WHERE id = (SELECT secrets.id FROM secrets WHERE secrets.id = :id)",
         "no table `secrets`",
     ),
     (
@@ -474,6 +483,74 @@ const STATEMENTS: [(&str, &str); 23] = [
         "UPDATE parts SET stock = 1 WHERE id = :id AND stock = :other",
         "`:other` is no parameter",
     ),
+    (
+        "UPDATE parts SET stock = :many WHERE id IN (SELECT part_id FROM notes WHERE part_id = :id)",
+        "write its table before `part_id`",
+    ),
+    (
+        "UPDATE parts SET stock = :many WHERE id = :id AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.part_id = parts.id)",
+        "not everybody sees the same rows of `holds`",
+    ),
+    (
+        "UPDATE parts SET stock = :many WHERE id = :id AND NOT EXISTS (SELECT 1 FROM parts AS others WHERE others.stock = 0)",
+        "not everybody sees the same rows of `parts`",
+    ),
+    (
+        "UPDATE parts SET stock = :many, name = (SELECT people.name FROM people WHERE people.id = :id) WHERE id = :id",
+        "brings what is `restricted` in `people` to where it is `internal`",
+    ),
+    (
+        "UPDATE parts SET stock = :many WHERE id = (SELECT notes.part_id FROM notes WHERE notes.id = :id AND notes.mail = 'x')",
+        "`mail` of `notes` is masked",
+    ),
+    (
+        "INSERT INTO parts (name, stock) SELECT notes.mail, :many FROM notes WHERE notes.id = :id",
+        "`mail` of `notes` is masked",
+    ),
+    (
+        "INSERT INTO parts (name, stock) SELECT * FROM notes WHERE notes.id = :id + :many",
+        "name the columns instead of `*`",
+    ),
+    (
+        "INSERT INTO parts (name, stock) SELECT notes.id FROM notes WHERE notes.id = :id + :many",
+        "another number of values",
+    ),
+    (
+        "INSERT INTO parts (name, stock) SELECT name, :many FROM parts WHERE id = :id",
+        "not everybody sees the same rows of `parts`",
+    ),
+    (
+        "UPDATE parts SET stock = count(*) WHERE id = :id AND stock > :many",
+        "a function of many rows",
+    ),
+    (
+        "UPDATE parts SET stock = row_number() OVER () WHERE id = :id AND stock > :many",
+        "a function of many rows",
+    ),
+    (
+        "UPDATE parts AS t(stock, id) SET stock = :many WHERE id = :id",
+        "a change of more than one table",
+    ),
+    (
+        "UPDATE parts SET name = CAST(now() AS text), stock = :many WHERE id = :id",
+        "`now` tells another time",
+    ),
+    (
+        "SELECT name FROM parts WHERE id = :id OR stock = :many ORDER BY :many",
+        "a parameter as what rows are ordered",
+    ),
+    (
+        "SELECT count(*) FROM parts WHERE id = :id OR stock = :many GROUP BY :many",
+        "a parameter as what rows are ordered",
+    ),
+    (
+        "UPDATE parts SET stock = : many WHERE id = :id",
+        "cannot be used here",
+    ),
+    (
+        "UPDATE parts SET stock = :\"many\" WHERE id = :id",
+        "cannot be used here",
+    ),
 ];
 
 #[test]
@@ -500,7 +577,7 @@ fn a_statement_is_checked_with_its_file() {
 }
 
 /// Changes of the file that are faults, and which.
-const ACTIONS: [(&str, &str, &str); 11] = [
+const ACTIONS: [(&str, &str, &str); 14] = [
     (
         "/take/parameters/unused",
         r#"{"type": "text"}"#,
@@ -552,6 +629,21 @@ const ACTIONS: [(&str, &str, &str); 11] = [
         r#"{"description": "x", "power": "read", "statement": "SELECT 1"}"#,
         "no name for an action",
     ),
+    (
+        "/take/parameters/many",
+        r#"{"type": "text", "pattern": "a)|(?:b"}"#,
+        "no regular expression",
+    ),
+    (
+        "/take/parameters/many",
+        r#"{"type": "integer", "values": [1, "two"]}"#,
+        "/values/1: it must be a whole number",
+    ),
+    (
+        "/take/parameters/many",
+        r#"{"type": "date", "values": ["2026-02-30"]}"#,
+        "/values/0: it must be a day",
+    ),
 ];
 
 #[test]
@@ -600,7 +692,7 @@ fn clients_are_told_what_they_may_give() {
     );
     assert_eq!(
         of("restock").input["properties"]["word"],
-        json!({"type": "string", "maxLength": 1000, "pattern": "^(?:[a-z%]{1,9})$"})
+        json!({"type": "string", "maxLength": 1000, "description": "It must match `[a-z%]{1,9}`."})
     );
     assert_eq!(
         of("made_after").input["required"],
@@ -608,6 +700,8 @@ fn clients_are_told_what_they_may_give() {
         "the region is the caller's own"
     );
     assert_eq!(of("cheaper_than").input["required"], json!(["price"]));
+    let word = &of("cheaper_than").input["properties"]["word"];
+    assert_eq!(word["type"], json!(["string", "null"]));
     assert!(of("take").description.contains("planned first"));
 }
 
@@ -660,4 +754,69 @@ fn what_an_action_does_more_than_before_widens() {
         compared(&|scope| scope["standard"] = json!([])),
         narrows("`describe` is no longer offered")
     );
+}
+
+/// What a statement does in a database of other types.
+async fn done(engine: Engine, statement: &str, arguments: Value) -> Result<Plan, Failure> {
+    let schema = "CREATE TABLE sums (id VARCHAR(40) PRIMARY KEY, exact NUMERIC(30, 10), a INTEGER, b INTEGER);
+        INSERT INTO sums VALUES ('0198a8e7-2f6b-7c31-9d5e-0b1c2d3e4f50', 12345678901234567.8901, 1, 1), ('two', 1, 1, 1), ('one', 1, 1, 1);";
+    let scope = json!({"label": "internal", "tables": {"sums": {
+        "key": "id", "fields": ["id", "exact", "a", "b"],
+        "writable": {"exact": {"min": 0}, "a": {}, "b": {}},
+    }}, "actions": {"set": {
+        "description": "x", "power": "update", "statement": statement, "most": 3,
+        "parameters": {"n": {"type": "number"}},
+    }}});
+    let bench = Bench::spoken(engine, schema, scope).await;
+    plan(&bench, "set", arguments).await
+}
+
+#[tokio::test]
+async fn numbers_keep_their_digits_and_rows_their_order() {
+    each(async |engine| {
+        let after = |plan: &Plan, field: &str| {
+            let images = plan.targets.iter().map(|target| match &target.after {
+                Some(Image::Fields(fields)) => fields[field].clone(),
+                _ => Value::Null,
+            });
+            images.collect::<Vec<Value>>()
+        };
+        let set = "UPDATE sums SET exact = :n WHERE id = 'one'";
+        let precise = done(engine, set, json!({"n": 1_234_567_890_123.456_7}))
+            .await
+            .unwrap();
+        assert_eq!(
+            after(&precise, "exact"),
+            [json!(1_234_567_890_123.456_7)],
+            "{engine:?}"
+        );
+        if matches!(engine, Engine::Postgres) {
+            let more = "UPDATE sums SET exact = exact + :n WHERE a = 1 AND id > 'a' OR exact > 2";
+            let more = done(engine, more, json!({"n": 0.5})).await.unwrap();
+            assert_eq!(
+                after(&more, "exact"),
+                [
+                    json!("12345678901234568.3901000000"),
+                    json!(1.5),
+                    json!(1.5)
+                ]
+            );
+        }
+        let all = "UPDATE sums SET a = a + :n WHERE b = 1";
+        let planned = done(engine, all, json!({"n": 1})).await.unwrap();
+        let names: Vec<&str> = planned
+            .targets
+            .iter()
+            .map(|target| &*target.resource)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "sums/0198a8e7-2f6b-7c31-9d5e-0b1c2d3e4f50",
+                "sums/one",
+                "sums/two"
+            ]
+        );
+    })
+    .await;
 }

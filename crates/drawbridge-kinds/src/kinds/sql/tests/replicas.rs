@@ -19,6 +19,7 @@ use super::{
         fetch::fetched,
         freshness::{Clock, told},
         inspect,
+        part::Acting,
         shape::Shape,
     },
     opened_at,
@@ -80,7 +81,7 @@ fn scope() -> Value {
 }
 
 async fn clock_of(database: &Database) -> Clock {
-    let mut reading = database.base.read().await.unwrap();
+    let mut reading = database.base.read(&Acting::account()).await.unwrap();
     let notes = &database.own.tables["notes"];
     Shape::load(reading.connection(), notes)
         .await
