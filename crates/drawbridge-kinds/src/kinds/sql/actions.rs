@@ -79,8 +79,9 @@ fn describe() -> Action {
             "key": {"type": "array", "items": {"type": "string"}},
             "fields": {"type": "array", "items": field},
             "changeable": {"type": "boolean"},
+            "min_group": {"type": ["integer", "null"], "description": "The fewest people of a group that is told: such a table gives no rows, only counts, sums and averages by `query`"},
         }),
-        &["table", "label", "key", "fields", "changeable"],
+        &["table", "label", "key", "fields", "changeable", "min_group"],
     );
     Action {
         name: "describe",
@@ -182,7 +183,9 @@ pub(super) fn query() -> Action {
         description:
             "Answers one `SELECT` in the database's own SQL, over the tables and fields that \
                       `describe` lists: joins, sub-queries, `WITH`, set operations, aggregates and \
-                      window functions. Masked fields are what they show."
+                      window functions. Masked fields are what they show. Of a table with `min_group`, \
+                      ask for counts, sums and averages of its columns, with `GROUP BY`: smaller \
+                      groups do not come out."
                 .to_owned(),
         power: Power::Search,
         input: input(

@@ -53,6 +53,7 @@ pub(super) async fn fetched(
     action: &str,
     (scope, arguments): (&TableScope, &Value),
 ) -> Result<Found, Failure> {
+    scope.shows_rows()?;
     let mut reading = database.base.read().await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let table = Table {
@@ -213,6 +214,7 @@ fn described(scope: &TableScope, shape: &Shape) -> Value {
     json!({
         "table": scope.name, "label": scope.label, "key": scope.key, "fields": fields,
         "changeable": !scope.writable.is_empty(),
+        "min_group": scope.group.as_ref().map(|group| group.least),
     })
 }
 

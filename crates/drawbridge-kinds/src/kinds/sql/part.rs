@@ -3,6 +3,7 @@
 mod address;
 mod compare;
 mod condition;
+mod groups;
 mod mask;
 mod need;
 mod own;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 pub(super) use address::{Address, Brand, Target, Tls, is_here};
 pub(super) use compare::compare;
 pub(super) use condition::{Condition, Operand};
+pub(super) use groups::Group;
 pub(super) use mask::Mask;
 pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
@@ -99,6 +101,16 @@ pub(super) struct Table {
     #[serde(default)]
     #[schemars(length(min = 1, max = 2000), extend("examples" = ["region = :person.region"]))]
     pub(super) rows: Option<String>,
+    /// The fewest people of whom anything is told: single rows are given to nobody, and `query` answers
+    /// only with counts, sums and averages over groups of at least so many different people. Needs
+    /// `query: true`, and the table cannot be written.
+    #[serde(default)]
+    #[schemars(range(min = 2, max = 1000))]
+    pub(super) min_group: Option<u32>,
+    /// The column that tells people apart, for `min_group`; it need not be one of `fields`. Default:
+    /// the key, where it is one column.
+    #[serde(default)]
+    pub(super) person: Option<String>,
     /// The columns that can be written, and which values. A table without any cannot be changed,
     /// and its rows cannot be deleted.
     #[serde(default)]
@@ -170,6 +182,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         }
         faults.extend(bad_columns(&at, table));
         faults.extend(views::faults(&at, table, hashes));
+        faults.extend(groups::faults(&at, (name, table), &scope));
     }
     if part
         .system

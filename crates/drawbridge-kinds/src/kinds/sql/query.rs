@@ -4,6 +4,7 @@
 mod bounds;
 mod expressions;
 mod functions;
+mod groups;
 mod names;
 mod order;
 mod rewrite;

@@ -56,6 +56,7 @@ pub(super) async fn search(
     (scope, arguments): (&TableScope, &Value),
     fingerprint: Fingerprint,
 ) -> Result<Found, Failure> {
+    scope.shows_rows()?;
     let mut reading = database.base.read().await?;
     let shape = Shape::load(reading.connection(), scope).await?;
     let shape = &shape;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{
     cell::{self, Cell},
     link::Link,
-    part::{Condition, TableScope},
+    part::TableScope,
 };
 
 /// What becomes of a value that is put into a column; see "Type Affinity" in SQLite's manual.
@@ -227,17 +227,12 @@ pub(super) fn no_table(name: &str) -> Unfit {
 /// What the file says of the table and the database does not.
 pub(super) fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) -> Option<Unfit> {
     let find = |name: &String| columns.iter().find(|column| column.name == *name);
-    let ruled = table
-        .rows
-        .iter()
-        .flat_map(Condition::columns)
-        .map(str::to_owned);
-    let mut named = table.fields.iter().cloned().chain(ruled);
+    let mut named = table.read_columns().into_iter();
     if let Some(name) = named.find(|name| find(name).is_none()) {
         let reason = format!("`{}` has no column `{name}`", table.name);
         return Some(unfit(
             &reason,
-            "write it as the database does, or take it out of `fields` or `rows`",
+            "write it as the database does, or take it out of `fields`, `rows` or `person`",
         ));
     }
     let worked_out = |name: &&String| find(name).is_some_and(|column| column.generated);

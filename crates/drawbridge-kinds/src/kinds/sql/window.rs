@@ -17,6 +17,10 @@ use super::{
 /// What a rule knows of a caller: values by `person.id`, `person.ATTRIBUTE` and `client`.
 pub(super) type Given = BTreeMap<String, String>;
 
+/// What tells people apart is called so in the window of a table of which only groups are told. No name
+/// that a caller writes has brackets.
+pub(super) const PERSON: &str = "(person)";
+
 /// A piece of a statement: words of this program and names, and values, which are bound.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Piece(pub(super) Vec<Segment>);
@@ -108,6 +112,10 @@ impl TableScope {
                 Some(mask) => piece.piece(masked(dialect, *mask, &column, self.hash_key.expose())),
             };
             piece = piece.text(" AS ").text(&name);
+        }
+        if let Some(group) = &self.group {
+            let person = dialect.quoted(&group.person);
+            piece = piece.text(&format!(", t.{person} AS {}", dialect.quoted(PERSON)));
         }
         piece = piece
             .text(" FROM ")

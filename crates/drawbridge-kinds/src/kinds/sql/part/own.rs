@@ -19,7 +19,7 @@ use drawbridge_core::{
 
 use super::{
     super::{dialect::Dialect, shape::Place, window::Given},
-    Address, Condition, Mask, Need, Rule, Scope, System, Table, Triggers,
+    Address, Condition, Group, Mask, Need, Rule, Scope, System, Table, Triggers,
     address::{self, Target},
     condition,
 };
@@ -75,6 +75,8 @@ pub(in super::super) struct Scoped {
     pub(in super::super) triggers: Triggers,
     pub(in super::super) mask: BTreeMap<String, Mask>,
     pub(in super::super) rows: Option<Condition>,
+    /// Of a table whose rows are of people: only groups of them are told.
+    pub(in super::super) group: Option<Group>,
     /// A secret of this gateway: masks that are digests are made with it.
     pub(in super::super) hash_key: Secret<String>,
     pub(in super::super) dialect: Dialect,
@@ -150,10 +152,12 @@ impl Own {
 
     /// The table of this name, for a plan that was made while it was in scope.
     pub(in super::super) fn of_plan(&self, name: &str) -> Result<&TableScope, Failure> {
-        self.tables.get(name).ok_or_else(|| {
+        let scope = self.tables.get(name).ok_or_else(|| {
             let told = format!("`{name}` is no longer in the connector's scope");
             Failure::new(Status::Conflict, told)
-        })
+        })?;
+        scope.shows_rows()?;
+        Ok(scope)
     }
 }
 
@@ -210,17 +214,32 @@ impl Scoped {
             triggers: table.triggers,
             mask: table.mask.clone(),
             rows: table.rows.as_deref().map(condition::read).transpose()?,
+            group: Group::of(name, table)?,
             hash_key: Secret::new(String::new()),
             dialect,
             place,
         })
     }
 
-    /// The columns that are read for its callers: what is shown, and what the row rule goes by.
+    /// Refuses to give single rows, where only groups of people are told.
+    pub(in super::super) fn shows_rows(&self) -> Result<(), Failure> {
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
+        let told = format!(
+            "rows of `{}` are not given one by one; ask about groups of at least {} people with `query`",
+            self.name, group.least
+        );
+        Err(Failure::new(Status::Denied, told))
+    }
+
+    /// The columns that are read for its callers: what is shown, what the row rule goes by, and what
+    /// people are told apart by.
     pub(in super::super) fn read_columns(&self) -> Vec<String> {
         let mut columns = self.fields.clone();
         let ruled = self.rows.iter().flat_map(Condition::columns);
-        for name in ruled {
+        let person = self.group.iter().map(|group| group.person.as_str());
+        for name in ruled.into_iter().chain(person) {
             if !columns.iter().any(|column| column == name) {
                 columns.push(name.to_owned());
             }

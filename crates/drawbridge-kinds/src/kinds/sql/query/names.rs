@@ -3,11 +3,17 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use sqlparser::ast::{Ident, Query, Select, SelectItem, TableAlias, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias, TableFactor, Visit,
+    Visitor,
+};
 
 use super::{
     super::{dialect::Dialect, part::TableScope},
-    Refusal, text,
+    Refusal,
+    rewrite::Walk,
+    tables::not_understood,
+    text,
 };
 
 /// The names of a question.
@@ -50,7 +56,7 @@ impl Dialect {
     }
 
     /// A name of the scope as the engine compares it.
-    fn scoped(self, name: &str) -> String {
+    pub(super) fn scoped(self, name: &str) -> String {
         match self {
             Self::Postgres => name.to_owned(),
             Self::Sqlite | Self::MariaDb => name.to_ascii_lowercase(),
@@ -141,6 +147,53 @@ impl Names {
 
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.columns.contains(name)
+    }
+
+    /// Adds a table that this program puts in, and its columns.
+    pub(super) fn add(&mut self, table: &str, columns: impl IntoIterator<Item = String>) {
+        self.tables.insert(table.to_owned());
+        self.columns.extend(columns);
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// What a name in `FROM` means: a table of the scope, or else a common table.
+    ///
+    /// # Errors
+    /// When it means neither.
+    pub(super) fn meant(
+        &self,
+        name: &ObjectName,
+    ) -> Result<(Ident, Option<&'a TableScope>), Refusal> {
+        let (before, ident) = self.qualified(name)?;
+        if before.is_none() && self.common.contains(&self.dialect.called(&ident)) {
+            return Ok((ident, None));
+        }
+        let mut scopes = self.tables.iter();
+        let scope = scopes.find(|scope| match (&before, scope.name.split_once('.')) {
+            (None, None) => self.dialect.is_table(&ident, &scope.name),
+            (Some(before), Some((schema, name))) => {
+                self.dialect.is_table(before, schema) && self.dialect.is_table(&ident, name)
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        });
+        let scope = scope.ok_or_else(|| unknown("table", &ident))?;
+        Ok((ident, Some(scope)))
+    }
+
+    /// The name of a table, and that of its schema if there is one before it.
+    fn qualified(&self, name: &ObjectName) -> Result<(Option<Ident>, Ident), Refusal> {
+        let ident = |part: &ObjectNamePart| {
+            let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
+            let mut ident = ident.clone();
+            plain(self.dialect, &mut ident)?;
+            Ok(ident)
+        };
+        match name.0.as_slice() {
+            [name] => Ok((None, ident(name)?)),
+            [schema, name] => Ok((Some(ident(schema)?), ident(name)?)),
+            _ => Err(not_understood("a name of three words")),
+        }
     }
 }
 

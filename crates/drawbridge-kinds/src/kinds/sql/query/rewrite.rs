@@ -63,6 +63,7 @@ fn rewritten(dialect: Dialect, asked: &str, tables: &[TableScope]) -> Result<Rew
         read: BTreeSet::new(),
         joined: 0,
         literals: 0,
+        grouped: 0,
     };
     walk.query(&mut query)?;
     bounds::made(walk.literals, walk.joined)?;
@@ -86,6 +87,8 @@ pub(super) struct Walk<'a> {
     joined: usize,
     /// Bytes of the texts that stand in it.
     literals: usize,
+    /// How many of its selections are over groups.
+    pub(super) grouped: usize,
 }
 
 impl Walk<'_> {

@@ -7,11 +7,7 @@ use sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
-use super::{
-    Refusal,
-    names::{plain, unknown},
-    rewrite::Walk,
-};
+use super::{Refusal, groups, names::plain, rewrite::Walk};
 
 /// The most columns that a question selects, each time it selects.
 const MOST_COLUMNS: usize = 100;
@@ -50,10 +46,7 @@ impl Walk<'_> {
                 self.common_table(cte)?;
             }
         }
-        self.body(body)?;
-        if let Some(order) = order_by {
-            self.order_by(order)?;
-        }
+        self.ordered_body(body, order_by.as_mut())?;
         if let Some(limit) = limit_clause {
             self.limit(limit)?;
         }
@@ -86,7 +79,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn body(&mut self, body: &mut SetExpr) -> Result<(), Refusal> {
+    pub(super) fn body(&mut self, body: &mut SetExpr) -> Result<(), Refusal> {
         match body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => self.query(query),
@@ -114,6 +107,9 @@ impl Walk<'_> {
     }
 
     fn select(&mut self, select: &mut Select) -> Result<(), Refusal> {
+        if self.reads_people(select) {
+            return self.grouped(select, None);
+        }
         self.plain_select(select)?;
         match &mut select.distinct {
             None | Some(Distinct::All | Distinct::Distinct) => {}
@@ -121,10 +117,6 @@ impl Walk<'_> {
         }
         for from in &mut select.from {
             self.from(from)?;
-        }
-        if select.projection.len() > MOST_COLUMNS {
-            let told = format!("it selects more than {MOST_COLUMNS} columns");
-            return Err(Refusal::new(told));
         }
         for (index, item) in select.projection.iter_mut().enumerate() {
             self.item(item, index + 1)?;
@@ -146,7 +138,7 @@ impl Walk<'_> {
     }
 
     /// Refuses every clause that is not walked through.
-    fn plain_select(&self, select: &Select) -> Result<(), Refusal> {
+    pub(super) fn plain_select(&self, select: &Select) -> Result<(), Refusal> {
         let Select {
             select_token: _,
             optimizer_hints,
@@ -182,14 +174,17 @@ impl Walk<'_> {
             && cluster_by.is_empty()
             && distribute_by.is_empty()
             && sort_by.is_empty();
-        if empty {
-            Ok(())
-        } else {
-            Err(not_understood("a clause of a `SELECT`"))
+        if !empty {
+            return Err(not_understood("a clause of a `SELECT`"));
         }
+        if select.projection.len() > MOST_COLUMNS {
+            let told = format!("it selects more than {MOST_COLUMNS} columns");
+            return Err(Refusal::new(told));
+        }
+        Ok(())
     }
 
-    fn item(&mut self, item: &mut SelectItem, number: usize) -> Result<(), Refusal> {
+    pub(super) fn item(&mut self, item: &mut SelectItem, number: usize) -> Result<(), Refusal> {
         match item {
             SelectItem::UnnamedExpr(expression) => {
                 let name = self.name_of(expression, number);
@@ -221,7 +216,7 @@ impl Walk<'_> {
     }
 
     /// What a column is called that has no name of its own.
-    fn name_of(&self, expression: &Expr, number: usize) -> Option<String> {
+    pub(super) fn name_of(&self, expression: &Expr, number: usize) -> Option<String> {
         let numbered = || (number..).map(|number| format!("column{number}"));
         let free = |name: &String| !self.names.has_column(name);
         match expression {
@@ -312,24 +307,19 @@ impl Walk<'_> {
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
     ) -> Result<(), Refusal> {
-        let (before, ident) = self.qualified(name)?;
+        let (ident, scope) = self.meant(name)?;
         if let Some(alias) = alias {
             self.alias(alias)?;
         }
-        if before.is_none() && self.common.contains(&self.dialect.called(&ident)) {
+        let Some(scope) = scope else {
             *name = ObjectName::from(vec![ident]);
             return Ok(());
+        };
+        // INVARIANT: the rows of such a table are read by `groups` only.
+        if let Some(group) = &scope.group {
+            return Err(groups::one_by_one(&scope.name, group.least));
         }
-        let tables = self.tables;
-        let mut scopes = tables.iter();
-        let scope = scopes.find(|scope| match (&before, scope.name.split_once('.')) {
-            (None, None) => self.dialect.is_table(&ident, &scope.name),
-            (Some(before), Some((schema, name))) => {
-                self.dialect.is_table(before, schema) && self.dialect.is_table(&ident, name)
-            }
-            (None, Some(_)) | (Some(_), None) => false,
-        });
-        *name = self.window(scope.ok_or_else(|| unknown("table", &ident))?)?;
+        *name = self.window(scope)?;
         let called = || TableAlias {
             explicit: true,
             name: ident.clone(),
@@ -340,23 +330,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The name of a table, and that of its schema if there is one before it.
-    fn qualified(&self, name: &ObjectName) -> Result<(Option<Ident>, Ident), Refusal> {
-        let ident = |part: &ObjectNamePart| {
-            let ident = part.as_ident().ok_or_else(|| not_understood("a name"))?;
-            let mut ident = ident.clone();
-            plain(self.dialect, &mut ident)?;
-            Ok(ident)
-        };
-        match name.0.as_slice() {
-            [name] => Ok((None, ident(name)?)),
-            [schema, name] => Ok((Some(ident(schema)?), ident(name)?)),
-            _ => Err(not_understood("a name of three words")),
-        }
-    }
-
     /// An alias after what it is for. Without `AS`, what stands before it could be taken for a word.
-    fn alias(&self, alias: &mut TableAlias) -> Result<(), Refusal> {
+    pub(super) fn alias(&self, alias: &mut TableAlias) -> Result<(), Refusal> {
         alias.explicit = true;
         self.named(alias)
     }

@@ -1,6 +1,7 @@
 //! Free questions: attempts to read what is hidden, and questions that people ask.
 
 mod escapes;
+mod groups;
 mod ordinary;
 mod samples;
 
@@ -111,7 +112,12 @@ pub(super) fn letter(engine: Engine) -> (char, Dialect) {
 
 /// The corpus: category, dialects, text.
 pub(super) fn attempts() -> Vec<(&'static str, &'static str, String)> {
-    let lines = include_str!("attempts.tsv").lines();
+    attempts_of(include_str!("attempts.tsv"))
+}
+
+/// The lines of a corpus.
+fn attempts_of(corpus: &'static str) -> Vec<(&'static str, &'static str, String)> {
+    let lines = corpus.lines();
     let attempt = |line: &'static str| {
         let parts: Vec<&str> = line.splitn(3, '\t').collect();
         let [category, dialects, text] = parts[..] else {
