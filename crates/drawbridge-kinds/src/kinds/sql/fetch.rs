@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::{
     Database,
     arguments::{key, shown_key},
-    cell::Cell,
+    cell::{self, Cell},
+    freshness::{self, Clock},
     part::{Rule, TableScope},
     plan::none,
     query,
@@ -148,6 +149,7 @@ pub(super) fn many(
     }
     if page.is_empty() {
         found.text = "There is no row here.".to_owned();
+        found.sources.extend(copied(database, table));
     }
     let last = page.last().filter(|_| cut);
     let argument = next.argument;
@@ -253,14 +255,31 @@ fn key_of(scope: &TableScope, row: &[Cell]) -> Vec<Cell> {
 fn source(database: &Database, table: &Table<'_>, row: &[Cell]) -> Source {
     let scope = table.scope;
     let name = words::resource(&scope.name, &key_of(scope, row));
+    let (modified, stale) = freshness::of(database, (scope, table.shape), Some(row));
     Source {
         title: name.clone(),
         path: name,
         place: None,
-        modified: table.shape.modified,
+        modified,
         synced: database.context.clock.now(),
         version: rows::version(scope, row),
         label: scope.label.clone(),
-        stale: false,
+        stale,
     }
+}
+
+/// Of when a copy is in which there is no row.
+fn copied(database: &Database, table: &Table<'_>) -> Option<Source> {
+    let Table { scope, shape } = table;
+    let (modified, stale) = freshness::of(database, (scope, shape), None);
+    (shape.clock != Clock::Live).then(|| Source {
+        title: scope.name.clone(),
+        path: scope.name.clone(),
+        place: None,
+        modified,
+        synced: database.context.clock.now(),
+        version: cell::digest([]),
+        label: scope.label.clone(),
+        stale,
+    })
 }

@@ -7,6 +7,7 @@ use drawbridge_core::{
 
 use super::{
     Database,
+    freshness::Clock,
     part::{TableScope, Triggers},
     shape::Shape,
     within,
@@ -38,6 +39,7 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
             Ok(shape) => {
                 usable += 1;
                 problems.extend(side_effects(scope, &shape));
+                problems.extend(undated(scope, &shape));
             }
             Err(unfit) => problems.push(Problem {
                 path: scope.name.clone(),
@@ -71,6 +73,19 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
         problem_count: problem_count as u64,
         problems,
         excess: rights.excess,
+    })
+}
+
+/// That a table is of a copy, and nobody can tell how old that is.
+fn undated(scope: &TableScope, shape: &Shape) -> Option<Problem> {
+    let Clock::Unknown(mend) = shape.clock else {
+        return None;
+    };
+    Some(Problem {
+        path: scope.name.clone(),
+        reason: "it is on a server that may be a copy of another, and how old it is is unknown"
+            .to_owned(),
+        mend: mend.to_owned(),
     })
 }
 

@@ -9,13 +9,14 @@ mod need;
 mod own;
 mod reports;
 mod rule;
+mod times;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::{
     connector::Part,
-    file::{Fault, Labels},
+    file::{Fault, Labels, Span},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +30,7 @@ pub(super) use need::{Columns, Need};
 pub(super) use own::{Own, TableScope};
 pub(super) use rule::Rule;
 use rule::RuleText;
+pub(super) use times::Changed;
 
 /// The table in which effects leave their key, where the file allows it.
 pub(super) const APPLIED_TABLE: &str = "drawbridge_applied";
@@ -111,6 +113,15 @@ pub(super) struct Table {
     /// the key, where it is one column.
     #[serde(default)]
     pub(super) person: Option<String>,
+    /// The column that says when a row was changed, one of `fields`: answers with single rows say it of
+    /// each. One without a zone is taken for UTC; whole numbers count seconds or thousandths since 1970.
+    /// Not with `min_group`.
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
+    /// After how long a row is stale by its `updated_at`; `when_stale` of `system` says what then.
+    /// Default: never, for a row that nobody had to change is not old.
+    #[serde(default)]
+    pub(super) stale_after: Option<Span>,
     /// The columns that can be written, and which values. A table without any cannot be changed,
     /// and its rows cannot be deleted.
     #[serde(default)]
@@ -183,6 +194,7 @@ pub(super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {
         faults.extend(bad_columns(&at, table));
         faults.extend(views::faults(&at, table, hashes));
         faults.extend(groups::faults(&at, (name, table), &scope));
+        faults.extend(times::faults(&at, table));
     }
     if part
         .system

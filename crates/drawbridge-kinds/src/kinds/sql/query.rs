@@ -25,6 +25,7 @@ use super::{
     cell::{self, Cell},
     dialect::Dialect,
     fetch::MOST_PAGE,
+    freshness,
     part::{Scope, TableScope},
     shape::{MAIN, Shape},
     statement::Statement,
@@ -188,15 +189,17 @@ fn found(database: &Database, used: &[Table<'_>], outcome: Outcome) -> Found {
     }
     let version = cell::digest(rows.iter().flatten().map(|cell| ("", cell)));
     for Table { scope, shape } in used {
+        // Of which rows an answer is made nobody can tell, so it is of when the table is.
+        let (modified, stale) = freshness::of(database, (scope, shape), None);
         found.sources.push(Source {
             title: scope.name.clone(),
             path: scope.name.clone(),
             place: None,
-            modified: shape.modified,
+            modified,
             synced: database.context.clock.now(),
             version: version.clone(),
             label: scope.label.clone(),
-            stale: false,
+            stale,
         });
     }
     let names: Vec<&str> = used.iter().map(|table| table.scope.name.as_str()).collect();

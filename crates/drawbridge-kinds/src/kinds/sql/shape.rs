@@ -1,10 +1,10 @@
 //! A table as the database itself describes it, compared with what the file says of it.
 
 use drawbridge_core::answer::{Failure, Status};
-use jiff::Timestamp;
 
 use super::{
     cell::{self, Cell},
+    freshness::Clock,
     link::Link,
     part::TableScope,
 };
@@ -86,6 +86,13 @@ impl Column {
             primary: false,
         }
     }
+
+    /// Whether its values can be times. SQLite has no type of its own for them.
+    fn holds_times(&self) -> bool {
+        let declared = self.declared.to_ascii_lowercase();
+        let times = declared.starts_with("timestamp") || declared.starts_with("date");
+        times || matches!(self.sort, Sort::Affine(_))
+    }
 }
 
 /// The schema of SQLite for the file itself: attached and temporary ones are not reached.
@@ -132,8 +139,11 @@ pub(super) struct Shape {
     pub(super) uncounted: Fires,
     /// Whether a deleted row takes others with it, and which columns do so when they change.
     pub(super) cascades: Cascades,
-    /// When what it holds was last changed, where the engine knows that.
-    pub(super) modified: Option<Timestamp>,
+    /// Of when what it shows is.
+    pub(super) clock: Clock,
+    /// How many seconds times without a zone, of the column that says when a row was changed, are ahead
+    /// of UTC.
+    pub(super) ahead: i64,
 }
 
 /// What foreign keys of other tables do together with a row of this one.
@@ -170,7 +180,8 @@ impl Shape {
             triggers: Vec::new(),
             uncounted: Fires::default(),
             cascades: Cascades::default(),
-            modified: None,
+            clock: Clock::Live,
+            ahead: 0,
         }
     }
 
@@ -234,6 +245,12 @@ pub(super) fn misfit(table: &TableScope, columns: &[Column], indexes: &[Index]) 
             &reason,
             "write it as the database does, or take it out of `fields`, `rows` or `person`",
         ));
+    }
+    let changed = table.changed.as_ref().map(|changed| &changed.column);
+    if let Some(name) = changed.filter(|name| !find(name).is_some_and(Column::holds_times)) {
+        let reason = format!("`{name}` holds no times, so it says of no row when it was changed");
+        let mend = "name a column of dates with times in `updated_at`, or take it out";
+        return Some(unfit(&reason, mend));
     }
     let worked_out = |name: &&String| find(name).is_some_and(|column| column.generated);
     if let Some(name) = table.writable.keys().chain(&table.key).find(worked_out) {

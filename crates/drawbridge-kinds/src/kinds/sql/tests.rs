@@ -1,5 +1,6 @@
 //! Effects on real databases, of every engine.
 
+mod ages;
 mod asked;
 mod engine;
 mod hostile;
@@ -7,6 +8,7 @@ mod killed;
 mod locked;
 mod once;
 mod reading;
+mod replicas;
 mod reports;
 mod searching;
 mod servers;
@@ -160,9 +162,13 @@ fn key_of(plan: &Plan) -> String {
 }
 
 fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
-    let workspace = place.folder.as_path();
+    let system = json!({"url": place.url(), "applied_table": applied_table});
+    opened_at(system, scope, place.folder.as_path())
+}
+
+fn opened_at(system: Value, scope: Value, workspace: &std::path::Path) -> Database {
     let part = Part {
-        system: json!({"url": place.url(), "applied_table": applied_table}),
+        system,
         scope,
         stale_after: None,
         when_stale: WhenStale::Warn,

@@ -2,6 +2,7 @@
 
 mod failure;
 mod query;
+mod replica;
 mod rights;
 mod shape;
 mod typed;
@@ -33,6 +34,7 @@ use super::{
     Rights,
     remote::{Identity, Purpose, Wire, limits},
 };
+use replica::Replica;
 
 /// How the server treats values: none is changed to make it fit, a number that is 0 is no wish for a
 /// new one, and old dates without a day can be put back.
@@ -49,6 +51,7 @@ pub(super) struct MariaDb {
     options: MySqlConnectOptions,
     database: String,
     identity: Identity,
+    replica: Replica,
 }
 
 impl MariaDb {
@@ -73,6 +76,7 @@ impl MariaDb {
             options,
             database: address.database.clone(),
             identity,
+            replica: Replica::default(),
         }
     }
 
@@ -267,7 +271,7 @@ impl Wire for MariaDb {
         link: &mut dyn Link,
         table: &TableScope,
     ) -> Result<Result<Shape, Unfit>, Failure> {
-        shape::examine(link, table).await
+        shape::examine(link, (table, &self.replica)).await
     }
 
     async fn typed(

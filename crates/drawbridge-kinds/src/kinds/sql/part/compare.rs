@@ -7,7 +7,7 @@ use drawbridge_core::{
 
 use super::{
     super::dialect::Dialect, Mask, Scope, System, Table, Target, Tls, Triggers, address, condition,
-    escaped, groups, own::TableScope,
+    escaped, groups, own::TableScope, times,
 };
 use crate::part;
 use Direction::{Narrows, Widens};
@@ -80,6 +80,7 @@ fn scope(old: &Scope, new: &Scope, labels: &Labels, changes: &mut Vec<Change>) {
                 masks(&at, (before, table), changes);
                 changes.extend(rows(&at, (before, table)));
                 groups::compare(&at, (before, table), changes);
+                times::compare(&at, (before, table), changes);
                 writable(&at, name, (before, table), changes);
             }
         }

@@ -19,7 +19,7 @@ use drawbridge_core::{
 
 use super::{
     super::{dialect::Dialect, shape::Place, window::Given},
-    Address, Condition, Group, Mask, Need, Rule, Scope, System, Table, Triggers,
+    Address, Changed, Condition, Group, Mask, Need, Rule, Scope, System, Table, Triggers,
     address::{self, Target},
     condition,
 };
@@ -77,6 +77,8 @@ pub(in super::super) struct Scoped {
     pub(in super::super) rows: Option<Condition>,
     /// Of a table whose rows are of people: only groups of them are told.
     pub(in super::super) group: Option<Group>,
+    /// What says when a row was changed.
+    pub(in super::super) changed: Option<Changed>,
     /// A secret of this gateway: masks that are digests are made with it.
     pub(in super::super) hash_key: Secret<String>,
     pub(in super::super) dialect: Dialect,
@@ -215,6 +217,7 @@ impl Scoped {
             mask: table.mask.clone(),
             rows: table.rows.as_deref().map(condition::read).transpose()?,
             group: Group::of(name, table)?,
+            changed: Changed::of(table),
             hash_key: Secret::new(String::new()),
             dialect,
             place,

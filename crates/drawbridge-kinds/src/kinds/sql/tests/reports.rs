@@ -2,6 +2,7 @@
 
 mod files;
 mod formats;
+mod groups;
 mod hostile;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
@@ -58,9 +59,6 @@ struct Desk {
 impl Desk {
     /// Tables with these fields, of which the first is the key.
     fn new(tables: &[(&str, &[&str])]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("exports")).unwrap();
-        let program = program(folder.path());
         let table = |(name, fields): &(&str, &[&str])| {
             (
                 (*name).to_owned(),
@@ -68,7 +66,14 @@ impl Desk {
             )
         };
         let tables: Map<String, Value> = tables.iter().map(table).collect();
-        let part = part(json!({"label": "internal", "tables": tables}));
+        Self::with(json!({"label": "internal", "tables": tables}))
+    }
+
+    fn with(scope: Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("exports")).unwrap();
+        let program = program(folder.path());
+        let part = part(scope);
         let context = Context {
             connector: "reports".into(),
             workspace: folder.path().to_owned(),

@@ -16,13 +16,14 @@ use super::{
         },
         values::default_of,
     },
+    replica::{self, Replica},
     typed::UNSIGNED,
 };
 
 /// The table of this scope; of one that does not fit it is told why.
 pub(super) async fn examine(
     link: &mut dyn Link,
-    table: &TableScope,
+    (table, replica): (&TableScope, &Replica),
 ) -> Result<Result<Shape, Unfit>, Failure> {
     let place = table.place.clone();
     let found = Statement::new(
@@ -55,6 +56,12 @@ pub(super) async fn examine(
     }
     let mut shape = Shape::new(place, columns);
     shape.numbered = numbered;
+    shape.clock = replica.clock(link).await?;
+    let changed = table.changed.as_ref().map(|changed| &changed.column);
+    let column = changed.and_then(|name| shape.column(name));
+    if column.is_some_and(|column| column.declared.starts_with("timestamp")) {
+        shape.ahead = replica::ahead(link).await?;
+    }
     // What happens together with a change matters where something can be changed.
     if !table.writable.is_empty() {
         (shape.triggers, shape.uncounted) = triggers(link, &shape.place).await?;

@@ -5,6 +5,7 @@ use drawbridge_core::answer::Failure;
 use super::super::{
     super::{
         cell::Cell,
+        freshness::Clock,
         link::Link,
         part::TableScope,
         shape::{
@@ -16,6 +17,10 @@ use super::super::{
     values::default_of,
 };
 
+/// A replica that was started anew, and has replayed nothing since.
+const UNKNOWN: &str =
+    "see whether it still follows its primary: `SELECT * FROM pg_stat_wal_receiver`";
+
 /// The table of this scope; of one that does not fit it is told why.
 pub(super) async fn examine(
     link: &mut dyn Link,
@@ -26,9 +31,10 @@ pub(super) async fn examine(
         "SELECT c.oid::int8, c.relkind::text, c.relpersistence::text, \
          c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhparent = c.oid), \
          CASE WHEN pg_is_in_recovery() THEN to_char(CASE \
-         WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN clock_timestamp() \
-         ELSE pg_last_xact_replay_timestamp() END AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') END \
-         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ",
+         WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
+         AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN clock_timestamp() \
+         ELSE pg_last_xact_replay_timestamp() END AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') END, \
+         pg_is_in_recovery() FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ",
     )
     .value(&Cell::text(&place.schema))
     .words(" AND c.relname = ")
@@ -54,8 +60,12 @@ pub(super) async fn examine(
         return Ok(Err(unfit));
     }
     let mut shape = Shape::new(place, columns);
-    // A replica shows what its primary was at that time; one that has all it was sent shows it now.
-    shape.modified = text_at(Some(row), 4).parse().ok();
+    // A replica shows what its primary was at that time; one that is connected to it, and has all it
+    // was sent, shows it now.
+    if integer_at(Some(row), 5) != 0 {
+        let shown = text_at(Some(row), 4).parse();
+        shape.clock = shown.map_or(Clock::Unknown(UNKNOWN), Clock::Of);
+    }
     // What happens together with a change matters where something can be changed.
     if !table.writable.is_empty() {
         (shape.triggers, shape.uncounted) = triggers(link, &oid).await?;

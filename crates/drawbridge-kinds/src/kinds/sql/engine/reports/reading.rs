@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     super::super::{
         cell::Cell,
+        freshness::Clock,
         link::{Done, Link},
         part::TableScope,
         query::Outcome,
@@ -64,7 +65,8 @@ impl Link for Reading {
         }
         let shape = self.link.examine(table).await?;
         let modified = self.loaded.modified.get(&table.name).copied();
-        Ok(shape.map(|shape| Shape { modified, ..shape }))
+        let clock = modified.map_or(Clock::Live, Clock::Of);
+        Ok(shape.map(|shape| Shape { clock, ..shape }))
     }
 
     async fn typed(

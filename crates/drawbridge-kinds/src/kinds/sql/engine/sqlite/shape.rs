@@ -5,6 +5,7 @@ use drawbridge_core::answer::Failure;
 use super::{
     super::super::{
         cell::Cell,
+        freshness::Clock,
         link::Link,
         part::TableScope,
         shape::{
@@ -66,7 +67,8 @@ pub(super) async fn examine(
         triggers: triggers(connection, &name).await?,
         uncounted: Fires::default(),
         cascades: cascades(connection, &name).await?,
-        modified: None,
+        clock: Clock::Live,
+        ahead: 0,
         columns,
     }))
 }

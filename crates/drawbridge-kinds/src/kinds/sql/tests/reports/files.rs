@@ -2,18 +2,22 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::*;
+use super::{super::super::freshness::Clock, *};
 
 #[tokio::test]
 async fn a_changed_file_is_seen_by_the_next_question() {
     let desk = Desk::of(&["id", "what"]);
     desk.write("t.csv", "id,what\n1,first\n");
     assert_eq!(desk.rows("t").await.unwrap(), json!([[1, "first"]]));
-    let before = desk.shape("t").await.unwrap().unwrap().modified.unwrap();
+    let before = desk.shape("t").await.unwrap().unwrap().clock;
+    let Clock::Of(before) = before else {
+        panic!("{before:?}")
+    };
     // The same size, so that only times and contents differ.
     desk.write("t.csv", "id,what\n1,other\n");
     assert_eq!(desk.rows("t").await.unwrap(), json!([[1, "other"]]));
-    assert!(desk.shape("t").await.unwrap().unwrap().modified.unwrap() > before);
+    let after = desk.shape("t").await.unwrap().unwrap().clock;
+    assert!(matches!(after, Clock::Of(after) if after > before));
     fs::remove_file(desk.folder.path().join("exports/t.csv")).unwrap();
     assert_eq!(desk.unfit("t").await, "the folder has no file `t`");
 }

@@ -14,6 +14,9 @@ const GRAVE: [(&str, &str); 2] = [
     ("SUPER", "may do nearly anything in the whole server"),
 ];
 
+/// Rights to see how far a replica is behind, and nothing else of it.
+const SEES_AGE: [&str; 3] = ["REPLICA MONITOR", "REPLICATION CLIENT", "SLAVE MONITOR"];
+
 /// Rights in the whole server, and in whole databases.
 pub(super) fn of_server(granted: &Granted, account: &Account, excess: &mut Excess) {
     let by = &account.written;
@@ -26,7 +29,7 @@ pub(super) fn of_server(granted: &Granted, account: &Account, excess: &mut Exces
     let rest: Vec<&Right> = granted
         .server
         .iter()
-        .filter(|right| !grave(right))
+        .filter(|right| !grave(right) && !SEES_AGE.contains(&right.word.as_str()))
         .collect();
     if let Some((words, option)) = words(&rest) {
         if !words.is_empty() {
