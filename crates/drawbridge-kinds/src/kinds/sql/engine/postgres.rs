@@ -164,6 +164,14 @@ impl Wire for Postgres {
         query::rows(connection, written, bytes).await
     }
 
+    async fn catalog(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        query::catalog(connection, written).await
+    }
+
     async fn own_names_only(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.execute(connection, "SET LOCAL search_path = pg_catalog, pg_temp")
             .await
