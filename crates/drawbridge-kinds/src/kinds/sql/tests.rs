@@ -9,13 +9,14 @@ mod once;
 mod reading;
 mod reports;
 mod searching;
+mod second_route;
 mod servers;
 mod taken_back;
 mod triggers;
 mod types;
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -160,9 +161,12 @@ fn key_of(plan: &Plan) -> String {
 }
 
 fn opened(place: &Place, scope: Value, applied_table: bool) -> Database {
-    let workspace = place.folder.as_path();
+    opened_at((&place.folder, &place.url()), scope, applied_table)
+}
+
+fn opened_at((workspace, url): (&Path, &str), scope: Value, applied_table: bool) -> Database {
     let part = Part {
-        system: json!({"url": place.url(), "applied_table": applied_table}),
+        system: json!({"url": url, "applied_table": applied_table}),
         scope,
         stale_after: None,
         when_stale: WhenStale::Warn,
