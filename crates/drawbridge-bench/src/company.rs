@@ -52,7 +52,10 @@ pub(crate) fn write(folder: &Path, documents: u64, store: &str) -> anyhow::Resul
     );
     fs::write(folder.join("drawbridge.yaml"), gateway)?;
     fs::write(folder.join("connectors/handbook.yaml"), CONNECTOR)?;
-    fs::write(folder.join("policies/house.cedar"), policies())?;
+    fs::write(
+        folder.join("policies/house.cedar"),
+        policies(("handbook_search", "query"), "project"),
+    )?;
     let mut chance = Chance(documents);
     for number in 0..SMALL {
         let text = format!(
@@ -97,15 +100,15 @@ fn front(department: &str, label: &str, text: &str) -> String {
 }
 
 /// Rules of every sort, of which none forbids what is measured: by group, client, door, resource
-/// and, for `search`, by what is asked for.
-fn policies() -> String {
+/// and, for one action, by what is asked for.
+pub(crate) fn policies((search, argument): (&str, &str), facet: &str) -> String {
     let mut text = String::new();
     for number in 0..POLICIES {
         let when = match number % 6 {
             0 => format!("principal in Drawbridge::Group::\"leavers-{number}\""),
             1 => format!("context.client == Drawbridge::Client::\"bot-{number}\""),
             2 => format!(
-                "resource is Drawbridge::Resource && resource has project && resource.project == \"secret-{number}\""
+                "resource is Drawbridge::Resource && resource has {facet} && resource.{facet} == \"secret-{number}\""
             ),
             3 => format!(
                 "resource is Drawbridge::Resource && resource.rank >= 2 && !(principal in Drawbridge::Group::\"vault-{number}\")"
@@ -116,8 +119,8 @@ fn policies() -> String {
             _ => {
                 let _ = writeln!(
                     text,
-                    "@id(\"rule-{number}\")\nforbid(principal, action == Drawbridge::Action::\"handbook_search\", resource) \
-                     when {{ context.arguments has query && context.arguments.query like \"*merger-{number}*\" }};"
+                    "@id(\"rule-{number}\")\nforbid(principal, action == Drawbridge::Action::\"{search}\", resource) \
+                     when {{ context.arguments has {argument} && context.arguments.{argument} like \"*merger-{number}*\" }};"
                 );
                 continue;
             }
@@ -136,6 +139,15 @@ pub(crate) fn open(
     folder: &Path,
     variables: &[(String, String)],
 ) -> anyhow::Result<String> {
+    open_all(program, folder, (&["handbook"], variables))
+}
+
+/// The same, for these connectors.
+pub(crate) fn open_all(
+    program: &Path,
+    folder: &Path,
+    (connectors, variables): (&[&str], &[(String, String)]),
+) -> anyhow::Result<String> {
     let line = |arguments: &[&str]| -> anyhow::Result<Value> {
         let mut command = Command::new(program);
         command
@@ -151,7 +163,9 @@ pub(crate) fn open(
         );
         serde_json::from_str(&told).with_context(|| told.to_string())
     };
-    line(&["approve-revision", "handbook", "--reason", "bench"])?;
+    for name in connectors {
+        line(&["approve-revision", name, "--reason", "bench"])?;
+    }
     let made = line(&["--person", PERSON, "token", "new", "--client", "bench"])?;
     let token = made.pointer("/data/token").and_then(Value::as_str);
     Ok(token.context("no token")?.to_owned())

@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use axum::Router;
 use drawbridge_core::{
+    answer::{Failure, Found},
     call::{Action, Call, Caller, Door, Person},
     connector::{Clock, Connector, Context},
     decide::{Decision, RuleBook, Ruled, View},
@@ -34,6 +35,9 @@ use tokio::net::TcpListener;
 
 use crate::company::PERSON;
 
+/// The connector of the documents.
+const HANDBOOK: &str = "handbook";
+
 /// The clocks of this machine.
 struct Now(Instant);
 
@@ -49,7 +53,7 @@ impl Clock for Now {
 
 /// A connector, opened, and for each of its actions what the measured person may see.
 #[derive(Clone)]
-struct Bare {
+pub(crate) struct Bare {
     connector: Arc<dyn Connector>,
     tools: Arc<[(String, Call, View)]>,
 }
@@ -58,7 +62,7 @@ struct Bare {
 pub(crate) fn serve(workspace: &Path, program: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let bare = Bare::open(workspace, program).await?;
+        let bare = Bare::open((workspace, HANDBOOK), program).await?;
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true);
@@ -78,13 +82,17 @@ pub(crate) fn serve(workspace: &Path, program: &Path) -> anyhow::Result<()> {
 }
 
 impl Bare {
-    async fn open(workspace: &Path, program: &Path) -> anyhow::Result<Self> {
+    /// Opens a connector of a workspace.
+    pub(crate) async fn open(
+        (workspace, name): (&Path, &str),
+        program: &Path,
+    ) -> anyhow::Result<Self> {
         let read = |name: &str| std::fs::read_to_string(workspace.join(name));
         let gateway = read_gateway("drawbridge.yaml", &read("drawbridge.yaml")?)?;
         let labels = gateway.labels();
-        let text = read("connectors/handbook.yaml")?;
-        let name = "connectors/handbook.yaml";
-        let (file, kind) = read_connector(name, "handbook", &text, &gateway, KINDS)?;
+        let path = format!("connectors/{name}.yaml");
+        let text = read(&path)?;
+        let (file, kind) = read_connector(&path, name, &text, &gateway, KINDS)?;
         let actions: Vec<Arc<Action>> = kind
             .actions(&file.part())
             .into_iter()
@@ -100,10 +108,10 @@ impl Bare {
         let person = gateway.person(PERSON).context("no person")?;
         let tools: Option<Vec<_>> = actions
             .into_iter()
-            .map(|action| tool(&action, &person, &rules))
+            .map(|action| tool((name, &action), &person, &rules))
             .collect();
         let context = Context {
-            connector: Arc::from("handbook"),
+            connector: Arc::from(name),
             workspace: workspace.to_owned(),
             state: workspace.join(".direct"),
             labels: Arc::new(labels),
@@ -120,7 +128,11 @@ impl Bare {
     }
 }
 
-fn tool(action: &Arc<Action>, person: &Person, rules: &RuleBook) -> Option<(String, Call, View)> {
+fn tool(
+    (name, action): (&str, &Arc<Action>),
+    person: &Person,
+    rules: &RuleBook,
+) -> Option<(String, Call, View)> {
     let call = Call {
         id: Arc::from("none"),
         caller: Caller {
@@ -131,14 +143,25 @@ fn tool(action: &Arc<Action>, person: &Person, rules: &RuleBook) -> Option<(Stri
             door: Door::Mcp,
             trace: None,
         },
-        connector: Arc::from("handbook"),
+        connector: Arc::from(name),
         revision: Arc::from("none"),
         action: action.clone(),
         arguments: Value::Null,
     };
     match rules.decide(&call) {
-        Decision::Allow { view, .. } => Some((format!("handbook_{}", action.name), call, view)),
+        Decision::Allow { view, .. } => Some((format!("{name}_{}", action.name), call, view)),
         Decision::Deny { .. } => None,
+    }
+}
+
+impl Bare {
+    /// Asks the connector itself.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Found, Failure> {
+        let found = self.tools.iter().find(|(name, ..)| name == tool);
+        let (_, call, view) = found.ok_or_else(|| Failure::not_found("no such tool"))?;
+        let mut call = call.clone();
+        call.arguments = arguments;
+        self.connector.fetch(&call, view).await
     }
 }
 
@@ -154,16 +177,9 @@ impl ServerHandler for Bare {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let wrong = |told: String| ErrorData::invalid_params(told, None);
-        let tool = self.tools.iter().find(|(name, ..)| *name == request.name);
-        let (_, call, view) = tool.ok_or_else(|| wrong("no such tool".to_owned()))?;
-        let mut call = call.clone();
-        call.arguments = Value::Object(request.arguments.unwrap_or_default());
-        let found = self
-            .connector
-            .fetch(&call, view)
-            .await
-            .map_err(|failure| wrong(failure.message))?;
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let found = self.call(&request.name, arguments).await;
+        let found = found.map_err(|failure| ErrorData::invalid_params(failure.message, None))?;
         let mut result = CallToolResult::success(vec![ContentBlock::text(found.text)]);
         result.structured_content = Some(found.data);
         Ok(CallToolResponse::Complete(result))

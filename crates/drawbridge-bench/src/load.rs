@@ -12,10 +12,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http1::SendRequest, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::LocalSet, time::timeout};
 
-use crate::company::{Chance, LARGE, SMALL};
+use crate::{
+    company::{Chance, LARGE, SMALL},
+    databases::shop::{Asked, System},
+};
 
 /// The revision of MCP that calls are made by: stateless.
 const REVISION: &str = "2026-07-28";
@@ -33,6 +36,22 @@ pub(crate) enum Work {
     Large,
     /// `search` for three words.
     Search,
+    /// A statement on a database.
+    #[value(skip)]
+    Statement(System, Asked),
+}
+
+impl Work {
+    /// Its name in tables.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Small => "small",
+            Self::Large => "large",
+            Self::Search => "search",
+            Self::Statement(_, asked) => asked.word(),
+        }
+    }
 }
 
 /// Whom to call.
@@ -122,6 +141,21 @@ pub(crate) fn by_hand(
         measured.first_error
     );
     Ok(())
+}
+
+/// One call of any tool, whose reply must hold a text.
+pub(crate) async fn ask_once(
+    target: &Target,
+    (tool, arguments): (&str, &Value),
+    wanted: &str,
+) -> anyhow::Result<()> {
+    LocalSet::new()
+        .run_until(async {
+            let mut sender = connect(target).await?;
+            let asked = send(&mut sender, target, (1, tool, arguments, wanted));
+            timeout(PATIENCE, asked).await?
+        })
+        .await
 }
 
 /// One call by itself.
@@ -218,6 +252,15 @@ async fn call(
     at: u64,
 ) -> anyhow::Result<()> {
     let (tool, arguments, wanted) = ask(work, at);
+    send(sender, target, (at, &tool, &arguments, &wanted)).await
+}
+
+/// Calls a tool, whose reply must hold a text.
+async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    target: &Target,
+    (at, tool, arguments, wanted): (u64, &str, &Value, &str),
+) -> anyhow::Result<()> {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": REVISION,
         "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
@@ -250,7 +293,7 @@ async fn call(
     let right = outcome
         .content
         .first()
-        .is_some_and(|content| content.text.contains(&wanted));
+        .is_some_and(|content| content.text.contains(wanted));
     ensure!(
         reply.id == at && right && !outcome.is_error,
         "wrong: {}",
@@ -260,10 +303,10 @@ async fn call(
 }
 
 /// The tool, its arguments, and what the reply must hold.
-fn ask(work: Work, at: u64) -> (&'static str, serde_json::Value, String) {
+fn ask(work: Work, at: u64) -> (String, Value, String) {
     match work {
         Work::Echo => (
-            "echo",
+            "echo".to_owned(),
             json!({"text": format!("marker-{at}")}),
             format!("marker-{at}"),
         ),
@@ -272,18 +315,19 @@ fn ask(work: Work, at: u64) -> (&'static str, serde_json::Value, String) {
         Work::Search => {
             let words = Chance(at).words(3);
             (
-                "handbook_search",
+                "handbook_search".to_owned(),
                 json!({"query": words.trim_end(), "limit": 10}),
                 ".md".to_owned(),
             )
         }
+        Work::Statement(system, asked) => asked.call(system, at),
     }
 }
 
-fn read(size: &str, number: u64) -> (&'static str, serde_json::Value, String) {
+fn read(size: &str, number: u64) -> (String, Value, String) {
     let path = format!("notes/{size}-{number}.md");
     (
-        "handbook_read",
+        "handbook_read".to_owned(),
         json!({"path": path}),
         format!("Marker {size}-{number}."),
     )

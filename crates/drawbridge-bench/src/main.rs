@@ -9,10 +9,12 @@
 )]
 
 mod company;
+mod databases;
 mod decide;
 mod direct;
 mod disk;
 mod load;
+mod mariadb;
 mod peers;
 mod postgres;
 mod process;
@@ -56,6 +58,9 @@ enum Command {
         connections: usize,
         seconds: u64,
     },
+    /// Asks a database without a gateway, and prints what came of it.
+    #[command(hide = true)]
+    Statements(databases::statements::Loop),
     /// Serves `echo` by the least code that speaks MCP: the unit of the goals.
     #[command(hide = true)]
     Unit,
@@ -66,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run(wanted) => run::run(&wanted),
         Command::Direct { workspace, program } => direct::serve(&workspace, &program),
         Command::Unit => unit::serve(),
+        Command::Statements(wanted) => databases::statements::run(&wanted),
         Command::Prepare {
             program,
             folder,

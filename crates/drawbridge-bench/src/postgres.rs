@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 
 /// A running server.
+#[derive(Debug)]
 pub(crate) struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
@@ -31,7 +32,7 @@ impl Postgres {
         fs::create_dir(&folder)?;
         let server = Self {
             programs,
-            owner: owner()?,
+            owner: owner("postgres")?,
             url: format!("postgres://drawbridge@127.0.0.1:{port}/postgres"),
             folder,
         };
@@ -60,21 +61,17 @@ impl Postgres {
         Ok(Some(server))
     }
 
+    /// The process whose children serve.
+    pub(crate) fn process(&self) -> anyhow::Result<u32> {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
+        Ok(file.lines().next().context("no process")?.parse()?)
+    }
+
     /// Runs one of the server's programs, as the account of that name where we are root: it refuses
     /// to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let program = self.programs.join(program);
-        let mut command = match self.owner {
-            Some((user, group)) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={user}"))
-                    .arg(format!("--regid={group}"));
-                command.arg("--clear-groups").arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut command = run_as(self.owner, &program);
         command
             .current_dir(&self.folder)
             .stdout(Stdio::null())
@@ -102,15 +99,30 @@ fn programs() -> Option<PathBuf> {
         .max()
 }
 
-/// The account that the server must run as: none where it is our own.
-fn owner() -> anyhow::Result<Option<(u32, u32)>> {
+/// A program, run as the account of these numbers.
+pub(crate) fn run_as(owner: Option<(u32, u32)>, program: &Path) -> Command {
+    let Some((user, group)) = owner else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--reuid={user}"))
+        .arg(format!("--regid={group}"))
+        .arg("--clear-groups")
+        .arg(program);
+    command
+}
+
+/// The account of this name, which a server must run as: none where it is our own.
+pub(crate) fn owner(name: &str) -> anyhow::Result<Option<(u32, u32)>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
     let accounts = fs::read_to_string("/etc/passwd")?;
-    let line = accounts.lines().find(|line| line.starts_with("postgres:"));
+    let own = format!("{name}:");
+    let line = accounts.lines().find(|line| line.starts_with(&own));
     let mut fields = line
-        .context("there is no account `postgres`")?
+        .with_context(|| format!("there is no account `{name}`"))?
         .split(':')
         .skip(2);
     let mut next = || -> anyhow::Result<u32> { Ok(fields.next().context("short")?.parse()?) };

@@ -5,20 +5,25 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
+    databases::{Crossed, shop::System},
     load::{Measured, Work},
     run::Found,
 };
 
 /// One peer, one sort of call, so many connections, over all rounds.
 pub(crate) struct Cell {
-    peer: String,
-    work: Work,
-    connections: usize,
+    pub(crate) peer: String,
+    pub(crate) work: Work,
+    pub(crate) connections: usize,
+    /// The database that is asked; none where it is documents.
+    system: Option<System>,
     micros: Vec<u64>,
     errors: u64,
     first_error: Option<String>,
     span: Duration,
     cpu: Duration,
+    /// What the database's server spent.
+    pub(crate) server_cpu: Duration,
     memory: u64,
     /// How often the log was waited for, and how many seconds in all.
     pub(crate) log_waits: (f64, f64),
@@ -30,13 +35,37 @@ impl Cell {
             peer: peer.to_owned(),
             work,
             connections,
+            system: None,
             micros: Vec::new(),
             errors: 0,
             first_error: None,
             span: Duration::ZERO,
             cpu: Duration::ZERO,
+            server_cpu: Duration::ZERO,
             memory: 0,
             log_waits: (0.0, 0.0),
+        }
+    }
+
+    /// The same, of a database.
+    pub(crate) fn on(mut self, system: System) -> Self {
+        self.system = Some(system);
+        self
+    }
+
+    /// Its peer, with the database that is asked.
+    fn name(&self) -> String {
+        match self.system {
+            None => self.peer.clone(),
+            Some(system) => format!("{} {}", system.shown(), self.peer),
+        }
+    }
+
+    /// Adds how the log was waited for between two looks.
+    pub(crate) fn waited(&mut self, before: Option<(f64, f64)>, after: Option<(f64, f64)>) {
+        if let Some(((count, sum), (count_before, sum_before))) = after.zip(before) {
+            self.log_waits.0 += count - count_before;
+            self.log_waits.1 += sum - sum_before;
         }
     }
 
@@ -60,7 +89,12 @@ impl Cell {
     }
 
     fn cpu_micros(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.micros.len().max(1) as f64
+        self.per_call(self.cpu)
+    }
+
+    /// Of all calls together, in microseconds.
+    fn per_call(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.micros.len().max(1) as f64
     }
 
     fn per_second(&self) -> f64 {
@@ -115,17 +149,19 @@ pub(crate) fn print(found: &Found, as_json: bool) -> bool {
     } else {
         table(found);
     }
-    found
-        .cells
-        .iter()
-        .any(|cell| cell.errors > 0 || cell.micros.is_empty())
+    cells(found).any(|cell| cell.errors > 0 || cell.micros.is_empty())
+}
+
+/// Documents first, then databases.
+fn cells(found: &Found) -> impl Iterator<Item = &Cell> {
+    found.cells.iter().chain(&found.databases.cells)
 }
 
 fn direct<'a>(found: &'a Found, cell: &Cell) -> Option<&'a Cell> {
     let same = |other: &&Cell| {
         other.peer == "direct" && other.work == cell.work && other.connections == cell.connections
     };
-    found.cells.iter().find(same)
+    cells(found).find(same)
 }
 
 fn unit(found: &Found, connections: usize) -> f64 {
@@ -146,10 +182,12 @@ fn row(found: &Found, cell: &Cell) -> Value {
     };
     let units = cell.cpu_micros() / unit(found, cell.connections);
     json!({
-        "work": format!("{:?}", cell.work).to_lowercase(), "connections": cell.connections, "peer": cell.peer,
+        "work": cell.work.word(), "connections": cell.connections, "peer": cell.name(),
         "calls": cell.micros.len(), "errors": cell.errors, "first_error": cell.first_error,
         "per_second": cell.per_second().round(), "p50_us": cell.percentile(50), "p99_us": cell.percentile(99),
         "added_p50_us": added(50), "added_p99_us": added(99), "cpu_us": tenth(cell.cpu_micros()),
+        "added_cpu_us": base.map(|base| tenth(cell.cpu_micros() - base.cpu_micros())),
+        "server_cpu_us": cell.system.map(|_| tenth(cell.per_call(cell.server_cpu))),
         "cpu_units": units.is_finite().then(|| tenth(units)), "log_wait_mean_us": cell.log_wait_micros().map(f64::round),
         "memory_mib": tenth(mebibytes(cell.memory)),
     })
@@ -158,14 +196,23 @@ fn row(found: &Found, cell: &Cell) -> Value {
 fn value(found: &Found) -> Value {
     let micros = |time: Duration| tenth(time.as_secs_f64() * 1e6);
     let starts: Vec<Value> = found.starts.iter().map(start).collect();
-    let rows: Vec<Value> = found.cells.iter().map(|cell| row(found, cell)).collect();
+    let rows: Vec<Value> = cells(found).map(|cell| row(found, cell)).collect();
+    let crossed: Vec<Value> = found.databases.crossed.iter().map(crossed).collect();
     let decisions = &found.decisions;
     let (p50, p99, mean) = syncs(found);
     json!({
-        "cells": rows, "starts": starts, "documents": found.documents, "binary_mib": tenth(mebibytes(found.binary)),
+        "cells": rows, "crossed": crossed, "starts": starts, "documents": found.documents, "binary_mib": tenth(mebibytes(found.binary)),
         "fdatasync_us": {"p50": p50, "p99": p99, "mean": mean},
         "decision_cpu_us": {"known": micros(decisions.known), "fresh": micros(decisions.fresh), "view": micros(decisions.view)},
         "load_average": load_average(), "missing": found.missing,
+    })
+}
+
+fn crossed(crossed: &Crossed) -> Value {
+    let [before, few, most] = crossed.memory.map(|bytes| tenth(mebibytes(bytes)));
+    json!({
+        "database": crossed.system.shown(), "rows_cut": crossed.millions, "before_mib": before,
+        "most_mib_of_1000_rows": few, "most_mib_of_all_rows": most,
     })
 }
 
@@ -196,7 +243,7 @@ fn syncs(found: &Found) -> (u128, u128, u128) {
 }
 
 /// The columns of the table: what stands above them, and which field of a row is in them.
-const COLUMNS: [(&str, &str); 13] = [
+const COLUMNS: [(&str, &str); 15] = [
     ("work", "work"),
     ("conns", "connections"),
     ("peer", "peer"),
@@ -206,6 +253,8 @@ const COLUMNS: [(&str, &str); 13] = [
     ("+p50", "added_p50_us"),
     ("+p99", "added_p99_us"),
     ("CPU µs", "cpu_us"),
+    ("+CPU", "added_cpu_us"),
+    ("DB µs", "server_cpu_us"),
     ("units", "cpu_units"),
     ("log µs", "log_wait_mean_us"),
     ("MiB", "memory_mib"),
@@ -214,7 +263,7 @@ const COLUMNS: [(&str, &str); 13] = [
 
 fn table(found: &Found) {
     let line = |texts: &[String]| {
-        let widths = [7, 5, 24, 8, 8, 8, 8, 8, 8, 6, 8, 6, 6];
+        let widths = [7, 5, 24, 8, 8, 8, 8, 8, 8, 8, 8, 6, 8, 6, 6];
         let padded = texts
             .iter()
             .zip(widths)
@@ -222,7 +271,7 @@ fn table(found: &Found) {
         println!("{}", padded.collect::<Vec<_>>().join(" ").trim_end());
     };
     line(&COLUMNS.map(|(above, _)| above.to_owned()));
-    for cell in &found.cells {
+    for cell in cells(found) {
         let row = row(found, cell);
         line(&COLUMNS.map(|(_, name)| match row.get(name) {
             Some(Value::String(text)) => text.clone(),
@@ -234,18 +283,23 @@ fn table(found: &Found) {
         }
     }
     let (p50, p99, mean) = syncs(found);
-    println!("\nfdatasync of the same disk: p50 {p50} µs, p99 {p99} µs, mean {mean} µs");
+    if !found.syncs.is_empty() {
+        println!("\nfdatasync of the same disk: p50 {p50} µs, p99 {p99} µs, mean {mean} µs");
+    }
     let decisions = &found.decisions;
     println!(
         "CPU of a decision: known {:?}, fresh {:?}, one more set of facets {:?}",
         decisions.known, decisions.fresh, decisions.view
     );
     println!("binary {} MiB", tenth(mebibytes(found.binary)));
+    for one in &found.databases.crossed {
+        println!("a question cut at its limit: {}", crossed(one));
+    }
     for one in &found.starts {
         println!("start: {}", start(one));
     }
     println!(
-        "load average {}; + is beside the direct call; units are of the `unit` server's CPU",
+        "load average {}; + is beside the direct call; DB is the database's server; units are of the `unit` server's CPU",
         load_average()
     );
     for missing in &found.missing {

@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use crate::{
     company,
+    databases::{self, shop::System},
     decide::{self, Decisions},
     disk,
     load::{self, Measured, Work},
@@ -39,6 +40,16 @@ pub(crate) struct Wanted {
     /// How often each peer has its turn.
     #[arg(long)]
     rounds: Option<u32>,
+    /// Measures one part alone.
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+/// A part of what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Documents,
+    Databases,
 }
 
 /// How long, how often, how much.
@@ -76,6 +87,21 @@ impl Plan {
         plan.rounds = wanted.rounds.unwrap_or(plan.rounds);
         plan
     }
+
+    /// Of databases there is more to ask, in shorter windows.
+    fn databases(&self) -> databases::Plan {
+        let millis = Duration::from_millis;
+        databases::Plan {
+            rounds: self.rounds,
+            window: (self.window / 3).max(millis(200)),
+            warm: (self.warm / 2).max(millis(100)),
+            connections: if self.connections.len() > 2 {
+                &[1, 8, 32]
+            } else {
+                &[1]
+            },
+        }
+    }
 }
 
 /// All that a run found out.
@@ -89,6 +115,7 @@ pub(crate) struct Found {
     pub(crate) documents: u64,
     /// What could not be measured here, and why.
     pub(crate) missing: Vec<String>,
+    pub(crate) databases: databases::Found,
 }
 
 /// Measures, and prints what it found.
@@ -124,41 +151,62 @@ async fn measure(
         binary: program.metadata()?.len(),
         documents: plan.documents,
         missing: Vec::new(),
+        databases: databases::Found::default(),
     };
+    let postgres = Postgres::start(disk)?;
+    if postgres.is_none() {
+        found.missing.push("PostgreSQL is not installed".to_owned());
+    }
+    if wanted.only != Some(Part::Databases) {
+        documents(
+            &mut found,
+            (wanted, program),
+            plan,
+            (disk, postgres.as_ref()),
+        )
+        .await?;
+    }
+    if wanted.only != Some(Part::Documents) {
+        let servers = (disk, postgres.as_ref());
+        found.databases = databases::measure(program, &plan.databases(), servers).await?;
+        if !found.databases.has(System::MariaDb) {
+            found.missing.push("MariaDB is not installed".to_owned());
+        }
+    }
+    Ok(found)
+}
+
+async fn documents(
+    found: &mut Found,
+    (wanted, program): (&Wanted, &Path),
+    plan: &Plan,
+    (disk, postgres): (&Path, Option<&Postgres>),
+) -> anyhow::Result<()> {
     let memory = memory_folder();
     if memory.is_none() {
         found
             .missing
             .push("no /dev/shm: what the disk costs cannot be told from the rest".to_owned());
     }
-    let postgres = Postgres::start(disk)?;
-    if postgres.is_none() {
-        found.missing.push("PostgreSQL is not installed".to_owned());
-    }
     let others = Others {
         memory: memory.as_ref().map(tempfile::TempDir::path),
-        postgres: postgres.as_ref(),
+        postgres,
     };
     found.starts = starts((wanted, program), plan, disk).await?;
     let reading = reading((wanted, program), (disk, &others)).await?;
-    calls(
-        &mut found,
-        plan,
-        disk,
-        (&reading, plan.connections, Work::Small),
-    )
-    .await?;
-    calls(&mut found, plan, disk, (&reading, &[8], Work::Large)).await?;
+    let small = (reading.as_slice(), plan.connections, Work::Small);
+    calls(found, plan, disk, small).await?;
+    calls(found, plan, disk, (&reading, &[8], Work::Large)).await?;
     drop(reading);
     let searching = searching((wanted, program), (disk, plan.documents)).await?;
-    calls(&mut found, plan, disk, (&searching, &[1, 8], Work::Search)).await?;
+    calls(found, plan, disk, (&searching, &[1, 8], Work::Search)).await?;
     for peer in searching {
         let name = format!("{}, {} documents", peer.name, plan.documents);
         found
             .starts
             .push(Start::memory_of(name, peer.server.memory()?));
     }
-    Ok(found)
+    Ok(())
 }
 
 /// What some peers need beside a disk.
@@ -319,9 +367,6 @@ async fn one(
         ended?.saturating_sub(began?),
         peer.server.memory()?,
     );
-    if let Some(((count, sum), (count_before, sum_before))) = after.zip(before) {
-        cell.log_waits.0 += count - count_before;
-        cell.log_waits.1 += sum - sum_before;
-    }
+    cell.waited(before, after);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod lost;
 mod notices;
 mod off;
 mod races;
+mod random;
 mod undo;
 mod unseen;
 mod waits;

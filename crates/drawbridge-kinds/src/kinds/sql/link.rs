@@ -35,6 +35,11 @@ pub(super) trait Link: Send {
         bytes: usize,
     ) -> Result<Vec<Vec<Cell>>, Failure>;
 
+    /// Rows of a statement over the engine's own catalogs, which nobody alters: it may be kept prepared.
+    async fn catalog(&mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, Failure> {
+        self.rows_up_to(statement, usize::MAX).await
+    }
+
     /// From here on no function, operator or type is found by its bare name but the engine's own:
     /// somebody may have made one that does more than it says. Or (`false`) all are again.
     async fn own_names_only(&mut self, _only: bool) -> Result<(), Failure> {

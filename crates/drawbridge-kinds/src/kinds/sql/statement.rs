@@ -192,6 +192,14 @@ impl Statement {
         connection.rows_up_to(self, usize::MAX).await
     }
 
+    /// Returns its rows, which are of the engine's own catalogs.
+    pub(super) async fn of_catalog(
+        self,
+        connection: &mut dyn Link,
+    ) -> Result<Vec<Vec<Cell>>, Failure> {
+        connection.catalog(self).await
+    }
+
     /// Returns its rows until they have so many bytes: the last one goes over.
     pub(super) async fn rows_up_to(
         self,

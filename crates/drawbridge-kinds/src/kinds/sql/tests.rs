@@ -12,13 +12,14 @@ mod reading;
 mod replicas;
 mod reports;
 mod searching;
+mod second_route;
 mod servers;
 mod taken_back;
 mod triggers;
 mod types;
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -172,7 +173,7 @@ fn opened_by(place: &Place, system: Value, scope: Value) -> Database {
     opened_at(system, scope, place.folder.as_path())
 }
 
-fn opened_at(system: Value, scope: Value, workspace: &std::path::Path) -> Database {
+fn opened_at(system: Value, scope: Value, workspace: &Path) -> Database {
     let part = Part {
         system,
         scope,

@@ -181,6 +181,14 @@ impl Wire for Postgres {
         query::rows(connection, written, bytes).await
     }
 
+    async fn catalog(
+        &self,
+        connection: &mut PgConnection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        query::catalog(connection, written).await
+    }
+
     async fn own_names_only(
         &self,
         connection: &mut PgConnection,

@@ -144,6 +144,15 @@ pub(super) trait Wire: Send + Sync + 'static {
         bytes: usize,
     ) -> Result<Vec<Vec<Cell>>, sqlx::Error>;
 
+    /// Rows of the server's own catalogs; see [`Link::catalog`].
+    async fn catalog(
+        &self,
+        connection: &mut Self::Connection,
+        written: (String, Vec<Cell>),
+    ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+        self.rows(connection, written, usize::MAX).await
+    }
+
     /// See [`Link::own_names_only`]. MariaDB takes a bare name for its own function first.
     async fn own_names_only(
         &self,

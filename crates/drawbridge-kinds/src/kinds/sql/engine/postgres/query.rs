@@ -18,10 +18,12 @@ const PLAIN: [&str; 10] = [
 ];
 
 /// It is not kept prepared: a table that is altered meanwhile would make a kept one fail.
-pub(super) fn of(
-    (text, cells): (String, Vec<Cell>),
-) -> Query<'static, sqlx::Postgres, PgArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+pub(super) fn of(written: (String, Vec<Cell>)) -> Query<'static, sqlx::Postgres, PgArguments> {
+    kept(written).persistent(false)
+}
+
+fn kept((text, cells): (String, Vec<Cell>)) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(text));
     for cell in cells {
         query = match cell {
             Cell::Null => query.bind(None::<String>),
@@ -43,6 +45,15 @@ pub(super) async fn rows(
     bytes: usize,
 ) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
     gather::rows(of(written).fetch(connection), cells, bytes).await
+}
+
+/// Rows of the server's own catalogs. To work out anew how they are found takes longer than to find
+/// them, so these statements are kept.
+pub(super) async fn catalog(
+    connection: &mut PgConnection,
+    written: (String, Vec<Cell>),
+) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+    gather::rows(kept(written).fetch(connection), cells, usize::MAX).await
 }
 
 /// What comes out of a question, whose columns may be of any type: those with no other form that is

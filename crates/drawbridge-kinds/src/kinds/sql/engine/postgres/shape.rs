@@ -39,7 +39,7 @@ pub(super) async fn examine(
     .value(&Cell::text(&place.schema))
     .words(" AND c.relname = ")
     .value(&Cell::text(&place.name))
-    .rows(link)
+    .of_catalog(link)
     .await?;
     let Some(row) = found.first() else {
         return Ok(Err(no_table(&table.name)));
@@ -93,7 +93,7 @@ async fn columns(link: &mut dyn Link, oid: &Cell) -> Result<Vec<Column>, Failure
     )
     .value(oid)
     .words(" ORDER BY a.attnum")
-    .rows(link)
+    .of_catalog(link)
     .await?;
     Ok(rows.iter().map(column).collect())
 }
@@ -145,7 +145,7 @@ async fn indexes(link: &mut dyn Link, oid: &Cell) -> Result<Vec<Index>, Failure>
     )
     .value(oid)
     .words(" ORDER BY i.indexrelid, k.place")
-    .rows(link)
+    .of_catalog(link)
     .await?;
     Ok(indexes_of(&rows))
 }
@@ -166,7 +166,7 @@ async fn triggers(link: &mut dyn Link, oid: &Cell) -> Result<(Vec<String>, Fires
     )
     .value(oid)
     .words(" ORDER BY 1")
-    .rows(link)
+    .of_catalog(link)
     .await?;
     let any = |index| rows.iter().any(|row| integer_at(Some(row), index) != 0);
     let fires = Fires {
@@ -187,7 +187,7 @@ async fn cascades(link: &mut dyn Link, oid: &Cell) -> Result<Cascades, Failure> 
          WHERE c.contype = 'f' AND c.confrelid = ",
     )
     .value(oid)
-    .rows(link)
+    .of_catalog(link)
     .await?;
     let updates = rows.iter().filter(|row| integer_at(Some(row), 1) != 0);
     Ok(Cascades {

@@ -192,6 +192,13 @@ impl<W: Wire> Link for Session<W> {
             .await
     }
 
+    async fn catalog(&mut self, statement: Statement) -> Result<Vec<Vec<Cell>>, Failure> {
+        let server = self.server.clone();
+        let written = statement.written(server.wire.dialect());
+        self.ask(async |raw| server.wire.catalog(raw, written).await)
+            .await
+    }
+
     async fn own_names_only(&mut self, only: bool) -> Result<(), Failure> {
         let server = self.server.clone();
         self.ask(async |raw| server.wire.own_names_only(raw, only).await)
