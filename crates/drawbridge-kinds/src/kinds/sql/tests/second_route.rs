@@ -16,7 +16,7 @@ use super::{
         part::TableScope,
         query::{self, Outcome, rewrite},
         statement::Statement,
-        window::Piece,
+        window::{Given, Piece},
     },
     asked::letter,
     engine::{Engine, each},
@@ -173,7 +173,7 @@ async fn asked(
 
 /// What the engine answers to the question as it stands.
 async fn itself(database: &Database, text: &str) -> Result<Vec<String>, Failure> {
-    let mut reading = database.base.read().await?;
+    let mut reading = database.read(&Given::new()).await?;
     let most = (200_000, 64 << 20);
     let asked = Statement::new("").piece(Piece::default().text(text), &[]);
     let outcome = asked.table_up_to(reading.connection(), most).await?;
