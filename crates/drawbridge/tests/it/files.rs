@@ -125,6 +125,11 @@ const CONNECTORS: &[Case] = &[
         "account: gateway\n  acts_for: persn",
     ),
     (
+        "a person for whom nobody can act there",
+        "account: gateway",
+        "account: gateway\n  acts_for: person",
+    ),
+    (
         "no permissions",
         "permissions:\n  - {who: [\"group:staff\"], may: [read, search], only: {department: person.department}}\n",
         "",

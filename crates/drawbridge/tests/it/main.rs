@@ -33,6 +33,7 @@ mod off;
 mod paths;
 mod people;
 mod permission;
+mod person;
 mod policies;
 mod ranking;
 mod reports;

@@ -195,3 +195,26 @@ async fn cancelled(site: &Site, database: &Database, acting: &Acting) {
         assert!(stopped.is_err() || !whole, "{stopped:?}");
     }
 }
+
+/// Stopping is the account's doing, whatever role the connection took.
+#[tokio::test]
+async fn what_a_person_does_not_wait_for_is_stopped_in_the_server() {
+    for engine in SERVERS {
+        let site = Site::new(engine).await;
+        let database = site.open(&telling(), true);
+        let (anna, bob) = (site.caller("anna", "north"), site.caller("bob", "south"));
+        let mut holds = Other::new(&site.bench.place).await;
+        holds.hold_table().await;
+        let mut watches = Other::new(&site.bench.place).await;
+        tokio::select! {
+            _ = ask(&database, &anna, ("list", "tickets")) => panic!("it did not wait"),
+            () = watches.until_running(1) => {}
+        }
+        // The other program holds the table all the time.
+        watches.until_running(0).await;
+        holds.let_go().await;
+        let acting = database.own.acting(&known_of(&bob)).unwrap();
+        let own = [site.role("south"), "south".to_owned(), "bob".to_owned()];
+        assert_eq!(state(&database, &acting).await, own);
+    }
+}
