@@ -524,6 +524,10 @@ impl Asking {
                 },
             );
         }
+        self.table()
+    }
+
+    fn table(&mut self) -> (String, Source) {
         let (table, columns) = TABLES[self.chance.below(TABLES.len())];
         let columns = columns
             .iter()
@@ -611,8 +615,7 @@ impl Asking {
             if own.is_empty() {
                 continue;
             }
-            let name = format!("{}.{}", source.name, own[self.chance.below(own.len())]);
-            return name;
+            return format!("{}.{}", source.name, own[self.chance.below(own.len())]);
         }
         match sort {
             Whole => self.chance.below(9).to_string(),
@@ -740,35 +743,10 @@ impl Asking {
     }
 
     fn condition(&mut self, depth: usize) -> String {
-        if depth > 0 {
-            let deeper = depth - 1;
-            match self.chance.below(10) {
-                0 => {
-                    return format!(
-                        "({} AND {})",
-                        self.condition(deeper),
-                        self.condition(deeper)
-                    );
-                }
-                1 => return format!("({} OR {})", self.condition(deeper), self.condition(deeper)),
-                2 => return format!("NOT ({})", self.condition(deeper)),
-                3 => {
-                    return format!(
-                        "{} ({})",
-                        self.chance.of(&["EXISTS", "NOT EXISTS"]),
-                        self.inside(deeper, None)
-                    );
-                }
-                4 => {
-                    let (value, query) = (self.number(deeper), self.inside(deeper, Some(Whole)));
-                    return format!("{value} {} ({query})", self.chance.of(&["IN", "NOT IN"]));
-                }
-                5 => {
-                    let (value, query) = (self.text(deeper), self.inside(deeper, Some(Text)));
-                    return format!("{value} IN ({query})");
-                }
-                _ => {}
-            }
+        if depth > 0
+            && let Some(condition) = self.nested(depth - 1)
+        {
+            return condition;
         }
         let sign = self.chance.of(&["=", "<>", "<", "<=", ">", ">=", "="]);
         match self.chance.below(8) {
@@ -809,6 +787,40 @@ impl Asking {
                 self.chance.of(&LITERALS),
                 self.column(Text)
             ),
+        }
+    }
+
+    /// A condition of conditions, or of a query; or none.
+    fn nested(&mut self, deeper: usize) -> Option<String> {
+        match self.chance.below(10) {
+            0 => Some(format!(
+                "({} AND {})",
+                self.condition(deeper),
+                self.condition(deeper)
+            )),
+            1 => Some(format!(
+                "({} OR {})",
+                self.condition(deeper),
+                self.condition(deeper)
+            )),
+            2 => Some(format!("NOT ({})", self.condition(deeper))),
+            3 => Some(format!(
+                "{} ({})",
+                self.chance.of(&["EXISTS", "NOT EXISTS"]),
+                self.inside(deeper, None)
+            )),
+            4 => {
+                let (value, query) = (self.number(deeper), self.inside(deeper, Some(Whole)));
+                Some(format!(
+                    "{value} {} ({query})",
+                    self.chance.of(&["IN", "NOT IN"])
+                ))
+            }
+            5 => {
+                let (value, query) = (self.text(deeper), self.inside(deeper, Some(Text)));
+                Some(format!("{value} IN ({query})"))
+            }
+            _ => None,
         }
     }
 

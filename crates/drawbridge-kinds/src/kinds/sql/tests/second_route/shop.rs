@@ -66,51 +66,60 @@ fn scope(engine: Engine) -> Value {
 
 fn rows() -> String {
     let mut chance = Chance(77);
-    let mut text = TABLES.to_owned();
-    let quoted = |value: &str| match value {
+    [
+        TABLES.to_owned(),
+        customers(&mut chance),
+        orders(&mut chance),
+        items(&mut chance),
+    ]
+    .concat()
+}
+
+fn quoted(value: &str) -> String {
+    match value {
         "NULL" => value.to_owned(),
         value => format!("'{}'", value.replace('\'', "''")),
-    };
+    }
+}
+
+fn customers(chance: &mut Chance) -> String {
+    let mut text = String::new();
     for id in 1..=13 {
-        let one = |chance: &mut Chance, all: &[&str]| quoted(chance.of(all));
-        let name = one(
-            &mut chance,
-            &["Ann", "Bo", "Åsa", "O'Neil", "ann", "", "NULL", "12"],
-        );
-        let region = one(&mut chance, &["north", "north", "south", "North", "NULL"]);
-        let email = one(
-            &mut chance,
-            &[
-                "ann@x.example",
-                "@y.example",
-                "long.name.without",
-                "short",
-                "a@b@c",
-                "NULL",
-                "Å@ö.example",
-                "bo@y.example",
-            ],
-        );
-        let born = one(
-            &mut chance,
-            &[
-                "1980-05-06",
-                "1990",
-                "unknown",
-                "19901",
-                "12-34",
-                "NULL",
-                "2001-",
-                "198-01",
-            ],
-        );
-        let phone = one(&mut chance, &["canary 1", "***", "NULL", "0700-1"]);
-        let tag = one(&mut chance, &["red", "blue", "NULL", "", "canary"]);
+        let mut one = |all: &[&str]| quoted(chance.of(all));
+        let name = one(&["Ann", "Bo", "Åsa", "O'Neil", "ann", "", "NULL", "12"]);
+        let region = one(&["north", "north", "south", "North", "NULL"]);
+        let email = one(&[
+            "ann@x.example",
+            "@y.example",
+            "long.name.without",
+            "short",
+            "a@b@c",
+            "NULL",
+            "Å@ö.example",
+            "bo@y.example",
+        ]);
+        let born = one(&[
+            "1980-05-06",
+            "1990",
+            "unknown",
+            "19901",
+            "12-34",
+            "NULL",
+            "2001-",
+            "198-01",
+        ]);
+        let phone = one(&["canary 1", "***", "NULL", "0700-1"]);
+        let tag = one(&["red", "blue", "NULL", "", "canary"]);
         let rank = chance.of(&["1", "2", "3", "NULL", "7"]);
         text += &format!(
             "INSERT INTO customers VALUES ({id}, {name}, {region}, {email}, {born}, {phone}, {tag}, 'canary {id}', {rank});\n"
         );
     }
+    text
+}
+
+fn orders(chance: &mut Chance) -> String {
+    let mut text = String::new();
     for id in 1..=26 {
         let customer = chance.below(15);
         let amount = chance.of(&["10", "20", "30", "59", "60", "61", "90", "NULL", "0"]);
@@ -127,6 +136,11 @@ fn rows() -> String {
             "INSERT INTO orders VALUES ({id}, {customer}, {amount}, {placed}, {note}, {status}, 'canary {id}');\n"
         );
     }
+    text
+}
+
+fn items(chance: &mut Chance) -> String {
+    let mut text = String::new();
     for id in 1..=34 {
         let order = chance.below(28);
         let product = quoted(chance.of(&["pen", "ink", "Pen", "paper", "NULL", "canary?"]));
