@@ -474,7 +474,7 @@ const STATEMENTS: [(&str, &str); 40] = [
         "what is not a `SELECT`",
     ),
     ("TRUNCATE parts", "this kind of statement"),
-    ("SET stock = :many + :id", "not understood"),
+    ("SET stock = :many + :id", "this kind of statement"),
     (
         "UPDATE parts SET stock = $1 WHERE id = :id AND stock = :many",
         "cannot be used here",
