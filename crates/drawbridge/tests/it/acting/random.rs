@@ -391,6 +391,15 @@ fn by_hand_settled(plan: &KeptPlan) -> bool {
     receipt.is_none_or(|receipt| receipt.applied.is_empty())
 }
 
+/// The fields of a new ticket, as the sentence of its plan has them.
+fn fields_told(plan: &KeptPlan) -> BTreeMap<String, String> {
+    let (_, fields) = plan.plan.sentence.split_once("tickets: ").unwrap();
+    let pairs = fields.split(", ").map(|pair| pair.split_once(' ').unwrap());
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// A row as its visible fields are; by its name.
 type Model = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -435,7 +444,7 @@ async fn replayed(
                 }
                 // Settled by a person, who does not know its key.
                 None => {
-                    let mark = plan.arguments["values"]["subject"].as_str().unwrap();
+                    let mark = &fields_told(plan)["subject"];
                     match base.ticket(mark).await {
                         Some(name) => name,
                         None => continue,
@@ -459,7 +468,16 @@ async fn replayed(
                 continue;
             };
             let row = model.entry(name.clone()).or_default();
-            row.extend(fields(after));
+            match after {
+                // Of what a person settled, nothing but its sentence is kept.
+                Image::Dropped => {
+                    let tickets = first.iter().find(|(name, _)| name.starts_with("tickets/"));
+                    let columns = tickets.unwrap().1.keys();
+                    row.extend(columns.map(|column| (column.clone(), "null".to_owned())));
+                    row.extend(fields_told(plan));
+                }
+                after => row.extend(fields(after)),
+            }
             // A key that the database gave stands in the name only.
             if let Some(id) = name.strip_prefix("tickets/") {
                 row.insert("id".to_owned(), id.to_owned());
@@ -562,6 +580,12 @@ async fn all_taken_back((firm, base): (&Firm, &Base), cast: &Cast, chance: &mut 
         let mut open = firm.open_again();
         let (ann, lena) = (open.holding(&cast.ann), open.holding(&cast.lena));
         let bob = open.holding(&cast.bob);
+        // What somebody asked to take back before waits, and would be in the way.
+        for plan in plans.iter().filter(|plan| plan.stage == Stage::Waiting) {
+            let no = json!({"reason": "everything is taken back"});
+            lena.post(&format!("/approvals/{}/reject", plan.id), no)
+                .await;
+        }
         let most = if rounds % 2 == 0 {
             40
         } else {
@@ -569,8 +593,7 @@ async fn all_taken_back((firm, base): (&Firm, &Base), cast: &Cast, chance: &mut 
         };
         for plan in left.iter().take(most) {
             if by_hand_settled(plan) {
-                let mark = plan.arguments["values"]["subject"].as_str().unwrap();
-                base.remove_ticket(mark).await;
+                base.remove_ticket(&fields_told(plan)["subject"]).await;
                 by_hand.insert(plan.id.clone());
                 continue;
             }

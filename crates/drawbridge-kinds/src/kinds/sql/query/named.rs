@@ -182,7 +182,7 @@ impl Reading<'_> {
             return Err(Refusal::new("name the columns that the `INSERT` fills"));
         }
         let count = match source.body.as_ref() {
-            SetExpr::Select(select) => select.projection.len(),
+            SetExpr::Select(select) if !guards::is_starred(select) => select.projection.len(),
             _ => columns.len(),
         };
         let query = match self.values(*source)? {

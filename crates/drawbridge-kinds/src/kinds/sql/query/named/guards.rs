@@ -106,6 +106,16 @@ fn last(expression: &Expr) -> Option<&Ident> {
     }
 }
 
+/// Whether a selection has columns that it does not name.
+pub(super) fn is_starred(select: &Select) -> bool {
+    select.projection.iter().any(|item| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
+    })
+}
+
 struct Guard<'a> {
     dialect: Dialect,
     tables: &'a [TableScope],
@@ -189,13 +199,7 @@ impl Visitor for Guard<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
-        let starred = |item: &SelectItem| {
-            matches!(
-                item,
-                SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
-            )
-        };
-        if select.projection.iter().any(starred) {
+        if is_starred(select) {
             return ControlFlow::Break(Refusal::new("name the columns instead of `*`"));
         }
         ControlFlow::Continue(())
