@@ -58,7 +58,8 @@ impl Other {
             Self::MariaDb(connection) => {
                 let count = sqlx::query_scalar(
                     "SELECT count(*) FROM information_schema.PROCESSLIST \
-                     WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND COMMAND <> 'Sleep'",
+                     WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND COMMAND <> 'Sleep' \
+                     AND NOT (COMMAND = 'Killed' AND INFO IS NULL)",
                 );
                 count.fetch_one(connection).await.unwrap()
             }
