@@ -139,7 +139,11 @@ impl Walk<'_> {
             )));
         }
         let piece = Piece::default().text("(").piece(scope.window());
-        let piece = piece.text(self.dialect.fence()).text(")");
+        // Where nobody's rows are hidden there is nothing to keep conditions from, and they may use
+        // the table's indexes.
+        let hides = scope.rows.is_some() || scope.group.is_some();
+        let fence = if hides { self.dialect.fence() } else { "" };
+        let piece = piece.text(fence).text(")");
         let mark = self.mark(piece);
         self.windows.insert(mark.clone());
         self.read.insert(scope.name.clone());
