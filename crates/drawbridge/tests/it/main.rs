@@ -11,6 +11,7 @@
 
 mod acting;
 mod bridge;
+mod chance;
 mod checklist;
 mod cli;
 mod clients;

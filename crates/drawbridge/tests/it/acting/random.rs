@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::firm::{ANN, BOB, Firm, LENA, Open, PATIENCE, Person};
-use crate::log::served::long;
+use crate::{chance::Chance, log::served::long};
 use base::{Base, Engine};
 
 /// A robot's effects go through; everyone else's ask.
@@ -32,19 +32,6 @@ fn kills() -> usize {
     let wanted = std::env::var_os("DRAWBRIDGE_KILLS");
     let wanted = wanted.and_then(|kills| kills.to_str()?.parse().ok());
     wanted.unwrap_or(if long() { 200 } else { 2 })
-}
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % end.max(1) as u64).unwrap()
-    }
 }
 
 /// What callers were told.

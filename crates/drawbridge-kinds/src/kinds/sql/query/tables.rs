@@ -270,21 +270,10 @@ impl Walk<'_> {
     }
 
     fn factor(&mut self, factor: &mut TableFactor) -> Result<(), Refusal> {
+        if let Some((name, alias)) = plain_table(factor) {
+            return self.table(name, alias);
+        }
         match factor {
-            TableFactor::Table {
-                name,
-                alias,
-                args: None,
-                with_hints,
-                version: None,
-                with_ordinality: false,
-                partitions,
-                json_path: None,
-                sample: None,
-                index_hints,
-            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
-                self.table(name, alias)
-            }
             TableFactor::Derived {
                 lateral: _,
                 subquery,
@@ -351,6 +340,29 @@ impl Walk<'_> {
             None => Ok(()),
             Some(_) => Err(not_understood("`AT`")),
         }
+    }
+}
+
+/// A table that is named, with its alias, and with nothing else.
+pub(super) fn plain_table(
+    factor: &mut TableFactor,
+) -> Option<(&mut ObjectName, &mut Option<TableAlias>)> {
+    match factor {
+        TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_hints,
+        } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+            Some((name, alias))
+        }
+        _ => None,
     }
 }
 

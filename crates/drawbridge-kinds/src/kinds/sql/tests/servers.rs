@@ -68,39 +68,23 @@ impl Other {
 
     /// Ends every other connection to this database.
     async fn kill(&mut self) {
-        match self {
-            Self::Postgres(connection) => {
-                let kill = sqlx::query(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                     WHERE datname = current_database() AND pid <> pg_backend_pid()",
-                );
-                kill.execute(connection).await.unwrap();
-            }
-            Self::MariaDb(connection) => {
-                let all: Vec<i64> = sqlx::query_scalar(
-                    "SELECT ID FROM information_schema.PROCESSLIST \
-                     WHERE DB = DATABASE() AND ID <> CONNECTION_ID()",
-                )
-                .fetch_all(&mut *connection)
-                .await
-                .unwrap();
-                for id in all {
-                    let kill = sqlx::AssertSqlSafe(format!("KILL {id}"));
-                    let _ = sqlx::raw_sql(kill).execute(&mut *connection).await;
-                }
-            }
-        }
+        self.each_other("pg_terminate_backend", "KILL").await;
     }
 
     /// Stops the statements that the connector's connections to this database run.
     async fn stop(&mut self) {
+        self.each_other("pg_cancel_backend", "KILL QUERY").await;
+    }
+
+    /// Does something to every other connection to this database.
+    async fn each_other(&mut self, function: &str, word: &str) {
         match self {
             Self::Postgres(connection) => {
-                let stop = sqlx::query(
-                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
-                     WHERE datname = current_database() AND pid <> pg_backend_pid()",
-                );
-                stop.execute(connection).await.unwrap();
+                let all = sqlx::AssertSqlSafe(format!(
+                    "SELECT {function}(pid) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                ));
+                sqlx::query(all).execute(connection).await.unwrap();
             }
             Self::MariaDb(connection) => {
                 let all: Vec<i64> = sqlx::query_scalar(
@@ -111,8 +95,8 @@ impl Other {
                 .await
                 .unwrap();
                 for id in all {
-                    let stop = sqlx::AssertSqlSafe(format!("KILL QUERY {id}"));
-                    let _ = sqlx::raw_sql(stop).execute(&mut *connection).await;
+                    let one = sqlx::AssertSqlSafe(format!("{word} {id}"));
+                    let _ = sqlx::raw_sql(one).execute(&mut *connection).await;
                 }
             }
         }

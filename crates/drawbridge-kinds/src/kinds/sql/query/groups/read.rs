@@ -9,7 +9,11 @@ use sqlparser::ast::{
 
 use super::{
     super::{
-        super::part::TableScope, Refusal, names::plain, rewrite::Walk, tables::not_understood,
+        super::part::TableScope,
+        Refusal,
+        names::plain,
+        rewrite::Walk,
+        tables::{not_understood, plain_table},
     },
     Dialect, PERSON, aggregates, ident, number,
 };
@@ -246,24 +250,7 @@ impl<'a> Walk<'a> {
                  sub-query, common table or bracket; ask for the groups in a sub-query of their own",
             )
         };
-        let TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            with_hints,
-            version: None,
-            with_ordinality: false,
-            partitions,
-            json_path: None,
-            sample: None,
-            index_hints,
-        } = factor
-        else {
-            return Err(only_tables());
-        };
-        if !(with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty()) {
-            return Err(only_tables());
-        }
+        let (name, alias) = plain_table(factor).ok_or_else(only_tables)?;
         let (mut called, scope) = self.meant(name)?;
         let scope = scope.ok_or_else(only_tables)?;
         if let Some(alias) = alias {
