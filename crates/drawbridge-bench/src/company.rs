@@ -10,6 +10,8 @@ use std::{
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::unit;
+
 /// The person whose calls are measured: she may see some departments, up to one label.
 pub(crate) const PERSON: &str = "ann@bench.example";
 /// The person who keeps the gateway.
@@ -45,12 +47,7 @@ pub(crate) fn write(folder: &Path, documents: u64, store: &str) -> anyhow::Resul
     for part in ["connectors", "policies", "documents/notes"] {
         fs::create_dir_all(folder.join(part))?;
     }
-    let gateway = format!(
-        "gateway: bench\naddress: 127.0.0.1:0\noperator: {OPERATOR}\nstore: {store}\npeople:\n  {OPERATOR}: {{groups: [owners, legal], attributes: {{department: legal}}}}\n  \
-         {PERSON}: {{groups: [staff, support], attributes: {{department: support}}}}\n\
-         limits: {{per_person: 10000000/s, per_client: 10000000/s, per_connector: 10000000/s, concurrent: 1000}}\n"
-    );
-    fs::write(folder.join("drawbridge.yaml"), gateway)?;
+    fs::write(folder.join("drawbridge.yaml"), gateway(store))?;
     fs::write(folder.join("connectors/handbook.yaml"), CONNECTOR)?;
     fs::write(
         folder.join("policies/house.cedar"),
@@ -92,6 +89,49 @@ pub(crate) fn write(folder: &Path, documents: u64, store: &str) -> anyhow::Resul
             front(department, label, &text),
         )?;
     }
+    Ok(())
+}
+
+/// The gateway's own file.
+fn gateway(store: &str) -> String {
+    format!(
+        "gateway: bench\naddress: 127.0.0.1:0\noperator: {OPERATOR}\nstore: {store}\npeople:\n  {OPERATOR}: {{groups: [owners, legal], attributes: {{department: legal}}}}\n  \
+         {PERSON}: {{groups: [staff, support], attributes: {{department: support}}}}\n\
+         limits: {{per_person: 10000000/s, per_client: 10000000/s, per_connector: 10000000/s, concurrent: 1000}}\n"
+    )
+}
+
+/// The connector before an MCP server.
+pub(crate) const UPSTREAM: &str = "upstream";
+
+/// Writes a workspace with a connector before the MCP server at this address.
+pub(crate) fn write_upstream(folder: &Path, url: &str) -> anyhow::Result<()> {
+    for part in ["connectors", "policies"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    fs::write(folder.join("drawbridge.yaml"), gateway("sqlite"))?;
+    let mut definition = unit::definition();
+    if let Some(definition) = definition.as_object_mut() {
+        definition.remove("name");
+    }
+    let connector = format!(
+        "connector: {UPSTREAM}\n\
+         purpose: {{task: Measure what a call costs, owner: olga@bench.example, review_every: 90d}}\n\
+         system: {{kind: mcp, url: \"{url}\"}}\n\
+         scope:\n  label: internal\n  tools: {{echo: {{power: read, arguments: {{text: {{max_length: 10000}}}}}}}}\n  \
+         pinned: {{tools: {{echo: {definition}}}}}\n\
+         access: [read]\n\
+         identity: {{account: none, approved_by: olga@bench.example}}\n\
+         permissions:\n  - {{who: [everyone], may: [read], only: {{label: {{up_to: internal}}}}}}\n\
+         logging: {{keep: 400d, content: summary}}\n\
+         recovery: {{pause: [\"group:owners\"]}}\n"
+    );
+    fs::write(
+        folder.join(format!("connectors/{UPSTREAM}.yaml")),
+        connector,
+    )?;
+    let policies = policies((&format!("{UPSTREAM}_echo"), "text"), "tool");
+    fs::write(folder.join("policies/house.cedar"), policies)?;
     Ok(())
 }
 

@@ -57,7 +57,7 @@ impl Work {
 /// Whom to call.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The address of its MCP endpoint: `http://127.0.0.1:1/mcp`.
+    /// The address of its MCP endpoint: `http://127.0.0.1:1/mcp`, or one connector's own.
     pub(crate) url: String,
     pub(crate) token: Option<String>,
 }
@@ -221,7 +221,16 @@ pub(crate) async fn get(
 
 /// Host and port of an address.
 fn authority(url: &str) -> &str {
-    url.trim_start_matches("http://").trim_end_matches("/mcp")
+    let rest = url.trim_start_matches("http://");
+    rest.split_once('/')
+        .map_or(rest, |(authority, _)| authority)
+}
+
+/// The path of an address.
+fn path(url: &str) -> &str {
+    url.get("http://".len() + authority(url).len()..)
+        .filter(|path| !path.is_empty())
+        .unwrap_or("/")
 }
 
 #[derive(Deserialize)]
@@ -268,7 +277,7 @@ async fn send(
     });
     let body = json!({"jsonrpc": "2.0", "id": at, "method": "tools/call",
                       "params": {"_meta": meta, "name": tool, "arguments": arguments}});
-    let mut request = Request::post("/mcp")
+    let mut request = Request::post(path(&target.url))
         .header(header::HOST, authority(&target.url))
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")

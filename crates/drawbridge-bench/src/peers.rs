@@ -38,6 +38,27 @@ impl Peer {
         Self::bare("unit", command, traces)
     }
 
+    /// A server that a gateway stands before, called directly.
+    pub(crate) fn upstream(traces: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("unit");
+        Self::bare("direct", command, traces)
+    }
+
+    /// A gateway before that server, called at the connector's own door.
+    pub(crate) fn before(
+        name: &str,
+        program: &Path,
+        (folder, upstream): (&Path, &Self),
+    ) -> anyhow::Result<Self> {
+        let workspace = folder.join(format!("before-{}", name.replace(' ', "-")));
+        company::write_upstream(&workspace, &upstream.target.url)?;
+        let token = company::open_all(program, &workspace, (&[company::UPSTREAM], &[]))?;
+        let mut peer = Self::start(name, program, (workspace, token), &[])?;
+        peer.target.url = format!("{}/{}", peer.target.url, company::UPSTREAM);
+        Ok(peer)
+    }
+
     /// The direct call to a workspace's documents.
     pub(crate) fn direct(program: &Path, workspace: &Path, traces: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);

@@ -165,10 +165,10 @@ fn direct<'a>(found: &'a Found, cell: &Cell) -> Option<&'a Cell> {
 }
 
 fn unit(found: &Found, connections: usize) -> f64 {
-    let unit = found
-        .cells
-        .iter()
-        .find(|cell| cell.peer == "unit" && cell.connections == connections);
+    let unit = found.cells.iter().find(|cell| {
+        let is_unit = cell.peer == "unit" || cell.peer == "direct" && cell.work == Work::Echo;
+        is_unit && cell.connections == connections
+    });
     unit.map_or(f64::NAN, Cell::cpu_micros)
 }
 

@@ -50,6 +50,7 @@ pub(crate) struct Wanted {
 enum Part {
     Documents,
     Databases,
+    Upstreams,
 }
 
 /// How long, how often, how much.
@@ -157,7 +158,8 @@ async fn measure(
     if postgres.is_none() {
         found.missing.push("PostgreSQL is not installed".to_owned());
     }
-    if wanted.only != Some(Part::Databases) {
+    let measures = |part| wanted.only.is_none_or(|only| only == part);
+    if measures(Part::Documents) {
         documents(
             &mut found,
             (wanted, program),
@@ -166,7 +168,10 @@ async fn measure(
         )
         .await?;
     }
-    if wanted.only != Some(Part::Documents) {
+    if measures(Part::Upstreams) {
+        upstreams(&mut found, (wanted, program), plan, disk).await?;
+    }
+    if measures(Part::Databases) {
         let servers = (disk, postgres.as_ref());
         found.databases = databases::measure(program, &plan.databases(), servers).await?;
         if !found.databases.has(System::MariaDb) {
@@ -207,6 +212,25 @@ async fn documents(
             .push(Start::memory_of(name, peer.server.memory()?));
     }
     Ok(())
+}
+
+/// An MCP server called directly, and through gateways that stand before it.
+async fn upstreams(
+    found: &mut Found,
+    wanted: (&Wanted, &Path),
+    plan: &Plan,
+    disk: &Path,
+) -> anyhow::Result<()> {
+    let mut peers = vec![Peer::upstream(disk)?];
+    for (name, program) in builds(wanted) {
+        if let [upstream, ..] = peers.as_slice() {
+            peers.push(Peer::before(name, program, (disk, upstream))?);
+        }
+    }
+    for peer in &peers {
+        peer.first_good(Work::Echo).await?;
+    }
+    calls(found, plan, disk, (&peers, plan.connections, Work::Echo)).await
 }
 
 /// What some peers need beside a disk.

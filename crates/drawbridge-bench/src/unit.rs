@@ -1,4 +1,5 @@
-//! The least code that answers an MCP call: its CPU per call is the unit U of the goals.
+//! The least code that answers an MCP call: its CPU per call is the unit U of the goals. It also says
+//! what it offers, so that it can be put behind a gateway.
 
 use std::convert::Infallible;
 
@@ -7,18 +8,19 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, header, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
 #[derive(Deserialize)]
 struct Asked {
-    id: u64,
+    id: Value,
+    method: String,
     params: Params,
 }
 
 #[derive(Deserialize)]
 struct Params {
-    arguments: Arguments,
+    arguments: Option<Arguments>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,13 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     })
 }
 
+/// What it says of its tool.
+pub(crate) fn definition() -> Value {
+    let input =
+        json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]});
+    json!({"name": "echo", "description": "Says the text again.", "inputSchema": input})
+}
+
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
     Ok(answer(&body).unwrap_or_else(|never| match never {}))
@@ -59,8 +68,20 @@ fn answer(body: &[u8]) -> Result<Response<Full<Bytes>>, Infallible> {
         *wrong.status_mut() = hyper::StatusCode::BAD_REQUEST;
         return Ok(wrong);
     };
-    let content = json!([{"type": "text", "text": asked.params.arguments.text}]);
-    let reply = json!({"jsonrpc": "2.0", "id": asked.id, "result": {"content": content, "resultType": "complete"}});
+    let result = match (asked.method.as_str(), asked.params.arguments) {
+        ("tools/call", Some(arguments)) => {
+            let content = json!([{"type": "text", "text": arguments.text}]);
+            json!({"content": content, "resultType": "complete"})
+        }
+        ("tools/list", _) => json!({
+            "tools": [definition()], "ttlMs": 60_000, "cacheScope": "public", "resultType": "complete",
+        }),
+        _ => json!({
+            "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "ttlMs": 60_000,
+            "cacheScope": "public", "resultType": "complete",
+        }),
+    };
+    let reply = json!({"jsonrpc": "2.0", "id": asked.id, "result": result});
     let mut response = Response::new(Full::from(reply.to_string()));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
