@@ -130,6 +130,15 @@ pub struct Source {
     pub stale: bool,
 }
 
+/// A picture or a sound in an answer, for a client that can show it. It stands in the data too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is, such as `image/png`.
+    pub media_type: String,
+    /// Its bytes in base64.
+    pub base64: String,
+}
+
 /// What a connector found, already narrowed by the view.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -137,6 +146,8 @@ pub struct Found {
     pub data: Value,
     /// The same for an AI to read, as Markdown.
     pub text: String,
+    /// Pictures and sounds.
+    pub attachments: Vec<Attachment>,
     /// What it rests on, in order of appearance.
     pub sources: Vec<Source>,
     /// How many things `data` holds: hits, rows, passages.
@@ -154,6 +165,7 @@ impl Found {
         Self {
             data,
             text,
+            attachments: Vec::new(),
             sources: Vec::new(),
             count,
             missing: Vec::new(),
@@ -170,6 +182,8 @@ pub struct Failure {
     pub status: Status,
     /// Safe for a stranger; says what to do next.
     pub message: String,
+    /// What the target itself says of it, for the caller to read: content, so never for a record.
+    pub words: Option<String>,
     /// For the operator's trace only, never for an answer or a record.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -181,6 +195,7 @@ impl Failure {
         Self {
             status,
             message: message.into(),
+            words: None,
             source: None,
         }
     }
@@ -193,6 +208,13 @@ impl Failure {
     /// The one answer for a thing that does not exist and for one the caller may not see.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(Status::NotFound, message)
+    }
+
+    /// Adds what the target itself says of it.
+    #[must_use]
+    pub fn with_words(mut self, words: impl Into<String>) -> Self {
+        self.words = Some(words.into());
+        self
     }
 
     /// Adds what the operator needs to know.
@@ -247,6 +269,9 @@ pub struct Answer {
     /// The answer as text an AI can read. MCP sends it beside the structured form.
     #[serde(skip)]
     pub text: String,
+    /// Pictures and sounds. MCP sends them after the text.
+    #[serde(skip)]
+    pub attachments: Vec<Attachment>,
     /// How many things `data` holds.
     #[serde(skip)]
     pub count: u64,

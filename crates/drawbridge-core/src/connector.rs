@@ -1,6 +1,10 @@
 //! What a kind must be: the contract between the gateway and one sort of system.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,7 +15,7 @@ use crate::{
     answer::{Failure, Found},
     call::{Action, Call, Power},
     credential::Credential,
-    decide::View,
+    decide::{Resource, View},
     file::{Change, Fault, Labels},
     log::{Key, Seal},
     plan::{Plan, Receipt, Settled},
@@ -63,6 +67,34 @@ pub trait Kind: Send + Sync {
     fn grants(&self, part: &Part) -> Result<Option<String>, Failure> {
         let _ = part;
         Ok(None)
+    }
+
+    /// Of actions that are done to the same thing with every call, by their names: what that is. A caller
+    /// who may not use one on that is not offered it. Of others, the arguments tell.
+    fn always(&self, part: &Part) -> BTreeMap<String, Resource> {
+        let _ = part;
+        BTreeMap::new()
+    }
+
+    /// What in the part a reviewer should look at twice, though it is valid.
+    fn doubts(&self, part: &Part) -> Vec<Fault> {
+        let _ = part;
+        Vec::new()
+    }
+
+    /// What a file could say of a target: asked with a part that says where it is, and perhaps more. What
+    /// the part says already stays as it is. Changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::answer::Status::Invalid`] for a kind that proposes nothing, and whatever keeps the
+    /// target from being asked.
+    async fn propose(&self, part: &Part, context: Context) -> Result<Proposal, Failure> {
+        let _ = (part, context);
+        let told = format!(
+            "a connector of the kind `{}` is written by hand; `drawbridge schema` has its form",
+            self.name()
+        );
+        Err(Failure::invalid(told))
     }
 
     /// Opens the connector. Returns once it can answer, not once it holds everything: a long first
@@ -118,8 +150,16 @@ pub trait Connector: Send + Sync {
         Err(changes_nothing())
     }
 
+    /// Reaches the target, if that is put off until it is needed: so that [`Connector::inspect`] can
+    /// tell how it is. Asked where a person looks, never at intervals.
+    async fn reach(&self) {}
+
     /// Health, freshness, and what the account can really do.
     async fn inspect(&self) -> Inspection;
+
+    /// Lets go of what runs for it, because nobody may use it: it was paused or retired. The next call takes
+    /// it up again. It does not wait.
+    fn rest(&self) {}
 
     /// Stops background work and joins it. A call that runs afterwards fails as unavailable.
     async fn close(&self);
@@ -138,6 +178,19 @@ pub enum ForPerson {
     Unsaid(&'static str),
     /// Its part says how, in this place of the file, as a JSON pointer.
     Said(&'static str),
+}
+
+/// What a file could say of a target.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// What the target calls itself.
+    pub target: String,
+    /// The keys of `scope` that were worked out.
+    pub scope: Value,
+    /// The powers that its actions need.
+    pub powers: BTreeSet<Power>,
+    /// What a person should know of it, each a sentence: why it is as it is, and what to look at.
+    pub notes: Vec<String>,
 }
 
 /// JSON Schemas of a kind's own keys under `system` and `scope`.

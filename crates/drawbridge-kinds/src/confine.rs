@@ -48,7 +48,7 @@ pub(crate) fn confine() -> std::io::Result<u8> {
 }
 
 /// Lowers a limit; one that is lower already stays.
-fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
+pub(crate) fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
     let most = getrlimit(resource).maximum.unwrap_or(most).min(most);
     let limit = Rlimit {
         current: Some(most),

@@ -3,7 +3,8 @@
 use drawbridge_core::connector::Kind;
 
 pub mod documents;
+pub mod mcp;
 pub mod sql;
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[&documents::Documents, &sql::Sql];
+pub static KINDS: &[&dyn Kind] = &[&documents::Documents, &mcp::Mcp, &sql::Sql];

@@ -5,6 +5,7 @@ mod approvals;
 mod ask;
 mod check;
 mod client;
+mod connector;
 mod demo;
 mod grants;
 mod init;
@@ -66,6 +67,11 @@ enum Command {
     Check(check::Wanted),
     /// Prints what to grant to a connector's account in its system, and no more. Example: drawbridge grants crm
     Grants(grants::Wanted),
+    /// Writes connector files from what systems say of themselves. Example: drawbridge connector pin memory
+    Connector {
+        #[command(subcommand)]
+        command: connector::ConnectorCommand,
+    },
     /// Prints what may stand in a file. Example: drawbridge schema policies
     Schema {
         /// Of which file.
@@ -145,6 +151,15 @@ enum Command {
         /// What is asked of it.
         request: String,
     },
+    /// Becomes a foreign program, confined.
+    #[command(hide = true)]
+    Launch {
+        /// What the program may use.
+        request: String,
+        /// The program and its arguments.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -165,6 +180,9 @@ pub fn run() -> ExitCode {
     }
     if let Command::Rows { request } = &line.command {
         return drawbridge_kinds::kinds::sql::child(request);
+    }
+    if let Command::Launch { request, command } = &line.command {
+        return drawbridge_kinds::launch::child(request, command);
     }
     // Secrets are in this memory: no crash writes it to a disk.
     let none = Rlimit {
@@ -235,6 +253,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         Command::Check(wanted) => {
             check::run(&workspace()?, (&wanted, line.person), line.json).await
         }
+        Command::Connector { command } => connector::run(&workspace()?, command, line.json).await,
         Command::Grants(wanted) => grants::run(&workspace()?, &wanted, line.json),
         Command::Stdio { connector } => serve::stdio(&workspace()?, line.person, connector).await,
         command => {
@@ -323,10 +342,12 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Init(_)
         | Command::Check(_)
         | Command::Grants(_)
+        | Command::Connector { .. }
         | Command::Log(_)
         | Command::Schema { .. }
         | Command::Extract
-        | Command::Rows { .. } => anyhow::bail!("this command asks the gateway nothing"),
+        | Command::Rows { .. }
+        | Command::Launch { .. } => anyhow::bail!("this command asks the gateway nothing"),
     }
 }
 

@@ -290,11 +290,16 @@ impl Connectors {
             if next.halted.is_some() {
                 before.halt.cancel();
             }
-            if let Ok(connector) = &before.bridge.connector
-                && after.is_none_or(|after| !after.uses(connector))
-            {
-                connector.close().await;
-                info!(connector.name = %name, "closed connector `{name}`");
+            let Ok(connector) = &before.bridge.connector else {
+                continue;
+            };
+            match after.filter(|after| after.uses(connector)) {
+                None => {
+                    connector.close().await;
+                    info!(connector.name = %name, "closed connector `{name}`");
+                }
+                Some(after) if !after.runs() || next.halted.is_some() => connector.rest(),
+                Some(_) => {}
             }
         }
     }

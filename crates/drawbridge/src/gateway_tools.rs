@@ -219,7 +219,9 @@ async fn how(mounted: &Mounted) -> How {
         },
         Health::Syncing => How {
             state: "syncing",
-            why: Some("it is being read for the first time; try again in a minute".to_owned()),
+            why: Some(
+                "it is being started, or read for the first time; try again in a minute".to_owned(),
+            ),
             synced,
         },
         Health::Down => down("its system does not answer"),

@@ -71,6 +71,7 @@ fn whole(found: Found, labels: &Labels) -> Answer {
         notices: found.missing.into_iter().chain(found.notices).collect(),
         plan: None,
         text,
+        attachments: found.attachments,
         count: found.count,
     }
 }
@@ -84,23 +85,33 @@ pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
             "Nothing was changed"
         }
     };
+    let words = failure
+        .words
+        .as_ref()
+        .map(|words| format!("The system says: {words}"));
     Answer {
         status: failure.status,
         data: Value::Null,
         sources: Vec::new(),
         label: None,
-        notices: vec![failure.message.clone()],
+        // The first is what a record keeps of it.
+        notices: [failure.message.clone()]
+            .into_iter()
+            .chain(words.clone())
+            .collect(),
         plan: None,
         text: format!(
-            "{}: {}.\n\n{nothing}. {}",
+            "{}: {}.\n\n{}{nothing}. {}",
             failure.status,
             failure.message.trim_end_matches('.'),
+            words.map_or_else(String::new, |words| format!("{words}\n\n")),
             // An AI mends its own arguments; the rest is for a person to know.
             match failure.status {
                 Status::Invalid => "Mend the arguments and call again.",
                 _ => "Tell the person so; do not answer as though it had been.",
             }
         ),
+        attachments: Vec::new(),
         count: 0,
     }
 }

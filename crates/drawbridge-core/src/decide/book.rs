@@ -109,9 +109,11 @@ impl RuleBook {
             let mut rules = permissions(one.file, &labels)?;
             rules.extend(organisation.iter().cloned());
             let mut actions = HashMap::new();
+            let mut always = one.kind.always(&one.file.part());
             for action in one.actions {
                 let place = (one.file.connector.as_str(), &**action);
-                let slice = Slice::build((&types, &labels), place, &rules);
+                let always = always.remove(&*action.name).unwrap_or_default();
+                let slice = Slice::build((&types, &labels), (place, always), &rules);
                 actions.insert(
                     action.name.clone(),
                     Arc::new(slice.map_err(|error| ours(&error))?),

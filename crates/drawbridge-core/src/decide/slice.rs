@@ -13,7 +13,7 @@ use super::{
     Decision, Fingerprint, View,
     cedar::{self, Types},
     reads::{Reads, bears_on, reads},
-    view::Inner,
+    view::{Inner, Resource},
 };
 use crate::{
     call::{Action, Caller},
@@ -33,9 +33,11 @@ pub(super) struct Slice {
     /// What decides a call by its arguments.
     asked: PolicySet,
     /// What decides of each resource, once a call is allowed.
-    pub(super) of_resources: PolicySet,
+    of_resources: PolicySet,
     /// Whether what may be seen depends on the arguments.
     resources_read_arguments: bool,
+    /// What every call of the action is done to; empty where that hangs on its arguments.
+    always: Resource,
     revision: [u8; 32],
 }
 
@@ -46,6 +48,8 @@ pub(super) struct Standing {
     pub(super) entities: Entities,
     /// What the rules say that do not look at arguments.
     settled: Outcome,
+    /// Whether the one thing that the action is done to is kept from them.
+    kept_from: bool,
 }
 
 /// What identifies a question to the rules.
@@ -62,7 +66,7 @@ impl Slice {
     /// Takes from `rules` those that can bear on `action`.
     pub(super) fn build(
         (types, labels): (&Types, &Arc<Labels>),
-        (connector, action): (&str, &Action),
+        ((connector, action), always): ((&str, &Action), Resource),
         rules: &[Policy],
     ) -> Result<Self, String> {
         let mut slice = Self {
@@ -76,6 +80,7 @@ impl Slice {
             asked: PolicySet::new(),
             of_resources: PolicySet::new(),
             resources_read_arguments: false,
+            always,
             revision: [0; 32],
         };
         let mut hasher = Sha256::new();
@@ -83,6 +88,10 @@ impl Slice {
             part_of(&mut hasher, part);
         }
         part_of(&mut hasher, &labels.words().join("\n"));
+        for (facet, value) in &slice.always.0 {
+            part_of(&mut hasher, facet);
+            part_of(&mut hasher, value);
+        }
         for rule in rules {
             if bears_on(rule, &slice.action, &slice.power) {
                 part_of(&mut hasher, &rule.to_string());
@@ -176,9 +185,14 @@ impl Slice {
             principal: types.person_uid(&caller.person.id),
             entities: Entities::from_entities(entities, None).ok()?,
             settled: Outcome::default(),
+            kept_from: false,
         };
         let context = self.context(caller, &Value::Null)?;
-        standing.settled = standing.ask(context, &self.settled)?;
+        standing.settled = standing.ask(context.clone(), &self.settled)?;
+        // Where rules look at arguments too, each call tells.
+        if !self.always.0.is_empty() && !self.resources_read_arguments {
+            standing.kept_from = !standing.admits(&self.always, context).unwrap_or(false);
+        }
         Some(standing)
     }
 
@@ -268,7 +282,7 @@ impl Standing {
         if !errors.is_empty() {
             return Some(Decision::deny(errors.clone(), None));
         }
-        let permitted = !permits.is_empty() || self.slice.asks_permits();
+        let permitted = (!permits.is_empty() || self.slice.asks_permits()) && !self.kept_from;
         (!forbids.is_empty() || !permitted).then(|| self.slice.refusal(caller, forbids.clone()))
     }
 
@@ -281,6 +295,28 @@ impl Standing {
             return Some(Decision::deny(errors.clone(), None));
         }
         (!forbids.is_empty()).then(|| self.slice.refusal(caller, forbids.clone()))
+    }
+
+    /// Whether the caller may see a resource with these facets; none where that cannot be put to the
+    /// rules.
+    pub(super) fn admits(&self, resource: &Resource, context: Context) -> Option<bool> {
+        let slice = &self.slice;
+        let entity = slice
+            .types
+            .resource(resource, &slice.connector, &slice.labels)?;
+        let entities = self.entities.clone().add_entities([entity], None).ok()?;
+        let request = Request::new(
+            self.principal.clone(),
+            slice.action.clone(),
+            slice.types.resource_uid(),
+            context,
+            None,
+        )
+        .ok()?;
+        let response = Authorizer::new().is_authorized(&request, &slice.of_resources, &entities);
+        // Cedar skips a rule that fails; we do not: a forbid that cannot be evaluated forbids.
+        let failed = response.diagnostics().errors().next().is_some();
+        Some(response.decision() == Cedar::Allow && !failed)
     }
 
     /// What some rules say of the connector as a whole.

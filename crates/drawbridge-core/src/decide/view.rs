@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cedar_policy::{Authorizer, Context, Decision, Request};
+use cedar_policy::Context;
 
 use super::slice::Standing;
 
@@ -64,27 +64,6 @@ impl std::fmt::Debug for View {
 
 impl Inner {
     fn admits(&self, resource: &Resource) -> Option<bool> {
-        let Standing {
-            slice,
-            principal,
-            entities,
-            ..
-        } = &*self.standing;
-        let entity = slice
-            .types
-            .resource(resource, &slice.connector, &slice.labels)?;
-        let entities = entities.clone().add_entities([entity], None).ok()?;
-        let request = Request::new(
-            principal.clone(),
-            slice.action.clone(),
-            slice.types.resource_uid(),
-            self.context.clone(),
-            None,
-        )
-        .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &slice.of_resources, &entities);
-        // Cedar skips a rule that fails; we do not: a forbid that cannot be evaluated forbids.
-        let failed = response.diagnostics().errors().next().is_some();
-        Some(response.decision() == Decision::Allow && !failed)
+        self.standing.admits(resource, self.context.clone())
     }
 }

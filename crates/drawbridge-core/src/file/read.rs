@@ -1,14 +1,17 @@
 //! Reading a file: its form by the schema, then what only this gateway can know.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    ConnectorFile, Fault, FileErrors, GatewayFile, Labels,
+    ConnectorFile, Fault, FileErrors, GatewayFile, Labels, WhenStale,
     check::{check_connector, check_gateway},
     schema::{faults, gateway_schema, nearest, schema_of_kind, schema_of_no_kind},
     tree::Tree,
 };
-use crate::{call::Person, connector::Kind};
+use crate::{
+    call::{Person, Power},
+    connector::{Kind, Part},
+};
 
 /// Reads `drawbridge.yaml`.
 ///
@@ -18,6 +21,37 @@ pub fn read_gateway(name: &str, text: &str) -> Result<GatewayFile, FileErrors> {
     let tree = Tree::parse(name, text)?;
     let wrong = faults(&gateway_schema(), &tree.value);
     typed(&tree, wrong, check_gateway)
+}
+
+/// The kind that a connector file names, that kind's part, and its credential, whatever else is wrong with
+/// the file: for working out what it lacks.
+///
+/// # Errors
+/// When it is no YAML.
+pub fn read_part(name: &str, text: &str) -> Result<(String, Part, Option<String>), FileErrors> {
+    let value = Tree::parse(name, text)?.value;
+    let section = |key: &str| value.get(key).cloned().unwrap_or_else(|| json!({}));
+    let mut system = section("system");
+    let mut kind = String::new();
+    if let Some(system) = system.as_object_mut() {
+        if let Some(Value::String(word)) = system.shift_remove("kind") {
+            kind = word;
+        }
+        for key in ["stale_after", "when_stale", "limits"] {
+            system.shift_remove(key);
+        }
+    }
+    let part = Part {
+        system,
+        scope: section("scope"),
+        stale_after: None,
+        when_stale: WhenStale::default(),
+        powers: Power::ALL.into_iter().collect(),
+    };
+    let credential = value
+        .pointer("/identity/credential")
+        .and_then(Value::as_str);
+    Ok((kind, part, credential.map(str::to_owned)))
 }
 
 /// Reads a connector file. `stem` is the file's name without `.yaml`.

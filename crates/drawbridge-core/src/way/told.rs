@@ -35,6 +35,7 @@ pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
             next: plan.next.clone(),
         }),
         text,
+        attachments: Vec::new(),
         count: if applied {
             plan.plan.targets.len() as u64
         } else {

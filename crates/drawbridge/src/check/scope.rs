@@ -1,6 +1,9 @@
 //! 2 Scope: no more than is needed, fresh, and in working order.
 
+mod names;
+
 use drawbridge_core::connector::{Health, Inspection, Problem};
+use drawbridge_kinds::kinds::KINDS;
 use serde_json::Value;
 
 use super::{Facts, Noticed, Subject};
@@ -32,6 +35,14 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     } else {
         noticed.green("limited to what `scope` names");
     }
+    let kind = KINDS.iter().find(|kind| kind.name() == file.system.kind);
+    for doubt in kind
+        .map(|kind| kind.doubts(&file.part()))
+        .unwrap_or_default()
+    {
+        noticed.amber(doubt.rule, doubt.mend);
+    }
+    names::grade(subject, noticed);
     match subject.facts {
         None => {
             noticed.unseen("whether it answers, how fresh it is, and how many calls fail");

@@ -152,6 +152,7 @@ pub(super) fn areas(snapshot: &Snapshot, file: &ConnectorFile, facts: &Facts) ->
 /// Looks at a connector, and gives a first sync a moment to end.
 async fn inspect(connector: &dyn Connector) -> Inspection {
     let ended = async {
+        connector.reach().await;
         loop {
             let inspection = connector.inspect().await;
             if inspection.health != Health::Syncing {

@@ -4,6 +4,7 @@
 //! that only somebody else may, and ways to kill and to slow the target. The parts that effects
 //! need (a plan changes nothing, a key applies once, an undo restores) come with effects.
 
+mod mcp;
 mod stages;
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};

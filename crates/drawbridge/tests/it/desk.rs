@@ -25,6 +25,8 @@ use crate::bridge::PROGRAM;
 pub(crate) struct Still {
     now: Mutex<Timestamp>,
     began: Instant,
+    /// How far the time since the start is ahead of that of the machine.
+    ahead: Mutex<Duration>,
 }
 
 impl Still {
@@ -32,7 +34,13 @@ impl Still {
         Self {
             now: Mutex::new("2026-06-01T12:00:00Z".parse().unwrap()),
             began: Instant::now(),
+            ahead: Mutex::new(Duration::ZERO),
         }
+    }
+
+    /// Lets intervals pass, without the time of day.
+    pub(crate) fn jump(&self, time: Duration) {
+        *self.ahead.lock().unwrap() += time;
     }
 
     pub(crate) fn pass(&self, time: Duration) {
@@ -52,7 +60,7 @@ impl Clock for Still {
     }
 
     fn monotonic(&self) -> Duration {
-        self.began.elapsed()
+        self.began.elapsed() + *self.ahead.lock().unwrap()
     }
 }
 
@@ -173,6 +181,7 @@ impl Desk {
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Inspection) -> bool) {
         let end = Instant::now() + Duration::from_secs(120);
         loop {
+            self.connector.reach().await;
             let inspection = self.connector.inspect().await;
             if is_so(&inspection) {
                 return;

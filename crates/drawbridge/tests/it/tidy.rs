@@ -109,8 +109,8 @@ fn walls_stand_where_the_architecture_says() {
         "SQL only in store/, and in the kind whose systems speak it",
     );
     none(
-        &strays(&["rmcp::"], &["/door/"]),
-        "MCP's wire types only in door/",
+        &strays(&["rmcp::"], &["/door/", "/kinds/mcp"]),
+        "MCP's wire types only in door/, and in the kind whose systems speak it",
     );
     none(
         &strays(

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use drawbridge_core::{answer::Status, call::Power, log::Recorded};
+use drawbridge_core::{
+    answer::{Attachment, Status},
+    call::Power,
+    log::Recorded,
+};
 use rmcp::model::{
     CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Wire, ToolAnnotations,
 };
@@ -19,7 +23,12 @@ const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 pub(super) fn result(recorded: Recorded) -> CallToolResult {
     let record = recorded.id().to_owned();
     let mut answer = recorded.into_answer();
-    let content = vec![ContentBlock::text(std::mem::take(&mut answer.text))];
+    let mut content = vec![ContentBlock::text(std::mem::take(&mut answer.text))];
+    content.extend(
+        std::mem::take(&mut answer.attachments)
+            .into_iter()
+            .map(attached),
+    );
     let mut result = if answer.status.has_data() {
         CallToolResult::success(content)
     } else {
@@ -39,6 +48,16 @@ pub(super) fn result(recorded: Recorded) -> CallToolResult {
     meta.insert(RECORD.to_owned(), record.into());
     result.meta = Some(meta);
     result
+}
+
+/// A picture or a sound, for a client that can show it.
+fn attached(attachment: Attachment) -> ContentBlock {
+    let Attachment { media_type, base64 } = attachment;
+    if media_type.starts_with("audio/") {
+        ContentBlock::audio(base64, media_type)
+    } else {
+        ContentBlock::image(base64, media_type)
+    }
 }
 
 /// Who answers: every result says so, since there is no handshake.

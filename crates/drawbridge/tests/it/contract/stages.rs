@@ -32,7 +32,7 @@ pub(super) struct Stage {
     pub(super) effects: fn() -> Vec<Effect>,
 }
 
-pub(super) static STAGES: &[Stage] = &[DOCUMENTS, SQL, POSTGRES, MARIADB, REPORTS];
+pub(super) static STAGES: &[Stage] = &[DOCUMENTS, super::mcp::MCP, SQL, POSTGRES, MARIADB, REPORTS];
 
 /// The connector of a database with two tables, by its URL.
 fn database(url: &str) -> String {

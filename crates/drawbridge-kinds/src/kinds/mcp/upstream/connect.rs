@@ -1,0 +1,380 @@
+//! From the file to a running connection: a program is started, or a server reached, and greeted.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use drawbridge_core::{
+    answer::Failure,
+    credential::{Admission, admitted},
+    secret::Secret,
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, OptionFuture},
+};
+use http::{HeaderName, HeaderValue, header};
+use rmcp::{
+    RoleClient,
+    model::ProtocolVersion,
+    service::{
+        ClientInitializeError, ClientLifecycleMode, ClientServiceExt,
+        RunningServiceCancellationToken,
+    },
+    transport::{
+        IntoTransport, StreamableHttpClientTransport,
+        streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Link, MOST_BYTES, Shared, Told, Why,
+    handler::Handler,
+    http::Http,
+    pipe::{Era, Pipe},
+    program::{Program, Said},
+    veil::Veil,
+};
+use crate::{
+    kinds::mcp::part::{CredentialIn, System},
+    launch::{self, Confinement, Launch, Started},
+};
+
+/// How long a connection may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a program may think about the question of the newer era. One of the older may never answer it.
+const ERA_WITHIN: Duration = Duration::from_secs(30);
+/// How long a server may take to hear that it is left.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// How many questions one connection over HTTP carries at a time.
+const AT_A_TIME: usize = 64;
+/// Revisions spoken to servers without a handshake.
+const MODERN: [ProtocolVersion; 1] = [ProtocolVersion::V_2026_07_28];
+
+/// What a connection rests on; kept by the task that stays with it.
+pub(super) struct Held {
+    /// The SDK's own task, until it has ended.
+    served: Option<BoxFuture<'static, ()>>,
+    stop: RunningServiceCancellationToken,
+    program: Option<Program>,
+    why: Why,
+    closed: CancellationToken,
+}
+
+impl Held {
+    /// Returns when it ended by itself: why, for people.
+    pub(super) async fn ended(&mut self) -> String {
+        let program = self.program.as_ref();
+        let quits = async {
+            match program {
+                Some(program) => program.started.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let served = self.served.as_mut();
+        let (fallback, left) = tokio::select! {
+            () = quits => ("its program ended", false),
+            () = self.closed.cancelled() => ("its server ended the connection", false),
+            () = OptionFuture::from(served).map(drop) => ("its server ended the connection", true),
+        };
+        if left {
+            self.served = None;
+        }
+        self.why.said().unwrap_or_else(|| fallback.to_owned())
+    }
+
+    /// Ends the connection and the program.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        if let Some(served) = self.served {
+            let _ = tokio::time::timeout(LEAVE_WITHIN, served).await;
+        }
+        if let Some(program) = self.program {
+            let _ = program.started.end().await;
+        }
+    }
+}
+
+type Connected = (Arc<Link>, Held);
+
+/// Connects, as the file says, with the newest secret that the server lets in.
+pub(super) async fn connect(shared: &Shared) -> Result<Connected, Told> {
+    let Some(credential) = &shared.context.credential else {
+        return once(shared, None).await.map_err(|(_, told)| told);
+    };
+    let connected = admitted(&**credential, |secret| async {
+        match once(shared, Some(secret)).await {
+            Ok(connected) => Admission::LetIn(connected),
+            Err((true, told)) => Admission::Refused(told.into()),
+            Err((false, told)) => Admission::Failed(told.into()),
+        }
+    });
+    connected.await.map_err(|failure: Failure| failure.into())
+}
+
+/// A try; where it fails, whether it was the secret that was refused.
+async fn once(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connected, (bool, Told)> {
+    match &shared.own.system.url {
+        Some(url) => reached(shared, url, secret).await,
+        None => program(shared, secret).await.map_err(|told| (false, told)),
+    }
+}
+
+/// A server elsewhere.
+async fn reached(
+    shared: &Shared,
+    url: &str,
+    secret: Option<Secret<String>>,
+) -> Result<Connected, (bool, Told)> {
+    let system = &shared.own.system;
+    let veil = Veil::new(secret.as_ref());
+    let headers = headers(system, secret).map_err(|told| (false, told))?;
+    // A redirect would take the secret to wherever the server likes.
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_WITHIN)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|error| {
+            (
+                false,
+                Told {
+                    detail: error.to_string(),
+                    ..Told::unavailable("no connection can be made")
+                },
+            )
+        })?;
+    let config = StreamableHttpClientTransportConfig::with_uri(url)
+        .custom_headers(headers)
+        .max_concurrent_requests(AT_A_TIME)
+        .max_sse_event_size(MOST_BYTES)
+        .max_json_response_size(MOST_BYTES);
+    let transport = StreamableHttpClientTransport::with_client(Http(client), config);
+    let preferred_versions = MODERN.to_vec();
+    let mode = ClientLifecycleMode::Auto {
+        preferred_versions,
+        legacy_version: Some(ProtocolVersion::V_2025_11_25),
+    };
+    let told = (Why::default(), veil.clone());
+    served(shared, (transport, mode), None, told).await.map_err(|error| {
+        let refused = error.auth_challenge().is_some();
+        let told = if refused {
+            "its server refuses the connector's credential, or asks for one; tell whoever keeps the connector"
+        } else {
+            "its server cannot be reached, or does not speak MCP"
+        };
+        let detail = veil.text(&error.to_string()).into_owned();
+        (refused, Told { detail, ..Told::unavailable(told) })
+    })
+}
+
+/// The headers of every request.
+fn headers(
+    system: &System,
+    secret: Option<Secret<String>>,
+) -> Result<HashMap<HeaderName, HeaderValue>, Told> {
+    let wrong = |_| {
+        Told::unavailable("a header of its file, or its credential, cannot be sent as a header")
+    };
+    let named = |name: &str| {
+        HeaderName::try_from(name)
+            .map_err(|_| Told::unavailable(format!("`{name}` is no name of a header")))
+    };
+    let mut headers = HashMap::new();
+    for (name, value) in &system.headers {
+        headers.insert(named(name)?, HeaderValue::try_from(value).map_err(wrong)?);
+    }
+    if let Some(secret) = secret {
+        let (name, value) = match &system.credential_in {
+            Some(CredentialIn::Header(name)) => (
+                named(name)?,
+                HeaderValue::try_from(secret.expose()).map_err(wrong)?,
+            ),
+            _ => {
+                let value = HeaderValue::try_from(format!("Bearer {}", secret.expose()));
+                (header::AUTHORIZATION, value.map_err(wrong)?)
+            }
+        };
+        let mut value = value;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// A program that is started here. One that ends on the question of the newer era is started once more,
+/// and greeted as the older.
+async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connected, Told> {
+    let known = shared.era();
+    let (mut pipe, mut program, why) = spawned(shared, secret.as_ref())?;
+    let era = match known {
+        Some(era) => era,
+        None => match tokio::time::timeout(ERA_WITHIN, pipe.era()).await {
+            Err(_) => Era::Legacy,
+            Ok(Ok(Some(era))) => era,
+            Ok(Ok(None)) => {
+                if let Some(told) = program.not_started().await {
+                    return Err(told);
+                }
+                let _ = program.started.end().await;
+                let again = spawned(shared, secret.as_ref())?;
+                (pipe, program) = (again.0, again.1);
+                Era::Legacy
+            }
+            Ok(Err(error)) => return Err(program.told(error.to_string()).await),
+        },
+    };
+    let mode = match era {
+        Era::Modern => ClientLifecycleMode::Discover {
+            preferred_versions: MODERN.to_vec(),
+        },
+        Era::Legacy => ClientLifecycleMode::Initialize,
+    };
+    let said = program.said.clone();
+    let veil = Veil::new(secret.as_ref());
+    match served(
+        shared,
+        (pipe, mode),
+        Some(program),
+        (why.clone(), veil.clone()),
+    )
+    .await
+    {
+        Ok(connected) => {
+            shared.learn(era);
+            Ok(connected)
+        }
+        Err(error) => {
+            // It may be another program by now than the one of which the era is known.
+            shared.forget();
+            let told = why
+                .said()
+                .unwrap_or_else(|| "its program ended, or does not speak MCP".to_owned());
+            let detail = format!("{error}; it said: {}", said.end());
+            let detail = veil.text(&detail).into_owned();
+            Err(Told {
+                detail,
+                ..Told::unavailable(told)
+            })
+        }
+    }
+}
+
+/// Greets the server.
+async fn served<T, E, A>(
+    shared: &Shared,
+    (transport, mode): (T, ClientLifecycleMode),
+    program: Option<Program>,
+    (why, veil): (Why, Veil),
+) -> Result<Connected, ClientInitializeError>
+where
+    T: IntoTransport<RoleClient, E, A>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let handler = Handler::default();
+    let service = handler
+        .clone()
+        .serve_with_lifecycle(transport, mode)
+        .await?;
+    let closed = CancellationToken::new();
+    let link = Link::new(
+        service.peer().clone(),
+        handler,
+        (shared.context.clock.clone(), shared.tasks.clone()),
+        (closed.clone(), why.clone(), veil),
+    );
+    let held = Held {
+        stop: service.cancellation_token(),
+        served: Some(async move { drop(service.waiting().await) }.boxed()),
+        program,
+        why,
+        closed,
+    };
+    Ok((Arc::new(link), held))
+}
+
+fn spawned(shared: &Shared, secret: Option<&Secret<String>>) -> Result<(Pipe, Program, Why), Told> {
+    let system = &shared.own.system;
+    let context = &shared.context;
+    let lacking = |error: std::io::Error| Told {
+        detail: error.to_string(),
+        ..Told::unavailable("its program cannot be started")
+    };
+    // Its home: beside nothing else of ours, and thrown away with the rest of what is derived.
+    let home = context.state.join("home");
+    let temporary = context.state.join("tmp");
+    for folder in [&home, &temporary] {
+        std::fs::create_dir_all(folder).map_err(lacking)?;
+    }
+    let folder = system
+        .folder
+        .as_ref()
+        .map_or_else(|| home.clone(), |folder| context.workspace.join(folder));
+    let mut environment = system.environment.clone();
+    for (name, folder) in [("HOME", &home), ("TMPDIR", &temporary)] {
+        let folder = folder.to_string_lossy().into_owned();
+        environment.entry(name.to_owned()).or_insert(folder);
+    }
+    if let (Some(CredentialIn::Environment(name)), Some(secret)) = (&system.credential_in, secret) {
+        environment.insert(name.clone(), secret.expose().clone());
+    }
+    let started = start(
+        system,
+        (&context.program, &context.workspace),
+        (&folder, &environment),
+        [home, temporary],
+    );
+    let mut started = started.map_err(lacking)?;
+    let (Some(input), Some(output), Some(errors)) =
+        (started.stdin(), started.stdout(), started.stderr())
+    else {
+        return Err(Told::unavailable("its program cannot be spoken to"));
+    };
+    let said = Said {
+        bytes: Arc::default(),
+        veil: Veil::new(secret),
+    };
+    shared.tasks.spawn(said.clone().listen(errors));
+    let why = Why::default();
+    Ok((
+        Pipe::new(input, output, why.clone()),
+        Program { started, said },
+        why,
+    ))
+}
+
+fn start(
+    system: &System,
+    (program, workspace): (&Path, &Path),
+    (folder, environment): (&Path, &BTreeMap<String, String>),
+    own: [PathBuf; 2],
+) -> std::io::Result<Started> {
+    let beneath = |paths: &[PathBuf]| {
+        paths
+            .iter()
+            .map(|path| workspace.join(path))
+            .collect::<Vec<_>>()
+    };
+    let mut write = beneath(&system.files.write);
+    write.extend(own);
+    let confinement = Confinement {
+        read: beneath(&system.files.read),
+        write,
+        network: system.network,
+        memory: system.most.memory_mib.saturating_mul(1 << 20),
+        processes: system.most.processes,
+        open_files: system.most.open_files,
+        cpu: system.most.processor_time.duration().as_secs(),
+    };
+    launch::start(&Launch {
+        program,
+        command: &system.command,
+        folder,
+        environment,
+        confinement: &confinement,
+    })
+}

@@ -1,0 +1,198 @@
+//! A server elsewhere, over Streamable HTTP: the SDK's client, but for answers to our questions, which
+//! come through whole.
+
+use std::{collections::HashMap, io, sync::Arc};
+
+use futures_util::{StreamExt, future, stream::BoxStream};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use reqwest::Response;
+use rmcp::{
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage},
+    transport::streamable_http_client::{
+        AuthRequiredError, HttpStatusError, StreamableHttpClient, StreamableHttpError,
+        StreamableHttpPostResponse, StreamableHttpResponseLimits,
+    },
+};
+use serde_json::Value;
+use sse_stream::{Error as SseError, Sse, SseStream};
+
+use super::{MOST_BYTES, whole};
+
+type Failed = StreamableHttpError<reqwest::Error>;
+type Events = BoxStream<'static, Result<Sse, SseError>>;
+
+const SESSION: &str = "mcp-session-id";
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+
+#[derive(Clone)]
+pub(super) struct Http(pub(super) reqwest::Client);
+
+impl StreamableHttpClient for Http {
+    type Error = reqwest::Error;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        authorization: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<StreamableHttpPostResponse, Failed> {
+        let limits = StreamableHttpResponseLimits::default();
+        self.post_message_with_response_limits(
+            uri,
+            message,
+            session,
+            authorization,
+            headers,
+            limits,
+        )
+        .await
+    }
+
+    async fn post_message_with_response_limits(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        authorization: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+        limits: StreamableHttpResponseLimits,
+    ) -> Result<StreamableHttpPostResponse, Failed> {
+        let is_question = |message: &ClientJsonRpcMessage| matches!(message, JsonRpcMessage::Request(asked) if matches!(asked.request, ClientRequest::CustomRequest(_)));
+        if !is_question(&message) {
+            let client = &self.0;
+            return client
+                .post_message_with_response_limits(
+                    uri,
+                    message,
+                    session,
+                    authorization,
+                    headers,
+                    limits,
+                )
+                .await;
+        }
+        let mut request = self
+            .0
+            .post(uri.as_ref())
+            .header(header::ACCEPT, format!("{EVENTS}, {JSON}"))
+            .headers(headers.into_iter().collect())
+            .json(&message);
+        if let Some(session) = &session {
+            request = request.header(SESSION, session.as_ref());
+        }
+        answered(request.send().await?, session.is_some()).await
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session: Arc<str>,
+        authorization: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<(), Failed> {
+        self.0
+            .delete_session(uri, session, authorization, headers)
+            .await
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        authorization: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<Events, Failed> {
+        let events = self
+            .0
+            .get_stream(uri, session, last_event, authorization, headers)
+            .await?;
+        Ok(events.map(|event| event.map(kept)).boxed())
+    }
+}
+
+/// The answer to a question.
+async fn answered(
+    response: Response,
+    in_session: bool,
+) -> Result<StreamableHttpPostResponse, Failed> {
+    let status = response.status();
+    let header = |name: &str| {
+        let value = response.headers().get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+        let asked = header(header::WWW_AUTHENTICATE.as_str()).unwrap_or_default();
+        return Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
+            asked,
+        )));
+    }
+    if status == StatusCode::NOT_FOUND && in_session {
+        return Err(StreamableHttpError::SessionExpired);
+    }
+    let session = header(SESSION);
+    let sort = header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let sort = sort
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if sort == JSON {
+        let body: Value = serde_json::from_slice(&body(response).await?)?;
+        // Only an error may come with a status that is one.
+        if status.is_success() || body.get("error").is_some() {
+            return Ok(StreamableHttpPostResponse::Json(
+                whole::message(body)?,
+                session,
+            ));
+        }
+    } else if sort == EVENTS && status.is_success() {
+        let events = SseStream::from_bytes_stream(bounded(response)).map(|event| event.map(kept));
+        return Ok(StreamableHttpPostResponse::Sse(events.boxed(), session));
+    }
+    Err(HttpStatusError::new(status.as_u16(), None).into())
+}
+
+/// The body, unless it is larger than a message may be. What counts is its size once unpacked.
+async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MOST_BYTES {
+            let max_size = MOST_BYTES;
+            return Err(StreamableHttpError::ResponseBodyTooLarge { max_size });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The body as it comes, until it is larger than one answer may be.
+fn bounded(response: Response) -> BoxStream<'static, Result<bytes::Bytes, io::Error>> {
+    let stream = response.bytes_stream().scan(0_usize, |size, chunk| {
+        let chunk = chunk.map_err(io::Error::other);
+        *size += chunk.as_ref().map_or(0, bytes::Bytes::len);
+        let fits = *size <= MOST_BYTES;
+        future::ready(Some(chunk.and_then(|chunk| {
+            fits.then_some(chunk)
+                .ok_or_else(|| io::Error::other("its answer is too large"))
+        })))
+    });
+    stream.boxed()
+}
+
+/// An event whose result comes through the SDK as it is. What is no message stays as it is, for the
+/// SDK to refuse.
+fn kept(mut event: Sse) -> Sse {
+    let message = event.data.as_deref().map(serde_json::from_str::<Value>);
+    if let Some(Ok(message)) = message
+        && message.get("result").is_some()
+        && let Ok(message) = whole::message(message)
+    {
+        event.data = serde_json::to_string(&message).ok();
+    }
+    event
+}

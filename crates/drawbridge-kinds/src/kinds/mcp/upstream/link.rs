@@ -1,0 +1,400 @@
+//! One running connection to a server: questions, answers, and what it offers.
+
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use drawbridge_core::{
+    answer::{Failure, Status},
+    connector::Clock,
+};
+use rmcp::{
+    Peer, RoleClient,
+    model::{ClientRequest, CustomRequest, ProtocolVersion, SubscriptionFilter},
+    service::{PeerRequestOptions, ServiceError},
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex as Turn;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Told, Why,
+    given_up::GivenUp,
+    handler::Handler,
+    locked,
+    lost::{Lost, refused},
+    veil::Veil,
+    whole,
+};
+use crate::kinds::mcp::definition::Definition;
+
+/// How old the list of what a server offers may be when one of its tools is called. A server that
+/// changes a tool without saying so is found out after as long.
+const LIST_EVERY: Duration = Duration::from_secs(60);
+/// How long a server may take for one page of a list.
+const LIST_WITHIN: Duration = Duration::from_secs(20);
+const MOST_PAGES: usize = 100;
+/// The most tools, and the most prompts.
+const MOST_LISTED: usize = 2_000;
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(in super::super) enum Trouble {
+    /// It was never asked: nothing happened.
+    Before(Failure),
+    /// The server says that it did not do it: nothing happened, by its word.
+    Refused(Failure),
+    /// It was asked, and nobody can tell what came of it.
+    After(Failure),
+}
+
+impl Trouble {
+    /// As a failure to read.
+    pub(in super::super) fn failure(self) -> Failure {
+        match self {
+            Self::Before(failure) | Self::Refused(failure) | Self::After(failure) => failure,
+        }
+    }
+}
+
+/// A result of a server.
+type Asked = Result<Value, Trouble>;
+
+/// What a server offers, as it says by now.
+#[derive(Debug, Default)]
+pub(in super::super) struct Listing {
+    pub(in super::super) tools: BTreeMap<String, Definition>,
+    pub(in super::super) prompts: BTreeMap<String, Definition>,
+    /// Names that it offers more than once, so that nobody can tell which is meant.
+    pub(in super::super) twice: Vec<String>,
+}
+
+pub(in super::super) struct Link {
+    peer: Peer<RoleClient>,
+    handler: Handler,
+    clock: Arc<dyn Clock>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+    /// The server lets its secret in no longer: nothing new is asked here.
+    refused: CancellationToken,
+    why: Why,
+    veil: Veil,
+    since: Duration,
+    used: Mutex<Used>,
+    listing: Turn<Option<(Duration, Arc<Listing>)>>,
+}
+
+/// How it is used.
+struct Used {
+    /// By how many at this moment.
+    by: usize,
+    /// When somebody last began or ended to use it.
+    at: Duration,
+    /// Nobody needed it for so long that it is being ended, and nobody may use it any more.
+    over: bool,
+}
+
+/// The connection while somebody uses it: it is not ended for not being needed meanwhile.
+pub(in super::super) struct InUse(Arc<Link>);
+
+impl Deref for InUse {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.0
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let now = self.0.clock.monotonic();
+        let mut used = locked(&self.0.used);
+        used.by = used.by.saturating_sub(1);
+        used.at = now;
+    }
+}
+
+impl Link {
+    pub(super) fn new(
+        peer: Peer<RoleClient>,
+        handler: Handler,
+        (clock, tasks): (Arc<dyn Clock>, TaskTracker),
+        (closed, why, veil): (CancellationToken, Why, Veil),
+    ) -> Self {
+        let since = clock.monotonic();
+        let (by, at, over) = (0, since, false);
+        let used = Mutex::new(Used { by, at, over });
+        Self {
+            peer,
+            handler,
+            clock,
+            tasks,
+            closed,
+            refused: CancellationToken::new(),
+            why,
+            veil,
+            since,
+            used,
+            listing: Turn::new(None),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled() || self.is_refused() || self.peer.is_transport_closed()
+    }
+
+    /// Whether the server lets its secret in no longer.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.is_cancelled()
+    }
+
+    /// Returns when the server lets its secret in no longer.
+    pub(super) async fn refused(&self) {
+        self.refused.cancelled().await;
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Begins to use it, unless it is being ended because nobody needed it.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<InUse> {
+        let now = self.clock.monotonic();
+        let mut used = locked(&self.used);
+        if used.over {
+            return None;
+        }
+        used.by += 1;
+        used.at = now;
+        Some(InUse(self.clone()))
+    }
+
+    /// Lets nobody use it any more if nobody did for so long; else returns after how long to look again.
+    pub(super) fn leave(&self, idle: Duration) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let mut used = locked(&self.used);
+        let rest = idle.saturating_sub(now.saturating_sub(used.at));
+        used.over |= used.by == 0 && rest.is_zero();
+        (!used.over).then_some(rest)
+    }
+
+    /// Lets nobody use it any more.
+    pub(super) fn bar(&self) {
+        locked(&self.used).over = true;
+    }
+
+    /// How long it has stood.
+    pub(super) fn age(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.since)
+    }
+
+    /// Says why it ended, if nobody did.
+    pub(super) fn say(&self, why: String) {
+        self.why.say(why);
+    }
+
+    /// Why it ended, for people.
+    pub(super) fn why(&self) -> String {
+        let why = self.why.said();
+        why.unwrap_or_else(|| "its server ended the connection".to_owned())
+    }
+
+    /// The server's name for itself, and the version of MCP that is spoken. Nothing is decided by it.
+    pub(in super::super) fn server(&self) -> String {
+        let info = self.peer.peer_info();
+        let told = info.map(|info| {
+            let server = info.server_info.as_ref();
+            let server = server.map(|server| format!("{} {}, ", server.name, server.version));
+            format!(
+                "{}MCP {}",
+                server.unwrap_or_default(),
+                info.protocol_version
+            )
+        });
+        let told: String = told.unwrap_or_default().chars().take(200).collect();
+        super::super::doubts::visible(&told)
+    }
+
+    /// Asks, and waits for the answer. Whoever gives up waiting tells the server so.
+    pub(in super::super) async fn ask(
+        &self,
+        method: &str,
+        params: Map<String, Value>,
+        within: Duration,
+    ) -> Asked {
+        let request = CustomRequest::new(method, Some(Value::Object(params)));
+        let request = ClientRequest::CustomRequest(request);
+        let sent = self
+            .peer
+            .send_request_with_option(request, PeerRequestOptions::with_timeout(within));
+        let handle = tokio::select! {
+            biased;
+            () = self.closed.cancelled() => return Err(Trouble::Before(self.ended())),
+            sent = sent => sent.map_err(|error| match self.trouble(&error) {
+                Trouble::After(failure) => Trouble::Before(failure),
+                before => before,
+            })?,
+        };
+        let mut given_up = GivenUp {
+            peer: &self.peer,
+            tasks: &self.tasks,
+            id: Some(handle.id.clone()),
+        };
+        let answer = tokio::select! {
+            answer = handle.await_response() => answer,
+            () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
+        };
+        given_up.id = None;
+        let mut result = answer
+            .map(whole::result)
+            .map_err(|error| self.trouble(&error))?;
+        self.veil.value(&mut result);
+        Ok(result)
+    }
+
+    fn trouble(&self, error: &ServiceError) -> Trouble {
+        match error {
+            ServiceError::McpError(error) => Trouble::Refused(refused(error, &self.veil)),
+            ServiceError::Timeout { .. } => {
+                let told = "its server did not answer in time";
+                Trouble::After(Failure::new(Status::Timeout, told))
+            }
+            // It looked at who asks, and no further. What others asked here may be answered still.
+            other if other.auth_challenge().is_some() => {
+                self.refused.cancel();
+                let told = "its server refuses the connector's credential; tell whoever keeps the connector";
+                Trouble::Before(Told::unavailable(told).into())
+            }
+            other => match Lost::of(other) {
+                Lost::Unsent => Trouble::Before(self.gone(other)),
+                Lost::Refused(status) => {
+                    let told = format!("its server refuses the call with the status {status}");
+                    Trouble::Refused(Failure::from(Told::unavailable(told)))
+                }
+                Lost::Failed(status) => {
+                    let told = format!("its server answers with the status {status}");
+                    Trouble::After(Failure::from(Told::unavailable(told)))
+                }
+                Lost::Answer if self.why.said().is_none() && !self.is_closed() => {
+                    let told = "its server does not answer, or answers what is no MCP";
+                    let failure = Failure::from(Told::unavailable(told));
+                    Trouble::After(
+                        failure.with_source(self.veil.text(&other.to_string()).into_owned()),
+                    )
+                }
+                Lost::Answer | Lost::Connection => Trouble::After(self.gone(other)),
+            },
+        }
+    }
+
+    /// The connection is of no more use; the next question makes another.
+    fn gone(&self, error: &ServiceError) -> Failure {
+        let told = "its server ended the connection or answers what is no MCP";
+        if !matches!(error, ServiceError::Cancelled { .. }) {
+            self.why.say(told);
+            self.close();
+        }
+        self.ended()
+            .with_source(self.veil.text(&error.to_string()).into_owned())
+    }
+
+    fn ended(&self) -> Failure {
+        Failure::from(Told::unavailable(self.why()))
+    }
+
+    /// What the server offers; asked again where that is old, or the server said that it changed.
+    pub(in super::super) async fn listing(&self) -> Result<Arc<Listing>, Trouble> {
+        // Held while it is asked, so that all who need it wait for one answer.
+        let mut kept = self.listing.lock().await;
+        let changed = self.handler.take_changed();
+        if let Some((at, listing)) = &*kept
+            && !changed
+            && self.clock.monotonic().saturating_sub(*at) < LIST_EVERY
+        {
+            return Ok(listing.clone());
+        }
+        *kept = None;
+        let mut listing = Listing::default();
+        let tools = self.listed("tools/list", "tools").await?;
+        collect(tools, &mut listing.tools, &mut listing.twice);
+        let info = self.peer.peer_info();
+        if info.is_some_and(|info| info.capabilities.prompts.is_some()) {
+            let prompts = self.listed("prompts/list", "prompts").await?;
+            collect(prompts, &mut listing.prompts, &mut listing.twice);
+        }
+        let listing = Arc::new(listing);
+        *kept = Some((self.clock.monotonic(), listing.clone()));
+        Ok(listing)
+    }
+
+    /// Hears that what the server offers changed. Servers without a handshake say so only to those who
+    /// ask to hear it. Never returns.
+    pub(super) async fn hears(&self) {
+        let info = self.peer.peer_info();
+        if info.is_some_and(|info| info.protocol_version == ProtocolVersion::V_2026_07_28) {
+            let wanted = SubscriptionFilter::builder()
+                .tools_list_changed()
+                .prompts_list_changed()
+                .build();
+            if let Ok(mut heard) = self.peer.listen(wanted).await {
+                // It is asked again after a while in any case, so that the end of this is no harm.
+                while let Ok(Some(_)) = heard.next().await {
+                    self.handler.changed();
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// All pages of a list, of which the answers have what is listed under a key.
+    pub(in super::super) async fn listed(
+        &self,
+        method: &str,
+        key: &str,
+    ) -> Result<Vec<Value>, Trouble> {
+        let wrong = |told: &str| Trouble::Refused(Failure::new(Status::Failed, told));
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let params = cursor
+                .iter()
+                .map(|cursor| ("cursor".to_owned(), json!(cursor)));
+            let mut page = self.ask(method, params.collect(), LIST_WITHIN).await?;
+            let Some(Value::Array(items)) = page.get_mut(key).map(Value::take) else {
+                return Err(wrong(
+                    "its server lists what it offers in no form that MCP knows",
+                ));
+            };
+            all.extend(items);
+            if all.len() > MOST_LISTED {
+                return Err(wrong("its server offers more than can be reviewed"));
+            }
+            let next = page.get("nextCursor").and_then(Value::as_str);
+            let Some(next) = next.filter(|next| !next.is_empty()) else {
+                return Ok(all);
+            };
+            if cursor.as_deref() == Some(next) {
+                break;
+            }
+            cursor = Some(next.to_owned());
+        }
+        Err(wrong("its server's list of what it offers has no end"))
+    }
+}
+
+/// What was listed, by name. What has no name cannot be called, and is left out.
+fn collect(items: Vec<Value>, named: &mut BTreeMap<String, Definition>, twice: &mut Vec<String>) {
+    for item in items {
+        let Value::Object(fields) = item else {
+            continue;
+        };
+        if let Some((name, definition)) = Definition::listed(fields)
+            && named.insert(name.clone(), definition).is_some()
+        {
+            twice.push(name);
+        }
+    }
+}

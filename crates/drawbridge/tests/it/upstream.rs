@@ -1,0 +1,11 @@
+//! Any MCP server behind the gateway, through the doors: `upstream/server.py`, honest or not.
+
+mod add;
+mod effects;
+mod offered;
+mod pins;
+mod resources;
+mod results;
+mod secrets;
+pub(crate) mod setup;
+mod stopped;
