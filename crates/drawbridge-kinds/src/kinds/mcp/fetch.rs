@@ -60,13 +60,10 @@ async fn called(
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Map<String, Value>, Trouble> {
-    let params = json!({"name": name, "arguments": arguments});
-    let Value::Object(params) = params else {
-        return Err(Trouble::Before(Failure::new(
-            Status::Failed,
-            "the call cannot be written",
-        )));
-    };
+    let params = Map::from_iter([
+        ("name".to_owned(), json!(name)),
+        ("arguments".to_owned(), Value::Object(arguments)),
+    ]);
     let result = server.upstream.ask("tools/call", params).await?;
     let failed = result.get("isError") == Some(&Value::Bool(true));
     results::whole(result).map_err(|failure| {

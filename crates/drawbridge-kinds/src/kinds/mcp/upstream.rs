@@ -142,12 +142,15 @@ impl Upstream {
         params: Map<String, Value>,
     ) -> Result<Value, Trouble> {
         let link = self.link().await.map_err(Trouble::Before)?;
-        match link.ask(method, params.clone(), CALL_WITHIN).await {
-            Err(trouble) => {
+        // Only where there is a secret can it be refused, and the question be asked again.
+        let secret = self.shared.context.credential.is_some();
+        let again = secret.then(|| params.clone());
+        match (link.ask(method, params, CALL_WITHIN).await, again) {
+            (Err(trouble), Some(params)) => {
                 let link = self.another(&link, trouble).await?;
                 link.ask(method, params, CALL_WITHIN).await
             }
-            done => done,
+            (done, _) => done,
         }
     }
 
@@ -263,9 +266,13 @@ impl Shared {
             let started = tokio::time::timeout(START_WITHIN, connect::connect(&self)).await;
             let started = started.unwrap_or_else(|_| {
                 let within = START_WITHIN.as_secs();
-                Err(Told::unavailable(format!(
-                    "its server did not start within {within} s"
-                )))
+                let fetches = if is_program && !self.own.system.network {
+                    "; one that is fetched first, as by `npx` or `uvx`, needs `network: true`"
+                } else {
+                    ""
+                };
+                let told = format!("its server did not start within {within} s{fetches}");
+                Err(Told::unavailable(told))
             });
             started.map(|started| (started, alone))
         };
