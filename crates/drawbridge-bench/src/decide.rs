@@ -6,6 +6,7 @@ use anyhow::Context;
 use drawbridge_core::{
     call::{Action, Call, Caller, Door},
     decide::{Decision, PolicyFile, Resource, RuleBook, Ruled},
+    exchange::Exchange,
     file::{read_connector, read_gateway},
 };
 use drawbridge_kinds::kinds::KINDS;
@@ -62,6 +63,7 @@ pub(crate) fn measure(workspace: &Path, times: u32) -> anyhow::Result<Decisions>
             revision: Arc::from("none"),
             action: action.context("no action")?.clone(),
             arguments: json!({"path": "notes/small-1.md"}),
+            exchange: Exchange::default(),
         })
     };
     let (again, mut search) = (call("read")?, call("search")?);

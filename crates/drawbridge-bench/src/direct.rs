@@ -14,6 +14,7 @@ use drawbridge_core::{
     call::{Action, Call, Caller, Door, Person},
     connector::{Clock, Connector, Context},
     decide::{Decision, RuleBook, Ruled, View},
+    exchange::Exchange,
     file::{read_connector, read_gateway},
     log::Seal,
 };
@@ -147,6 +148,7 @@ fn tool(
         revision: Arc::from("none"),
         action: action.clone(),
         arguments: Value::Null,
+        exchange: Exchange::default(),
     };
     match rules.decide(&call) {
         Decision::Allow { view, .. } => Some((format!("{name}_{}", action.name), call, view)),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::Stage;
+use crate::{exchange::Asks, plan::Stage};
 
 /// How a call ended. Answers and records share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -130,13 +130,18 @@ pub struct Source {
     pub stale: bool,
 }
 
-/// A picture or a sound in an answer, for a client that can show it. It stands in the data too.
+/// A part of an answer that is no text, for a client that can show it. It stands in the data too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
-    /// What it is, such as `image/png`.
-    pub media_type: String,
-    /// Its bytes in base64.
-    pub base64: String,
+pub enum Attachment {
+    /// A picture or a sound.
+    Media {
+        /// What it is, such as `image/png`.
+        media_type: String,
+        /// Its bytes in base64.
+        base64: String,
+    },
+    /// A resource, or a link to one, as MCP writes it (`ContentBlock`).
+    Resource(Value),
 }
 
 /// What a connector found, already narrowed by the view.
@@ -146,7 +151,7 @@ pub struct Found {
     pub data: Value,
     /// The same for an AI to read, as Markdown.
     pub text: String,
-    /// Pictures and sounds.
+    /// Pictures, sounds and resources.
     pub attachments: Vec<Attachment>,
     /// What it rests on, in order of appearance.
     pub sources: Vec<Source>,
@@ -184,6 +189,8 @@ pub struct Failure {
     pub message: String,
     /// What the target itself says of it, for the caller to read: content, so never for a record.
     pub words: Option<String>,
+    /// What must be asked of the client's side first; not done because it was not yet.
+    pub asks: Option<Box<Asks>>,
     /// For the operator's trace only, never for an answer or a record.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -196,6 +203,7 @@ impl Failure {
             status,
             message: message.into(),
             words: None,
+            asks: None,
             source: None,
         }
     }
@@ -214,6 +222,13 @@ impl Failure {
     #[must_use]
     pub fn with_words(mut self, words: impl Into<String>) -> Self {
         self.words = Some(words.into());
+        self
+    }
+
+    /// Adds what must be asked first.
+    #[must_use]
+    pub fn with_asks(mut self, asks: Asks) -> Self {
+        self.asks = Some(Box::new(asks));
         self
     }
 
@@ -269,9 +284,12 @@ pub struct Answer {
     /// The answer as text an AI can read. MCP sends it beside the structured form.
     #[serde(skip)]
     pub text: String,
-    /// Pictures and sounds. MCP sends them after the text.
+    /// Pictures, sounds and resources. MCP sends them after the text.
     #[serde(skip)]
     pub attachments: Vec<Attachment>,
+    /// What must be asked of the client's side before there can be another answer.
+    #[serde(skip)]
+    pub asks: Option<Box<Asks>>,
     /// How many things `data` holds.
     #[serde(skip)]
     pub count: u64,

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exchange::Exchange;
+
 /// What an action can do. The same eight words for every kind.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -252,6 +254,8 @@ pub struct Call {
     pub action: Arc<Action>,
     /// The arguments, valid under [`Action::input`].
     pub arguments: Value,
+    /// What the client takes and brings beside them.
+    pub exchange: Exchange,
 }
 
 #[cfg(test)]

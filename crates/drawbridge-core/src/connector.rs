@@ -154,6 +154,12 @@ pub trait Connector: Send + Sync {
     /// tell how it is. Asked where a person looks, never at intervals.
     async fn reach(&self) {}
 
+    /// Returns when the target says that what it offers changed: a hint for clients to ask again. Never,
+    /// where it does not say so.
+    async fn changed(&self) -> Changed {
+        std::future::pending().await
+    }
+
     /// Health, freshness, and what the account can really do.
     async fn inspect(&self) -> Inspection;
 
@@ -178,6 +184,40 @@ pub enum ForPerson {
     Unsaid(&'static str),
     /// Its part says how, in this place of the file, as a JSON pointer.
     Said(&'static str),
+}
+
+/// Names of actions that answer MCP's own questions of resources, prompts and completion. A kind that has
+/// such things gives its actions these names; at the door of its connector alone, clients may then ask in
+/// MCP's words, too. What they find is what MCP writes, so that it leaves as it is.
+pub mod native {
+    /// `resources/list` and `resources/templates/list`: takes `cursor`, finds `resources`, `templates`,
+    /// and `cursor` where there are more.
+    pub const LIST_RESOURCES: &str = "list_resources";
+    /// `resources/read`: takes `uri`, finds `contents`.
+    pub const READ_RESOURCE: &str = "read_resource";
+    /// `prompts/list`: finds `prompts`.
+    pub const LIST_PROMPTS: &str = "list_prompts";
+    /// `prompts/get`: takes `name` and `arguments`, finds `messages`, and maybe `description`.
+    pub const GET_PROMPT: &str = "get_prompt";
+    /// `completion/complete`: takes `ref`, `argument` and `context`, finds `completion`.
+    pub const COMPLETE: &str = "complete";
+    /// All of them.
+    pub const ALL: [&str; 5] = [
+        LIST_RESOURCES,
+        READ_RESOURCE,
+        LIST_PROMPTS,
+        GET_PROMPT,
+        COMPLETE,
+    ];
+}
+
+/// What of a target changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Its operations.
+    Actions,
+    /// Its prompts.
+    Prompts,
 }
 
 /// What a file could say of a target.

@@ -6,6 +6,7 @@ pub mod call;
 pub mod connector;
 pub mod credential;
 pub mod decide;
+pub mod exchange;
 pub mod file;
 pub mod lifecycle;
 pub mod log;

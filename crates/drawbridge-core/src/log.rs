@@ -243,6 +243,11 @@ impl Recorded {
         &self.answer
     }
 
+    /// What must be asked of the client's side first, if anything must. It leaves once.
+    pub fn take_asks(&mut self) -> Option<Box<crate::exchange::Asks>> {
+        self.answer.asks.take()
+    }
+
     /// What may leave.
     #[must_use]
     pub fn into_answer(self) -> Answer {

@@ -9,6 +9,7 @@ use drawbridge_core::{
     answer::Failure,
     call::{Action, Caller, Power},
     connector::Clock,
+    exchange::Exchange,
     file::GatewayFile,
     log::{Log, LogDown, Record, Recorded, Seal, checkpoint::PublicKey},
     plan::{KeptPlan, Stage},
@@ -116,6 +117,8 @@ pub struct ToolRequest {
     pub arguments: Value,
     /// Cancelled when the client is gone.
     pub cancel: CancellationToken,
+    /// What the client takes and brings beside them.
+    pub exchange: Exchange,
 }
 
 impl App {
@@ -330,6 +333,7 @@ impl App {
                 tool: plan.action.clone(),
                 arguments: plan.arguments.clone(),
                 cancel: request.cancel.clone(),
+                exchange: request.exchange.clone(),
             };
             return Box::pin(self.pass(again, None)).await;
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use drawbridge_core::{
     answer::{Failure, Status},
     call::{Action, Call, Caller, Power, canonical},
+    exchange::Exchange,
     log::Record,
     plan::KeptPlan,
 };
@@ -83,6 +84,16 @@ impl Snapshot {
         })
     }
 
+    /// Whether a caller is offered an action of a connector.
+    #[must_use]
+    pub fn offers(&self, caller: &Caller, connector: &str, action: &str) -> bool {
+        self.connectors.get(connector).is_some_and(|mounted| {
+            let action = mounted.action(action).map(|(action, _)| action);
+            mounted.is_offered()
+                && action.is_some_and(|action| self.rules.offers(caller, connector, action))
+        })
+    }
+
     /// The call with a plan's arguments, by who asked for it.
     ///
     /// # Errors
@@ -98,6 +109,7 @@ impl Snapshot {
             tool: plan.action.clone(),
             arguments: plan.arguments.clone(),
             cancel: tokio_util::sync::CancellationToken::new(),
+            exchange: Exchange::default(),
         };
         match self.resolve(&request, &plan.record) {
             Resolved::Call(_, call) => Ok(call),
@@ -168,6 +180,7 @@ fn call(mounted: &Mounted, action: &Arc<Action>, request: &ToolRequest, id: &str
         revision: mounted.bridge.revision.clone(),
         action: action.clone(),
         arguments: canonical(request.arguments.clone()),
+        exchange: request.exchange.clone(),
     }
 }
 

@@ -72,6 +72,7 @@ fn whole(found: Found, labels: &Labels) -> Answer {
         plan: None,
         text,
         attachments: found.attachments,
+        asks: None,
         count: found.count,
     }
 }
@@ -112,6 +113,7 @@ pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
             }
         ),
         attachments: Vec::new(),
+        asks: failure.asks.clone(),
         count: 0,
     }
 }

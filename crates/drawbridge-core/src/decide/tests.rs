@@ -16,6 +16,7 @@ use crate::{
     answer::Failure,
     call::{Action, Call, Caller, Door, Person, Power},
     connector::{Connector, Facet, Kind, LABEL, Part, Schema},
+    exchange::Exchange,
     file::{Change, ConnectorFile, Fault, GatewayFile, Labels, read_connector, read_gateway},
 };
 
@@ -198,6 +199,7 @@ impl World {
             revision: "r".into(),
             action: self.actions[asked.action].clone(),
             arguments,
+            exchange: Exchange::default(),
         }
     }
 

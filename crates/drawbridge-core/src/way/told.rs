@@ -36,6 +36,7 @@ pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
         }),
         text,
         attachments: Vec::new(),
+        asks: None,
         count: if applied {
             plan.plan.targets.len() as u64
         } else {

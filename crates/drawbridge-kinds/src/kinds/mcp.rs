@@ -6,6 +6,7 @@
 
 mod actions;
 mod arguments;
+mod asks;
 mod definition;
 mod done;
 mod doubts;
@@ -13,6 +14,7 @@ mod fetch;
 mod inspect;
 mod part;
 mod plan;
+mod prompts;
 mod propose;
 mod resources;
 mod results;
@@ -24,7 +26,9 @@ use async_trait::async_trait;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Action, Call, Power},
-    connector::{Connector, Context, Facet, Inspection, Kind, LABEL, Part, Proposal, Schema},
+    connector::{
+        Changed, Connector, Context, Facet, Inspection, Kind, LABEL, Part, Proposal, Schema,
+    },
     decide::{Resource, View},
     file::{Change, Fault, Labels},
     log::Key,
@@ -220,6 +224,10 @@ impl Connector for Bridge {
     async fn reach(&self) {
         // What comes of it is told by `inspect`.
         let _ = self.0.upstream.listing().await;
+    }
+
+    async fn changed(&self) -> Changed {
+        self.0.upstream.changed().await
     }
 
     async fn inspect(&self) -> Inspection {

@@ -1,7 +1,9 @@
 //! MCP: over Streamable HTTP for every revision since 2025-06-18, and over stdio.
 
+mod exchange;
 mod handler;
 mod legacy;
+mod native;
 mod stdio;
 mod waiting;
 mod wire;
@@ -55,6 +57,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     let handler = Handler {
         app: app.clone(),
         connector: None,
+        asks: None,
         fixed: None,
         running: running.clone(),
     };
@@ -63,6 +66,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     let one = move |Path(connector): Path<String>, caller: Extension<Caller>, request: Request| {
         let handler = Handler {
             connector: Some(connector),
+            asks: Some(caller.0.clone()),
             ..handler.clone()
         };
         let stop = stop.clone();

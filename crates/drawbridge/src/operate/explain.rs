@@ -6,6 +6,7 @@ use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Call, Caller, Door, Person},
     decide::Gate,
+    exchange::Exchange,
     file::{ConnectorFile, Only, Permission},
 };
 use serde_json::{Value, json};
@@ -121,6 +122,7 @@ fn explain(
         } else {
             arguments.clone()
         },
+        exchange: Exchange::default(),
     };
     let mut explanation = snapshot.rules.explain(&call, &mounted.bridge.file);
     if !knows_all && !looks_after(snapshot, caller, mounted) {

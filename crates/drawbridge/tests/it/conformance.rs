@@ -1,14 +1,19 @@
 //! The official conformance suite, against a committed list of what fails and why.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::{clients::prepared, house::House};
+use crate::{
+    clients::prepared,
+    house::House as Within,
+    log::served::House,
+    upstream::setup::{Upstream, Written},
+};
 
 /// Callers without a token, since the suite sends none, and room for all it asks.
 const FILE: &str = "anonymous: true\nlimits: {per_person: 100000/min, per_client: 100000/min}\n";
@@ -48,7 +53,7 @@ fn run(url: &str, requirements: &str, folder: &Path) -> BTreeMap<String, String>
             }
         }
     }
-    assert!(scenarios > 30, "only {scenarios} scenarios ran");
+    assert!(scenarios > 20, "only {scenarios} scenarios ran");
     failed
 }
 
@@ -70,14 +75,20 @@ fn expected(requirements: &str) -> BTreeMap<String, String> {
 }
 
 async fn conform(requirements: &str) {
-    let house = House::open(FILE).await;
-    let keep = tempfile::tempdir().unwrap();
-    let (url, folder) = (format!("{}/mcp", house.url), keep.path().to_owned());
+    let house = Within::open(FILE).await;
+    let url = format!("{}/mcp", house.url);
     let wanted = requirements.to_owned();
-    let failed = tokio::task::spawn_blocking(move || run(&url, &wanted, &folder))
+    tokio::task::spawn_blocking(move || compare(&url, &wanted, &wanted))
         .await
         .unwrap();
-    let expected = expected(requirements);
+    house.close().await;
+}
+
+/// Runs the suite, and compares what fails with the committed list.
+fn compare(url: &str, requirements: &str, list: &str) {
+    let keep = tempfile::tempdir().unwrap();
+    let failed = run(url, requirements, keep.path());
+    let expected = expected(list);
     let fresh: Vec<_> = failed
         .iter()
         .filter(|(key, _)| !expected.contains_key(*key))
@@ -91,7 +102,47 @@ async fn conform(requirements: &str) {
         mended.is_empty(),
         "passes and is still on the list: {mended:#?}"
     );
-    house.close().await;
+}
+
+/// What the file of the suite's own server grants: all of it.
+const ALL: &str = "  resources: [{uri: \"test://**\"}]\n  \
+    prompts: [test_simple_prompt, test_prompt_with_arguments, test_prompt_with_embedded_resource, \
+    test_prompt_with_image, test_input_required_result_prompt]\n  \
+    asks: [form, page, sampling, roots]\n  completion: true\n";
+
+/// The suite against a server of its own behind the gateway, at the door of that connector.
+fn behind(requirements: &str) {
+    let upstream = Upstream::of(House::new(None), ("suite.py", "anonymous: true\n"));
+    upstream.added(&[], &[]);
+    let file = upstream.file();
+    let (_, tools) = file.split_once("  tools:\n").unwrap();
+    let names = tools.lines().take_while(|line| line.starts_with("    "));
+    let names: BTreeSet<&str> = names
+        .filter(|line| !line.starts_with("     "))
+        .map(|line| line.trim().split(':').next().unwrap())
+        .collect();
+    assert!(names.len() > 20, "{file}");
+    let tools: Vec<(&str, &str)> = names.iter().map(|name| (*name, "{power: read}")).collect();
+    upstream.write(Written {
+        tools: &tools,
+        scope: ALL,
+        permissions: "  - {who: [anonymous], may: [POWERS]}\n",
+        ..Written::default()
+    });
+    upstream.pinned();
+    let open = upstream.open();
+    let url = format!("{}/mcp/up", open.served.caller.url);
+    compare(&url, requirements, &format!("{requirements}-behind"));
+}
+
+#[test]
+fn a_server_behind_the_gateway_speaks_2026_07_28_as_the_suite_wants() {
+    behind("2026-07-28");
+}
+
+#[test]
+fn a_server_behind_the_gateway_speaks_2025_11_25_as_the_suite_wants() {
+    behind("2025-11-25");
 }
 
 #[tokio::test(flavor = "multi_thread")]

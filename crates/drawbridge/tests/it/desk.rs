@@ -144,6 +144,7 @@ impl Desk {
             revision: Arc::from("0"),
             action: action.clone(),
             arguments,
+            exchange: drawbridge_core::exchange::Exchange::default(),
         }
     }
 

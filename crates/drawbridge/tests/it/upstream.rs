@@ -1,6 +1,7 @@
 //! Any MCP server behind the gateway, through the doors: `upstream/server.py`, honest or not.
 
 mod add;
+mod asks;
 mod effects;
 mod offered;
 mod pins;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use drawbridge_core::{
     call::{Action, Power},
+    connector::native::{self, COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     decide::Resource,
     plan::receipt_schema,
 };
@@ -18,11 +19,7 @@ use super::{
 
 /// What a connector offers beside the tools: no tool of a server may have these names, which the check
 /// of the file sees to.
-pub(super) const READ_RESOURCE: &str = "read_resource";
-pub(super) const LIST_RESOURCES: &str = "list_resources";
-pub(super) const GET_PROMPT: &str = "get_prompt";
-/// The names that no tool of a server may have.
-pub(super) const OWN: [&str; 3] = [READ_RESOURCE, LIST_RESOURCES, GET_PROMPT];
+pub(super) const OWN: [&str; 5] = native::ALL;
 
 /// Every action.
 pub(super) fn all(scope: &Scope) -> Vec<Action> {
@@ -32,7 +29,11 @@ pub(super) fn all(scope: &Scope) -> Vec<Action> {
         actions.push(read_resource());
     }
     if !scope.prompts.is_empty() {
+        actions.push(list_prompts());
         actions.push(get_prompt(scope));
+    }
+    if scope.completion && !(scope.resources.is_empty() && scope.prompts.is_empty()) {
+        actions.push(complete());
     }
     actions
 }
@@ -40,7 +41,8 @@ pub(super) fn all(scope: &Scope) -> Vec<Action> {
 /// What actions are always done to: a tool is one thing, and all prompts are one.
 pub(super) fn always(scope: &Scope) -> BTreeMap<String, Resource> {
     let tools = scope.offered().map(|tool| (tool.name, tool.label));
-    let all = tools.chain([(GET_PROMPT, scope.label.as_str())]);
+    let label = scope.label.as_str();
+    let all = tools.chain([(LIST_PROMPTS, label), (GET_PROMPT, label)]);
     all.map(|(name, label)| (name.to_owned(), resource(name, label)))
         .collect()
 }
@@ -127,5 +129,46 @@ fn get_prompt(scope: &Scope) -> Action {
         output: json!({"type": "object", "properties": {
             "messages": {"type": "array", "items": {"type": "object"}},
         }, "required": ["messages"]}),
+    }
+}
+
+fn list_prompts() -> Action {
+    Action {
+        name: LIST_PROMPTS.into(),
+        title: "List prompts".to_owned(),
+        description: "Lists the prompts that `get_prompt` can get, with their arguments."
+            .to_owned(),
+        power: Power::Read,
+        input: json!({"type": "object", "properties": {}, "additionalProperties": false}),
+        output: json!({"type": "object", "properties": {
+            "prompts": {"type": "array", "items": {"type": "object"}},
+        }, "required": ["prompts"]}),
+    }
+}
+
+fn complete() -> Action {
+    let text = json!({"type": "string", "maxLength": 2_048});
+    Action {
+        name: COMPLETE.into(),
+        title: "Suggest values".to_owned(),
+        description: "Suggests values for an argument of a prompt (`ref` {type: ref/prompt, name}) or of a \
+                      template of resources (`ref` {type: ref/resource, uri}), from what is written so far."
+            .to_owned(),
+        power: Power::Read,
+        input: json!({"type": "object", "properties": {
+            "ref": {"type": "object", "properties": {
+                "type": {"enum": ["ref/prompt", "ref/resource"]}, "name": text, "uri": text,
+            }, "required": ["type"]},
+            "argument": {"type": "object", "properties": {"name": text, "value": text},
+                         "required": ["name", "value"], "additionalProperties": false},
+            "context": {"type": "object", "properties": {
+                "arguments": {"type": "object", "additionalProperties": {"type": "string"}},
+            }},
+        }, "required": ["ref", "argument"], "additionalProperties": false}),
+        output: json!({"type": "object", "properties": {
+            "completion": {"type": "object", "properties": {
+                "values": {"type": "array", "items": {"type": "string"}},
+            }, "required": ["values"]},
+        }, "required": ["completion"]}),
     }
 }

@@ -37,7 +37,28 @@ pub(super) fn schema(tool: &Tool<'_>) -> Value {
             }
         }
     }
-    Value::Object(schema)
+    let mut schema = Value::Object(schema);
+    unmirrored(&mut schema);
+    schema
+}
+
+/// Clients of the gateway send no argument as a header, where what stands between would keep it. The
+/// server itself gets its headers from the gateway.
+fn unmirrored(schema: &mut Value) {
+    if let Value::Object(schema) = schema {
+        schema.shift_remove("x-mcp-header");
+        for one in schema
+            .get_mut("properties")
+            .and_then(Value::as_object_mut)
+            .into_iter()
+            .flatten()
+        {
+            unmirrored(one.1);
+        }
+        if let Some(items) = schema.get_mut("items") {
+            unmirrored(items);
+        }
+    }
 }
 
 /// Whether callers are not asked for an argument.

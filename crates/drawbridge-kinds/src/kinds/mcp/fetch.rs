@@ -3,18 +3,18 @@
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Call,
+    connector::native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     decide::View,
+    exchange::Exchange,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    Server,
-    actions::{GET_PROMPT, LIST_RESOURCES, READ_RESOURCE},
-    arguments,
+    Server, arguments, asks,
     doubts::visible,
     part::Tool,
-    resource, results,
-    upstream::Trouble,
+    prompts, resource, results,
+    upstream::{Beside, Trouble},
 };
 
 /// The most resources of one answer.
@@ -24,12 +24,14 @@ pub(super) async fn fetch(server: &Server, call: &Call, view: &View) -> Result<F
     let given = |name: &str| call.arguments.get(name).and_then(Value::as_str);
     match &*call.action.name {
         LIST_RESOURCES => list_resources(server, view, given("cursor")).await,
-        READ_RESOURCE => read_resource(server, view, given("uri").unwrap_or_default()).await,
-        GET_PROMPT => get_prompt(server, view, call).await,
+        READ_RESOURCE => read_resource(server, view, call).await,
+        LIST_PROMPTS => prompts::list(server, view),
+        GET_PROMPT => prompts::get(server, view, call).await,
+        COMPLETE => prompts::complete(server, view, call).await,
         name => {
             let tool = server.tool(name, view)?;
             let arguments = arguments::sent(&tool, &call.arguments, &call.caller.person)?;
-            let result = asked(server, &tool, arguments)
+            let result = asked(server, &tool, arguments, &call.exchange)
                 .await
                 .map_err(Trouble::failure)?;
             let from = (tool.name.to_owned(), tool.label);
@@ -43,9 +45,10 @@ pub(super) async fn asked(
     server: &Server,
     tool: &Tool<'_>,
     arguments: Map<String, Value>,
+    exchange: &Exchange,
 ) -> Result<Map<String, Value>, Trouble> {
     server.pinned(tool.name).await.map_err(Trouble::Before)?;
-    let mut result = called(server, tool.name, arguments).await?;
+    let mut result = called(server, tool.name, arguments, exchange).await?;
     let usable = |result: &mut Map<String, Value>| {
         results::fits(tool, result)?;
         results::shaped(&tool.scope.result, result)
@@ -54,17 +57,42 @@ pub(super) async fn asked(
     Ok(result)
 }
 
+/// Asks the server for what it may need more input for: then that is the failure.
+pub(super) async fn put(
+    server: &Server,
+    method: &str,
+    mut params: Map<String, Value>,
+    exchange: &Exchange,
+) -> Result<Value, Trouble> {
+    asks::add(exchange, &mut params);
+    let beside = Beside {
+        takes: asks::allowed(server, exchange),
+        hears: exchange.hears.clone(),
+        ..Beside::default()
+    };
+    let result = server.upstream.ask(method, params, &beside).await;
+    let result = result.map_err(|trouble| match trouble {
+        Trouble::Refused(failure) => Trouble::Refused(asks::refused(server, failure)),
+        other => other,
+    })?;
+    match asks::of(server, &result, exchange) {
+        Some(failure) => Err(Trouble::Refused(failure)),
+        None => Ok(result),
+    }
+}
+
 /// Calls a tool: what it says that it did not do, it did not do.
 async fn called(
     server: &Server,
     name: &str,
     arguments: Map<String, Value>,
+    exchange: &Exchange,
 ) -> Result<Map<String, Value>, Trouble> {
     let params = Map::from_iter([
         ("name".to_owned(), json!(name)),
         ("arguments".to_owned(), Value::Object(arguments)),
     ]);
-    let result = server.upstream.ask("tools/call", params).await?;
+    let result = put(server, "tools/call", params, exchange).await?;
     let failed = result.get("isError") == Some(&Value::Bool(true));
     results::whole(result).map_err(|failure| {
         if failed {
@@ -76,7 +104,7 @@ async fn called(
 }
 
 /// Whether a caller may use what has this name and label.
-fn admitted(view: &View, name: &str, label: &str) -> bool {
+pub(super) fn admitted(view: &View, name: &str, label: &str) -> bool {
     view.admits(&resource(name, label))
 }
 
@@ -96,39 +124,32 @@ async fn list_resources(
         let label = uri.and_then(|uri| server.own.resources.label(uri));
         label.is_some_and(|label| admitted(view, READ_RESOURCE, label))
     };
-    let begin = match cursor.map(str::parse::<usize>) {
+    let begin = match cursor {
         None => 0,
-        Some(Ok(begin)) => begin,
-        Some(Err(_)) => return Err(Failure::invalid("`cursor` is none that was given out")),
+        Some(cursor) => {
+            let begin = server.context.seal.open(cursor);
+            let begin = begin.and_then(|begin| String::from_utf8(begin).ok());
+            let begin = begin.and_then(|begin| begin.parse::<usize>().ok());
+            begin.ok_or_else(|| Failure::invalid("`cursor` is none that was given out"))?
+        }
     };
     let mut left = listed.into_iter().filter(seen).skip(begin);
     let resources: Vec<Value> = left.by_ref().take(PAGE).collect();
     let next = left.next().is_some().then(|| begin + resources.len());
-    // Templates name no resource: what one is filled in to is looked at when it is read.
     let templates = match cursor {
         Some(_) => Vec::new(),
-        None => templates(server).await?,
+        None => templates(server, view).await?,
     };
-    let mut text = String::new();
-    for one in &resources {
-        let told = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!("- {} ({})\n", told("uri"), told("name")));
-    }
-    for one in &templates {
-        let told = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!(
-            "- template {} ({})\n",
-            told("uriTemplate"),
-            told("name")
-        ));
-    }
+    let mut text = lines(&resources, "", "uri");
+    text.push_str(&lines(&templates, "template ", "uriTemplate"));
     if text.is_empty() {
         text.push_str("There are no resources that you may read.");
     }
     let count = resources.len();
     let mut data = json!({"resources": resources, "templates": templates});
     if let (Some(next), Some(data)) = (next, data.as_object_mut()) {
-        data.insert("cursor".to_owned(), json!(next.to_string()));
+        let next = server.context.seal.seal(next.to_string().as_bytes());
+        data.insert("cursor".to_owned(), json!(next));
     }
     let Value::Object(data) = data else {
         return Err(Failure::new(Status::Failed, "the list cannot be written"));
@@ -143,20 +164,37 @@ async fn list_resources(
     Ok(found)
 }
 
-async fn templates(server: &Server) -> Result<Vec<Value>, Failure> {
+/// A line for each, with its address and name.
+fn lines(items: &[Value], before: &str, address: &str) -> String {
+    let line = |one: &Value| {
+        let told = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+        format!("- {before}{} ({})\n", told(address), told("name"))
+    };
+    items.iter().map(line).collect()
+}
+
+/// The templates that can be filled in to a resource which may be read.
+async fn templates(server: &Server, view: &View) -> Result<Vec<Value>, Failure> {
+    let seen = |one: &Value| {
+        let template = one.get("uriTemplate").and_then(Value::as_str);
+        let label = template.and_then(|template| server.own.resources.template(template));
+        label.is_some_and(|label| admitted(view, READ_RESOURCE, label))
+    };
     let listed = server
         .upstream
         .listed("resources/templates/list", "resourceTemplates")
         .await;
     match listed {
-        Ok(listed) => Ok(listed),
+        Ok(listed) => Ok(listed.into_iter().filter(seen).collect()),
         // Many servers have none, and do not know the question.
         Err(Trouble::Refused(_)) => Ok(Vec::new()),
         Err(trouble) => Err(trouble.failure()),
     }
 }
 
-async fn read_resource(server: &Server, view: &View, uri: &str) -> Result<Found, Failure> {
+async fn read_resource(server: &Server, view: &View, call: &Call) -> Result<Found, Failure> {
+    let uri = call.arguments.get("uri").and_then(Value::as_str);
+    let uri = uri.unwrap_or_default();
     let not_there = || {
         let told = format!(
             "there is no resource `{}` that you may read; `list_resources` has those",
@@ -169,9 +207,7 @@ async fn read_resource(server: &Server, view: &View, uri: &str) -> Result<Found,
         return Err(not_there());
     }
     let params = Map::from_iter([("uri".to_owned(), json!(uri))]);
-    let result = server
-        .upstream
-        .ask("resources/read", params)
+    let result = put(server, "resources/read", params, &call.exchange)
         .await
         .map_err(Trouble::failure)?;
     let Some(contents) = result.get("contents").and_then(Value::as_array) else {
@@ -210,56 +246,6 @@ async fn read_resource(server: &Server, view: &View, uri: &str) -> Result<Found,
     let text = texts.collect::<Vec<_>>().join("\n\n");
     let data = Map::from_iter([("contents".to_owned(), Value::Array(kept))]);
     let mut found = results::found(data, (uri.to_owned(), label), server.mark());
-    found.text = text;
-    Ok(found)
-}
-
-async fn get_prompt(server: &Server, view: &View, call: &Call) -> Result<Found, Failure> {
-    let name = call
-        .arguments
-        .get("name")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let label = &server.own.scope.label;
-    let offered = server.own.scope.prompts.iter().any(|prompt| prompt == name);
-    if !offered || !admitted(view, GET_PROMPT, label) {
-        return Err(Failure::not_found(format!(
-            "there is no prompt `{}` that you may get",
-            visible(name)
-        )));
-    }
-    server.pinned_prompt(name).await?;
-    let arguments = call
-        .arguments
-        .get("arguments")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
-    let params = Map::from_iter([
-        ("name".to_owned(), json!(name)),
-        ("arguments".to_owned(), arguments),
-    ]);
-    let result = server
-        .upstream
-        .ask("prompts/get", params)
-        .await
-        .map_err(Trouble::failure)?;
-    let Some(messages) = result.get("messages").and_then(Value::as_array) else {
-        return Err(Failure::new(
-            Status::Failed,
-            "its server answers with no prompt",
-        ));
-    };
-    let texts = messages.iter().map(|one| {
-        let told = |pointer: &str| {
-            one.pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        format!("{}: {}", told("/role"), told("/content/text"))
-    });
-    let text = texts.collect::<Vec<_>>().join("\n\n");
-    let data = Map::from_iter([("messages".to_owned(), json!(messages))]);
-    let mut found = results::found(data, (name.to_owned(), label), server.mark());
     found.text = text;
     Ok(found)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drawbridge_core::{
     connector::{Health, Inspection, Problem},
+    exchange::Asking,
     file::Fault,
 };
 
@@ -159,6 +160,13 @@ pub(super) fn doubts(scope: &Scope) -> Vec<Fault> {
                 "read it; take the tool out unless you are sure of its server",
             ));
         }
+    }
+    if scope.asks.contains(&Asking::Sampling) {
+        found.push(Fault::new(
+            "/scope/asks",
+            "its server may have the model of whoever calls it answer what it likes",
+            "take `sampling` out unless the server cannot do its work without",
+        ));
     }
     for tool in scope.offered() {
         let says = |hint: &str, value: bool| tool.definition.hint(hint) == Some(value);

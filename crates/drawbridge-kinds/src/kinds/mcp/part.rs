@@ -3,9 +3,15 @@
 mod compare;
 mod faults;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
-use drawbridge_core::{answer::Failure, call::Power, connector::Part, file::Span};
+use drawbridge_core::{
+    answer::Failure, call::Power, connector::Part, exchange::Asking, file::Span,
+};
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -127,6 +133,15 @@ pub(super) struct Scope {
     /// The prompts that can be read. Default: none.
     #[serde(default)]
     pub(super) prompts: Vec<String>,
+    /// What the server may ask of whoever calls it, before it answers a read or a search: `form` and `page`
+    /// of the person, who sees which connector asks; `sampling` and `roots` of the AI application.
+    /// Default: nothing.
+    #[serde(default)]
+    pub(super) asks: BTreeSet<Asking>,
+    /// Whether the server may suggest values for arguments of its prompts and of templates of resources.
+    /// Default: no.
+    #[serde(default)]
+    pub(super) completion: bool,
     /// What the server said of its tools and prompts when they were reviewed: written by
     /// `drawbridge connector add` and `drawbridge connector pin`. AI clients are shown this, and a
     /// tool of which the server says anything else is withheld.

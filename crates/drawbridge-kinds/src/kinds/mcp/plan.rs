@@ -5,6 +5,7 @@ use drawbridge_core::{
     call::{Call, Power},
     connector::LABEL,
     decide::View,
+    exchange::Exchange,
     plan::{Applied, Image, Plan, Receipt, Reversal, Target, digest},
 };
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ async fn before(
     let other = server.other(&preview.tool)?;
     let mut filled = filled(preview, (arguments, None, None))?;
     arguments::fixed(&other, &mut filled);
-    match asked(server, &other, filled).await {
+    match asked(server, &other, filled, &Exchange::default()).await {
         Ok(mut result) => {
             // What changes with every answer is no part of what is there.
             result.shift_remove("_meta");
@@ -252,7 +253,7 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
         let told = "what is there changed since the plan was made";
         return Err(Failure::new(Status::Conflict, told));
     }
-    let result = match asked(server, &tool, work.arguments.clone()).await {
+    let result = match asked(server, &tool, work.arguments.clone(), &Exchange::default()).await {
         Ok(result) => result,
         // Nothing was sent, or the server says that it did nothing.
         Err(Trouble::Before(failure) | Trouble::Refused(failure)) => return Err(failure),

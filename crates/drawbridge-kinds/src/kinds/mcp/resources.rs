@@ -24,6 +24,20 @@ impl Patterns {
         let found = self.0.iter().find(|(pattern, _)| pattern.is_match(uri));
         found.map(|(_, label)| label.as_str())
     }
+
+    /// The label of what a template can be filled in to, by an example; none where no pattern lets it in.
+    pub(super) fn template(&self, template: &str) -> Option<&str> {
+        let mut example = String::new();
+        let mut rest = template;
+        while let Some((plain, after)) = rest.split_once('{') {
+            let (_, after) = after.split_once('}')?;
+            example.push_str(plain);
+            example.push('x');
+            rest = after;
+        }
+        example.push_str(rest);
+        self.label(&example)
+    }
 }
 
 /// A pattern of addresses.

@@ -45,11 +45,6 @@ pub(super) fn whole(result: Value) -> Result<Map<String, Value>, Failure> {
     let sort = result.shift_remove("resultType");
     match sort.as_ref().and_then(Value::as_str) {
         None | Some("complete") => {}
-        Some("input_required") => {
-            return Err(wrong(
-                "its server asks for more input, which only a person may give, and nobody is asked here",
-            ));
-        }
         Some(_) => {
             return Err(wrong(
                 "its server answers with a result of a sort that is not known here",
@@ -241,15 +236,18 @@ pub(super) fn text(result: &Map<String, Value>) -> String {
     text
 }
 
-/// The pictures and sounds of a result.
+/// The pictures, sounds and resources of a result.
 fn attachments(data: &Value) -> Vec<Attachment> {
     let blocks = data.get("content").and_then(Value::as_array);
     let attachment = |block: &Value| {
         let told = |key: &str| block.get(key).and_then(Value::as_str);
         let sort = told("type")?;
+        if ["resource", "resource_link"].contains(&sort) {
+            return Some(Attachment::Resource(block.clone()));
+        }
         let media_type = told("mimeType")?;
         let is_one = ["image", "audio"].contains(&sort) && media_type.starts_with(sort);
-        is_one.then_some(Attachment {
+        is_one.then_some(Attachment::Media {
             media_type: media_type.to_owned(),
             base64: told("data")?.to_owned(),
         })

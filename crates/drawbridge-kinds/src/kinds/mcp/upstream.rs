@@ -9,25 +9,32 @@ mod link;
 mod lost;
 mod pipe;
 mod program;
+mod progress;
+mod question;
+mod standing;
 mod told;
+mod used;
 mod veil;
 mod whole;
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use drawbridge_core::{answer::Failure, connector::Context};
+use drawbridge_core::{
+    answer::Failure,
+    connector::{Changed, Context},
+};
 use serde_json::{Map, Value};
-use tokio::sync::{Mutex as Turns, watch};
+use tokio::sync::{Mutex as Turns, broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::part::Own;
 pub(super) use link::{InUse, Link, Listing, Trouble};
+pub(super) use question::Beside;
+pub(super) use standing::Seen;
+use standing::{Standing, State};
 use told::{Told, Why};
 
 /// The largest message that a server may send, in bytes.
@@ -42,6 +49,8 @@ const STEADY_AFTER: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(500);
 /// And never longer.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How many changes wait for who is told of them; of more, the later are enough.
+const MOST_CHANGES: usize = 16;
 /// How long closing waits for what is still going on.
 const CLOSE_WITHIN: Duration = Duration::from_secs(8);
 
@@ -57,30 +66,10 @@ struct Shared {
     state: Mutex<State>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    /// Whether it is known to need a handshake: 0 not known, 1 no, 2 yes.
-    era: AtomicU8,
+    /// What the server says that it changed.
+    changes: broadcast::Sender<Changed>,
     /// Held from the start of a program until it is gone: there is never more than one.
     alone: Turns<()>,
-}
-
-/// How it stands.
-struct State {
-    standing: Standing,
-    /// Ends what runs or is being started.
-    stop: CancellationToken,
-    /// How often it failed since it last was steady.
-    failures: u32,
-}
-
-enum Standing {
-    /// Nobody needed it yet, or not for a while.
-    Idle,
-    /// It is being started.
-    Starting(watch::Receiver<Option<Result<Arc<Link>, Told>>>),
-    /// It answers.
-    Up(Arc<Link>),
-    /// It failed, and is left alone until then.
-    Resting(Duration, Told),
 }
 
 /// What a lock protects is whole even where its last holder died.
@@ -88,30 +77,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How the server stands, for people.
-pub(super) enum Seen {
-    Idle,
-    Closed,
-    Starting,
-    Up(Arc<Link>),
-    Resting(Told),
-}
-
 impl Upstream {
     pub(super) fn new(own: Arc<Own>, context: Context) -> Self {
-        let state = State {
-            standing: Standing::Idle,
-            stop: CancellationToken::new(),
-            failures: 0,
-        };
         Self {
             shared: Arc::new(Shared {
                 own,
                 context,
-                state: Mutex::new(state),
+                state: Mutex::new(State::new()),
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
-                era: AtomicU8::new(0),
+                changes: broadcast::Sender::new(MOST_CHANGES),
                 alone: Turns::new(()),
             }),
         }
@@ -140,15 +115,16 @@ impl Upstream {
         &self,
         method: &str,
         params: Map<String, Value>,
+        beside: &Beside,
     ) -> Result<Value, Trouble> {
         let link = self.link().await.map_err(Trouble::Before)?;
         // Only where there is a secret can it be refused, and the question be asked again.
         let secret = self.shared.context.credential.is_some();
         let again = secret.then(|| params.clone());
-        match (link.ask(method, params, CALL_WITHIN).await, again) {
+        match (link.ask(method, params, beside).await, again) {
             (Err(trouble), Some(params)) => {
                 let link = self.another(&link, trouble).await?;
-                link.ask(method, params, CALL_WITHIN).await
+                link.ask(method, params, beside).await
             }
             (done, _) => done,
         }
@@ -181,6 +157,18 @@ impl Upstream {
         match trouble {
             Trouble::Before(_) if link.is_refused() => self.link().await.map_err(Trouble::Before),
             other => Err(other),
+        }
+    }
+
+    /// Returns when the server says that it changed what it offers.
+    pub(super) async fn changed(&self) -> Changed {
+        let mut changes = self.shared.changes.subscribe();
+        loop {
+            match changes.recv().await {
+                Ok(changed) => return changed,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
         }
     }
 
@@ -368,26 +356,5 @@ impl Shared {
                 () = link.refused() => {}
             }
         }
-    }
-
-    /// What was learnt of its era does not hold, or was never true.
-    fn forget(&self) {
-        self.era.store(0, Ordering::Relaxed);
-    }
-
-    fn era(&self) -> Option<pipe::Era> {
-        match self.era.load(Ordering::Relaxed) {
-            1 => Some(pipe::Era::Modern),
-            2 => Some(pipe::Era::Legacy),
-            _ => None,
-        }
-    }
-
-    fn learn(&self, era: pipe::Era) {
-        let known = match era {
-            pipe::Era::Modern => 1,
-            pipe::Era::Legacy => 2,
-        };
-        self.era.store(known, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
+use drawbridge_core::exchange::Exchange;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,7 @@ pub(super) async fn call(
         tool,
         arguments,
         cancel,
+        exchange: Exchange::default(),
     };
     respond_as(
         crate::door::call(&app, request).await,

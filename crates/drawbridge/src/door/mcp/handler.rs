@@ -3,20 +3,34 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::http::request::Parts;
-use drawbridge_core::call::Caller;
+use drawbridge_core::{
+    call::Caller,
+    connector::{
+        Changed,
+        native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
+    },
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams,
-        GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-        ServerCapabilities, ServerConfig, ServerNotification, SubscriptionFilter,
-        ToolListChangedNotification, UpdateTaskParams,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
+        CompleteRequestParams, CompleteResult, GetPromptRequestParams, GetPromptResponse,
+        GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
+        ServerNotification, SubscriptionFilter, UpdateTaskParams,
     },
     service::{RequestContext, SubscriptionContext},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{INSTRUCTIONS, REVISIONS, legacy::Running, waiting, wire};
+use super::{
+    INSTRUCTIONS, REVISIONS,
+    exchange::{self, Asked, State},
+    legacy::Running,
+    native::{self, Ended, Question},
+    waiting, wire,
+};
 use crate::{
     app::{App, Tool, ToolRequest},
     door,
@@ -25,7 +39,7 @@ use crate::{
 /// How often an open stream looks whether its token still lets anyone in: it may expire.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How long a client may keep the list of its tools, in milliseconds.
-const FRESH_MS: u64 = 5_000;
+pub(super) const FRESH_MS: u64 = 5_000;
 
 /// Answers MCP's requests.
 #[derive(Clone)]
@@ -33,13 +47,15 @@ pub(super) struct Handler {
     pub(super) app: Arc<App>,
     /// At the door of one connector: its name.
     pub(super) connector: Option<String>,
+    /// At the door of one connector: who asks, for what they are told of it at once.
+    pub(super) asks: Option<Caller>,
     /// Over stdio there is one caller; over HTTP each request brings its own.
     pub(super) fixed: Option<Caller>,
     pub(super) running: Running,
 }
 
 impl Handler {
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         let of_request = || {
             let parts = context.extensions.get::<Parts>()?;
             parts.extensions.get::<Caller>().cloned()
@@ -73,11 +89,7 @@ impl Handler {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let mut info = ServerConfig::default();
-        info.capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_tasks()
-            .build();
+        info.capabilities = native::capabilities(self);
         info.server_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
         info.instructions = Some(INSTRUCTIONS.to_owned());
         info
@@ -116,21 +128,47 @@ impl ServerHandler for Handler {
             self.running
                 .begin((&caller, &parts.headers), &id, &context.ct)
         });
-        if request.request_state.is_some() {
-            let at = (&caller, self.connector.as_deref());
-            return waiting::retried(&self.app, at, &request, &context.ct).await;
-        }
-        let takes = waiting::Takes::of(&context);
-        let request = ToolRequest {
-            caller,
-            connector: self.connector.clone(),
-            tool: request.name.into_owned(),
-            arguments: Value::Object(request.arguments.unwrap_or_default()),
-            cancel: context.ct.clone(),
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let asked = Asked {
+            caller: &caller,
+            connector: self.connector.as_deref(),
+            tool: &request.name,
+            arguments: &arguments,
         };
-        match door::call(&self.app, request).await {
-            Ok(recorded) => Ok(waiting::told(recorded, takes, &self.app.states)),
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+        let sealed = (&self.app.states, self.app.clock.now());
+        let brought = (request.input_responses, request.request_state.as_deref());
+        let given = match exchange::given(sealed, &asked, brought)? {
+            State::Given(given) => given,
+            State::Plan(state) => {
+                return waiting::retried(&self.app, &asked, state, &context.ct).await;
+            }
+        };
+        let takes = waiting::Takes::of(&context);
+        let (exchange, steps) = exchange::begin(&context, given);
+        // They are needed again only where the client can be asked something.
+        let kept = (!exchange.takes.is_empty()).then(|| arguments.clone());
+        let call = ToolRequest {
+            caller: caller.clone(),
+            connector: self.connector.clone(),
+            tool: request.name.to_string(),
+            arguments,
+            cancel: context.ct.clone(),
+            exchange,
+        };
+        let done = steps.until(&context, door::call(&self.app, call)).await;
+        let mut recorded =
+            done.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        match recorded.take_asks() {
+            Some(asks) => {
+                let asked = Asked {
+                    caller: &caller,
+                    connector: self.connector.as_deref(),
+                    tool: &request.name,
+                    arguments: &kept.unwrap_or_default(),
+                };
+                exchange::required(*asks, &asked, sealed).map(Into::into)
+            }
+            None => Ok(waiting::told(recorded, takes, &self.app.states)),
         }
     }
 
@@ -161,8 +199,99 @@ impl ServerHandler for Handler {
         waiting::cancelled(&self.app, &caller, &request.task_id).await
     }
 
-    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        let question = Question::new(LIST_RESOURCES, [("cursor", cursor.map(Value::String))]);
+        let asked = self.native(context, question, native::resources).await?;
+        asked.complete()
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        native::one_page(request)?;
+        let question = Question::new(LIST_RESOURCES, []);
+        let asked = self.native(context, question, native::templates).await?;
+        asked.complete()
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let question = Question {
+            responses: request.input_responses,
+            state: request.request_state,
+            ..Question::new(READ_RESOURCE, [("uri", Some(json!(request.uri)))])
+        };
+        match self.native(context, question, native::fresh).await? {
+            Ended::Complete(result) => Ok(ReadResourceResponse::Complete(result)),
+            Ended::Required(asks) => Ok(ReadResourceResponse::InputRequired(asks)),
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        native::one_page(request)?;
+        let question = Question::new(LIST_PROMPTS, []);
+        let asked = self.native(context, question, native::fresh).await?;
+        asked.complete()
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = [
+            ("name", Some(json!(request.name))),
+            ("arguments", request.arguments.map(Value::Object)),
+        ];
+        let question = Question {
+            responses: request.input_responses,
+            state: request.request_state,
+            ..Question::new(GET_PROMPT, arguments)
+        };
+        match self.native(context, question, |_| {}).await? {
+            Ended::Complete(result) => Ok(GetPromptResponse::Complete(result)),
+            Ended::Required(asks) => Ok(GetPromptResponse::InputRequired(asks)),
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let arguments = [
+            ("ref", Some(json!(request.r#ref))),
+            ("argument", Some(json!(request.argument))),
+            ("context", request.context.map(|context| json!(context))),
+        ];
+        let question = Question::new(COMPLETE, arguments);
+        let asked = self.native(context, question, |_| {}).await?;
+        asked.complete()
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        wanted: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::builder().tools_list_changed().build();
+        accepted.prompts_list_changed = wanted
+            .prompts_list_changed
+            .filter(|_| native::capabilities(self).prompts.is_some());
+        Some(accepted)
     }
 
     /// Tells of changes of the caller's own list only: that something else changed is not theirs to
@@ -174,8 +303,10 @@ impl ServerHandler for Handler {
         let mut tokens = self.app.store.changes();
         let mut known = fingerprint(&self.tools(&caller));
         loop {
+            let mut said = None;
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
+                changed = native::changed(self) => said = Some(changed),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
                 changed = tokens.changed() => if changed.is_err() { return Ok(()) },
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -185,12 +316,20 @@ impl ServerHandler for Handler {
                 None => return Ok(()),
             };
             let tools = fingerprint(&self.tools(&caller));
-            if tools == known {
-                continue;
+            if tools != known {
+                known = tools;
+                said = Some(Changed::Actions);
             }
-            known = tools;
-            let told = ToolListChangedNotification::default();
-            let told = ServerNotification::ToolListChangedNotification(told);
+            let accepted = context.accepted();
+            let told = match said {
+                Some(Changed::Actions) if accepted.tools_list_changed == Some(true) => {
+                    ServerNotification::ToolListChangedNotification(Default::default())
+                }
+                Some(Changed::Prompts) if accepted.prompts_list_changed == Some(true) => {
+                    ServerNotification::PromptListChangedNotification(Default::default())
+                }
+                _ => continue,
+            };
             if context.sink().send(told).await.is_err() {
                 return Ok(());
             }

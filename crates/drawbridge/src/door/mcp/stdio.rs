@@ -30,6 +30,7 @@ pub async fn stdio(app: Arc<App>, caller: Caller, connector: Option<String>) -> 
     let handler = Handler {
         app: app.clone(),
         connector,
+        asks: None,
         fixed: Some(caller.clone()),
         running: Running::default(),
     };

@@ -6,22 +6,23 @@ use std::{sync::Arc, time::Duration};
 use drawbridge_core::{
     answer::Status,
     call::{Caller, canonical},
+    exchange::Exchange,
     log::{Recorded, Seal},
     plan::{KeptPlan, Stage},
 };
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CreateTaskResult, DetailedTask, ElicitRequest,
-        ElicitRequestParams, GetTaskResult, InputRequest, InputRequests, InputRequiredResult, Task,
-        TaskPayload, TaskStatus,
+        CallToolResponse, CreateTaskResult, DetailedTask, ElicitRequest, ElicitRequestParams,
+        GetTaskResult, InputRequest, InputRequests, InputRequiredResult, Task, TaskPayload,
+        TaskStatus,
     },
     service::RequestContext,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{MODERN, wire};
+use super::{MODERN, exchange::Asked, wire};
 use crate::{
     app::{App, ToolRequest},
     door,
@@ -122,15 +123,14 @@ fn made(recorded: &Recorded) -> String {
 /// same call by the same caller.
 pub(super) async fn retried(
     app: &Arc<App>,
-    (caller, connector): (&Caller, Option<&str>),
-    request: &CallToolRequestParams,
+    asked: &Asked<'_>,
+    state: &str,
     cancel: &CancellationToken,
 ) -> Result<CallToolResponse, ErrorData> {
     let wrong = || {
         let told = "`requestState`: it is not from this call";
         ErrorData::invalid_params(told, None)
     };
-    let state = request.request_state.as_deref().unwrap_or_default();
     let id = app
         .states
         .open(state)
@@ -141,25 +141,26 @@ pub(super) async fn retried(
         .kept_plan(&id)
         .await
         .map_err(|error| down(&error))?;
-    let plan = plan.filter(|plan| is_same(plan, (caller, connector), request));
+    let plan = plan.filter(|plan| is_same(plan, asked));
     let plan = plan.ok_or_else(wrong)?;
     let _ = tokio::time::timeout(HOLD, decided(app, plan.id.clone(), cancel)).await;
-    let recorded = result(app, caller, (&plan.id, cancel)).await?;
+    let recorded = result(app, asked.caller, (&plan.id, cancel)).await?;
     Ok(CallToolResponse::Complete(wire::result(recorded)))
 }
 
-fn is_same(
-    plan: &KeptPlan,
-    (caller, connector): (&Caller, Option<&str>),
-    request: &CallToolRequestParams,
-) -> bool {
+fn is_same(plan: &KeptPlan, asked: &Asked<'_>) -> bool {
+    let Asked {
+        caller,
+        connector,
+        tool,
+        arguments,
+    } = asked;
     let name = match connector {
-        Some(only) => only == plan.connector && request.name == plan.action,
-        None => *request.name == format!("{}_{}", plan.connector, plan.action),
+        Some(only) => *only == plan.connector && *tool == plan.action,
+        None => *tool == format!("{}_{}", plan.connector, plan.action),
     };
-    let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
     // Of a plan that ended long ago they are kept no longer; how it ended is still told.
-    let same = plan.dropped || canonical(arguments) == plan.arguments;
+    let same = plan.dropped || canonical((*arguments).clone()) == plan.arguments;
     asked_for(caller, plan) && plan.caller.client == caller.client && name && same
 }
 
@@ -278,6 +279,7 @@ async fn result(
         tool: RESULT_TOOL.to_owned(),
         arguments: json!({"id": id}),
         cancel: cancel.clone(),
+        exchange: Exchange::default(),
     };
     let done = door::call(app, request).await;
     done.map_err(|error| ErrorData::internal_error(error.to_string(), None))

@@ -16,6 +16,8 @@ use crate::app::Tool;
 
 /// Under which name a result says where it is on the audit log.
 const RECORD: &str = "drawbridge/record";
+/// Under which name a result says what its reader must know.
+const NOTICES: &str = "drawbridge/notices";
 /// Under which name a result says which program answered (2026-07-28).
 const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -27,7 +29,7 @@ pub(super) fn result(recorded: Recorded) -> CallToolResult {
     content.extend(
         std::mem::take(&mut answer.attachments)
             .into_iter()
-            .map(attached),
+            .filter_map(attached),
     );
     let mut result = if answer.status.has_data() {
         CallToolResult::success(content)
@@ -50,13 +52,25 @@ pub(super) fn result(recorded: Recorded) -> CallToolResult {
     result
 }
 
-/// A picture or a sound, for a client that can show it.
-fn attached(attachment: Attachment) -> ContentBlock {
-    let Attachment { media_type, base64 } = attachment;
-    if media_type.starts_with("audio/") {
-        ContentBlock::audio(base64, media_type)
-    } else {
-        ContentBlock::image(base64, media_type)
+/// What stands beside a result in MCP's own words: who answers, where it is on the audit log, and what the
+/// reader must know.
+pub(super) fn told(record: &str, notices: &[String]) -> Value {
+    json!({
+        SERVER: {"name": "drawbridge", "version": env!("CARGO_PKG_VERSION")},
+        RECORD: record,
+        NOTICES: notices,
+    })
+}
+
+/// A picture, a sound or a resource, for a client that can show it.
+fn attached(attachment: Attachment) -> Option<ContentBlock> {
+    match attachment {
+        Attachment::Media { media_type, base64 } if media_type.starts_with("audio/") => {
+            Some(ContentBlock::audio(base64, media_type))
+        }
+        Attachment::Media { media_type, base64 } => Some(ContentBlock::image(base64, media_type)),
+        // One that the SDK cannot write stands in the data still.
+        Attachment::Resource(block) => serde_json::from_value(block).ok(),
     }
 }
 

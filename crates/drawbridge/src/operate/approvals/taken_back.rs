@@ -5,6 +5,7 @@ use std::sync::Arc;
 use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::Caller,
+    exchange::Exchange,
     log::{LogDown, Recorded},
     plan::{KeptPlan, Stage, Step},
     way::Act,
@@ -99,6 +100,7 @@ impl App {
             tool: draft.plan.action.clone(),
             arguments: draft.arguments.clone(),
             cancel: CancellationToken::new(),
+            exchange: Exchange::default(),
         };
         self.send_on(request, Some(draft)).await
     }

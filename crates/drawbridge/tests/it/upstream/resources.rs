@@ -32,9 +32,7 @@ fn pinned(upstream: Upstream) -> Upstream {
         "{}",
         told(&checked)
     );
-    let out = upstream.firm.house.line(&["connector", "pin", "up"]);
-    assert!(out.status.success(), "{}", told(&out));
-    upstream.firm.review("up");
+    upstream.pinned();
     upstream
 }
 

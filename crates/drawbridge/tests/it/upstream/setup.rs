@@ -30,6 +30,7 @@ const MODERN: &str = "2026-07-28";
 
 pub(crate) struct Upstream {
     pub(crate) firm: Firm,
+    script: &'static str,
     folder: PathBuf,
     /// The server, where it is one elsewhere.
     elsewhere: Option<Child>,
@@ -63,19 +64,25 @@ impl Upstream {
     }
 
     pub(crate) fn within(house: House) -> Self {
+        Self::of(house, ("server.py", ""))
+    }
+
+    /// With the server of another script, and more in drawbridge.yaml.
+    pub(crate) fn of(house: House, (script, extra): (&'static str, &str)) -> Self {
         let file = format!(
             "gateway: firm\naddress: 127.0.0.1:0\noperator: {OLGA}\n\
              people:\n  {OLGA}: {{groups: [owners]}}\n  \
              {ANN}: {{groups: [staff], attributes: {{customer: acme}}}}\n  \
              {BOB}: {{groups: [staff]}}\n  {LENA}: {{groups: [leads]}}\n  {MAX}: {{groups: [leads]}}\n\
              limits: {{per_person: 1000000/min, per_client: 1000000/min, per_connector: 1000000/min, \
-             effects: {{per_person: 1000000/h, per_connector: 1000000/h}}}}\n"
+             effects: {{per_person: 1000000/h, per_connector: 1000000/h}}}}\n{extra}"
         );
         std::fs::write(house.folder.join("drawbridge.yaml"), file).unwrap();
         let folder = house.folder.join("upstream");
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             firm: Firm { house },
+            script,
             folder,
             elsewhere: None,
         }
@@ -104,7 +111,7 @@ impl Upstream {
     /// Starts the server over HTTP; its address.
     pub(crate) fn serve_elsewhere(&mut self, flags: &[&str]) -> String {
         let mut child = Command::new("python3")
-            .arg(format!("{HERE}/server.py"))
+            .arg(format!("{HERE}/{}", self.script))
             .args(["--http", "0"])
             .args(self.files())
             .args(flags)
@@ -133,7 +140,7 @@ impl Upstream {
 
     /// The server's command.
     pub(crate) fn command(&self, flags: &[&str]) -> Vec<String> {
-        let mut command = vec!["python3".to_owned(), format!("{HERE}/server.py")];
+        let mut command = vec!["python3".to_owned(), format!("{HERE}/{}", self.script)];
         command.extend(self.files());
         command.extend(flags.iter().map(|flag| (*flag).to_owned()));
         command
@@ -158,6 +165,13 @@ impl Upstream {
     pub(crate) fn added(&self, more: &[&str], flags: &[&str]) {
         let out = self.add(more, flags);
         assert!(out.status.success(), "{}", told(&out));
+    }
+
+    /// Takes into the file what the server says of all that it names, and has it reviewed.
+    pub(crate) fn pinned(&self) {
+        let out = self.firm.house.line(&["connector", "pin", "up"]);
+        assert!(out.status.success(), "{}", told(&out));
+        self.firm.review("up");
     }
 
     pub(crate) fn path(&self) -> PathBuf {

@@ -96,6 +96,31 @@ fn files((old, new): (&Files, &Files), changes: &mut Vec<Change>) {
     }
 }
 
+fn asks((old, new): (&Scope, &Scope), changes: &mut Vec<Change>) {
+    if old.asks != new.asks {
+        let (direction, sentence) = if new.asks.is_subset(&old.asks) {
+            (Narrows, "its server may ask for less input")
+        } else {
+            (
+                Widens,
+                "its server may ask people or their AI applications for more",
+            )
+        };
+        changes.push(Change::new("/scope/asks", direction, sentence));
+    }
+    if old.completion != new.completion {
+        let (direction, sentence) = if new.completion {
+            (Widens, "its server may suggest values of arguments")
+        } else {
+            (
+                Narrows,
+                "its server may no longer suggest values of arguments",
+            )
+        };
+        changes.push(Change::new("/scope/completion", direction, sentence));
+    }
+}
+
 fn scope((old, new): (&Scope, &Scope), labels: &Labels, changes: &mut Vec<Change>) {
     if old.label != new.label {
         let direction = lowered(labels, &old.label, &new.label);
@@ -126,6 +151,7 @@ fn scope((old, new): (&Scope, &Scope), labels: &Labels, changes: &mut Vec<Change
             "other resources can be read",
         ));
     }
+    asks((old, new), changes);
     for name in new
         .prompts
         .iter()

@@ -35,8 +35,10 @@ use super::{
     Link, MOST_BYTES, Shared, Told, Why,
     handler::Handler,
     http::Http,
+    locked,
     pipe::{Era, Pipe},
     program::{Program, Said},
+    progress::Progress,
     veil::Veil,
 };
 use crate::{
@@ -153,13 +155,18 @@ async fn reached(
         .max_concurrent_requests(AT_A_TIME)
         .max_sse_event_size(MOST_BYTES)
         .max_json_response_size(MOST_BYTES);
-    let transport = StreamableHttpClientTransport::with_client(Http(client), config);
+    let progress = Progress::new(veil.clone());
+    let http = Http {
+        client,
+        progress: progress.clone(),
+    };
+    let transport = StreamableHttpClientTransport::with_client(http, config);
     let preferred_versions = MODERN.to_vec();
     let mode = ClientLifecycleMode::Auto {
         preferred_versions,
         legacy_version: Some(ProtocolVersion::V_2025_11_25),
     };
-    let told = (Why::default(), veil.clone());
+    let told = (Why::default(), veil.clone(), progress);
     served(shared, (transport, mode), None, told).await.map_err(|error| {
         let refused = error.auth_challenge().is_some();
         let told = if refused {
@@ -209,8 +216,10 @@ fn headers(
 /// A program that is started here. One that ends on the question of the newer era is started once more,
 /// and greeted as the older.
 async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connected, Told> {
-    let known = shared.era();
-    let (mut pipe, mut program, why) = spawned(shared, secret.as_ref())?;
+    let known = locked(&shared.state).era;
+    let veil = Veil::new(secret.as_ref());
+    let progress = Progress::new(veil.clone());
+    let (mut pipe, mut program, why) = spawned(shared, secret.as_ref(), &progress)?;
     let era = match known {
         Some(era) => era,
         None => match tokio::time::timeout(ERA_WITHIN, pipe.era()).await {
@@ -221,7 +230,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
                     return Err(told);
                 }
                 let _ = program.started.end().await;
-                let again = spawned(shared, secret.as_ref())?;
+                let again = spawned(shared, secret.as_ref(), &progress)?;
                 (pipe, program) = (again.0, again.1);
                 Era::Legacy
             }
@@ -235,22 +244,21 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
         Era::Legacy => ClientLifecycleMode::Initialize,
     };
     let said = program.said.clone();
-    let veil = Veil::new(secret.as_ref());
     match served(
         shared,
         (pipe, mode),
         Some(program),
-        (why.clone(), veil.clone()),
+        (why.clone(), veil.clone(), progress),
     )
     .await
     {
         Ok(connected) => {
-            shared.learn(era);
+            locked(&shared.state).era = Some(era);
             Ok(connected)
         }
         Err(error) => {
             // It may be another program by now than the one of which the era is known.
-            shared.forget();
+            locked(&shared.state).era = None;
             let told = why
                 .said()
                 .unwrap_or_else(|| "its program ended, or does not speak MCP".to_owned());
@@ -269,13 +277,13 @@ async fn served<T, E, A>(
     shared: &Shared,
     (transport, mode): (T, ClientLifecycleMode),
     program: Option<Program>,
-    (why, veil): (Why, Veil),
+    (why, veil, progress): (Why, Veil, Progress),
 ) -> Result<Connected, ClientInitializeError>
 where
     T: IntoTransport<RoleClient, E, A>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let handler = Handler::default();
+    let handler = Handler::new(shared.changes.clone());
     let service = handler
         .clone()
         .serve_with_lifecycle(transport, mode)
@@ -283,7 +291,7 @@ where
     let closed = CancellationToken::new();
     let link = Link::new(
         service.peer().clone(),
-        handler,
+        (handler, progress),
         (shared.context.clock.clone(), shared.tasks.clone()),
         (closed.clone(), why.clone(), veil),
     );
@@ -297,7 +305,11 @@ where
     Ok((Arc::new(link), held))
 }
 
-fn spawned(shared: &Shared, secret: Option<&Secret<String>>) -> Result<(Pipe, Program, Why), Told> {
+fn spawned(
+    shared: &Shared,
+    secret: Option<&Secret<String>>,
+    progress: &Progress,
+) -> Result<(Pipe, Program, Why), Told> {
     let system = &shared.own.system;
     let context = &shared.context;
     let lacking = |error: std::io::Error| Told {
@@ -341,7 +353,7 @@ fn spawned(shared: &Shared, secret: Option<&Secret<String>>) -> Result<(Pipe, Pr
     shared.tasks.spawn(said.clone().listen(errors));
     let why = Why::default();
     Ok((
-        Pipe::new(input, output, why.clone()),
+        Pipe::new((input, output), why.clone(), progress.clone()),
         Program { started, said },
         why,
     ))

@@ -6,22 +6,32 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use drawbridge_core::connector::Changed;
 use rmcp::{
     ClientHandler, RoleClient,
     model::{ClientConfig, Implementation, ProtocolVersion},
     service::NotificationContext,
 };
+use tokio::sync::broadcast;
 
 /// Answers a server's own questions, and hears that its tools changed.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Handler {
     changed: Arc<AtomicBool>,
+    changes: broadcast::Sender<Changed>,
 }
 
 impl Handler {
+    pub(super) fn new(changes: broadcast::Sender<Changed>) -> Self {
+        let changed = Arc::default();
+        Self { changed, changes }
+    }
+
     /// The server said that its tools or prompts changed.
-    pub(super) fn changed(&self) {
+    pub(super) fn changed(&self, what: Changed) {
         self.changed.store(true, Ordering::Release);
+        // Often nobody wants to hear it.
+        let _ = self.changes.send(what);
     }
 
     /// Whether the server said, since this was asked last, that its tools or prompts changed.
@@ -41,10 +51,10 @@ impl ClientHandler for Handler {
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed();
+        self.changed(Changed::Actions);
     }
 
     async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed();
+        self.changed(Changed::Prompts);
     }
 }

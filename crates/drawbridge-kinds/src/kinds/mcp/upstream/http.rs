@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, io, sync::Arc};
 
-use futures_util::{StreamExt, future, stream::BoxStream};
+use futures_util::{Stream, StreamExt, future, stream::BoxStream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use reqwest::Response;
 use rmcp::{
@@ -16,7 +16,7 @@ use rmcp::{
 use serde_json::Value;
 use sse_stream::{Error as SseError, Sse, SseStream};
 
-use super::{MOST_BYTES, whole};
+use super::{MOST_BYTES, progress::Progress, whole};
 
 type Failed = StreamableHttpError<reqwest::Error>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
@@ -26,7 +26,10 @@ const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
 #[derive(Clone)]
-pub(super) struct Http(pub(super) reqwest::Client);
+pub(super) struct Http {
+    pub(super) client: reqwest::Client,
+    pub(super) progress: Progress,
+}
 
 impl StreamableHttpClient for Http {
     type Error = reqwest::Error;
@@ -62,7 +65,7 @@ impl StreamableHttpClient for Http {
     ) -> Result<StreamableHttpPostResponse, Failed> {
         let is_question = |message: &ClientJsonRpcMessage| matches!(message, JsonRpcMessage::Request(asked) if matches!(asked.request, ClientRequest::CustomRequest(_)));
         if !is_question(&message) {
-            let client = &self.0;
+            let client = &self.client;
             return client
                 .post_message_with_response_limits(
                     uri,
@@ -75,7 +78,7 @@ impl StreamableHttpClient for Http {
                 .await;
         }
         let mut request = self
-            .0
+            .client
             .post(uri.as_ref())
             .header(header::ACCEPT, format!("{EVENTS}, {JSON}"))
             .headers(headers.into_iter().collect())
@@ -83,7 +86,7 @@ impl StreamableHttpClient for Http {
         if let Some(session) = &session {
             request = request.header(SESSION, session.as_ref());
         }
-        answered(request.send().await?, session.is_some()).await
+        answered(request.send().await?, (session.is_some(), &self.progress)).await
     }
 
     async fn delete_session(
@@ -93,7 +96,7 @@ impl StreamableHttpClient for Http {
         authorization: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), Failed> {
-        self.0
+        self.client
             .delete_session(uri, session, authorization, headers)
             .await
     }
@@ -107,17 +110,18 @@ impl StreamableHttpClient for Http {
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<Events, Failed> {
         let events = self
-            .0
+            .client
             .get_stream(uri, session, last_event, authorization, headers)
             .await?;
-        Ok(events.map(|event| event.map(kept)).boxed())
+        let progress = self.progress.clone();
+        Ok(heard(events, progress))
     }
 }
 
 /// The answer to a question.
 async fn answered(
     response: Response,
-    in_session: bool,
+    (in_session, progress): (bool, &Progress),
 ) -> Result<StreamableHttpPostResponse, Failed> {
     let status = response.status();
     let header = |name: &str| {
@@ -151,8 +155,9 @@ async fn answered(
             ));
         }
     } else if sort == EVENTS && status.is_success() {
-        let events = SseStream::from_bytes_stream(bounded(response)).map(|event| event.map(kept));
-        return Ok(StreamableHttpPostResponse::Sse(events.boxed(), session));
+        let events = SseStream::from_bytes_stream(bounded(response));
+        let events = heard(events, progress.clone());
+        return Ok(StreamableHttpPostResponse::Sse(events, session));
     }
     Err(HttpStatusError::new(status.as_u16(), None).into())
 }
@@ -184,11 +189,21 @@ fn bounded(response: Response) -> BoxStream<'static, Result<bytes::Bytes, io::Er
     stream.boxed()
 }
 
-/// An event whose result comes through the SDK as it is. What is no message stays as it is, for the
-/// SDK to refuse.
-fn kept(mut event: Sse) -> Sse {
+/// Events whose results come through the SDK as they are. What is no message stays as it is, for the SDK
+/// to refuse; how far a call has come is told on the way.
+fn heard(
+    events: impl Stream<Item = Result<Sse, SseError>> + Send + 'static,
+    progress: Progress,
+) -> Events {
+    events
+        .map(move |event| event.map(|event| kept(event, &progress)))
+        .boxed()
+}
+
+fn kept(mut event: Sse, progress: &Progress) -> Sse {
     let message = event.data.as_deref().map(serde_json::from_str::<Value>);
     if let Some(Ok(message)) = message
+        && !progress.take(&message)
         && message.get("result").is_some()
         && let Ok(message) = whole::message(message)
     {

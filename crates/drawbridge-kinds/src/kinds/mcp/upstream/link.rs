@@ -9,12 +9,14 @@ use std::{
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    connector::Clock,
+    connector::{Changed, Clock},
 };
 use rmcp::{
     Peer, RoleClient,
-    model::{ClientRequest, CustomRequest, ProtocolVersion, SubscriptionFilter},
-    service::{PeerRequestOptions, ServiceError},
+    model::{
+        ClientRequest, CustomRequest, ProtocolVersion, ServerNotification, SubscriptionFilter,
+    },
+    service::ServiceError,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex as Turn;
@@ -26,6 +28,9 @@ use super::{
     handler::Handler,
     locked,
     lost::{Lost, refused},
+    progress::Progress,
+    question::Beside,
+    used::Used,
     veil::Veil,
     whole,
 };
@@ -75,6 +80,7 @@ pub(in super::super) struct Listing {
 pub(in super::super) struct Link {
     peer: Peer<RoleClient>,
     handler: Handler,
+    progress: Progress,
     clock: Arc<dyn Clock>,
     tasks: TaskTracker,
     closed: CancellationToken,
@@ -85,16 +91,6 @@ pub(in super::super) struct Link {
     since: Duration,
     used: Mutex<Used>,
     listing: Turn<Option<(Duration, Arc<Listing>)>>,
-}
-
-/// How it is used.
-struct Used {
-    /// By how many at this moment.
-    by: usize,
-    /// When somebody last began or ended to use it.
-    at: Duration,
-    /// Nobody needed it for so long that it is being ended, and nobody may use it any more.
-    over: bool,
 }
 
 /// The connection while somebody uses it: it is not ended for not being needed meanwhile.
@@ -110,26 +106,23 @@ impl Deref for InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let now = self.0.clock.monotonic();
-        let mut used = locked(&self.0.used);
-        used.by = used.by.saturating_sub(1);
-        used.at = now;
+        locked(&self.0.used).end(self.0.clock.monotonic());
     }
 }
 
 impl Link {
     pub(super) fn new(
         peer: Peer<RoleClient>,
-        handler: Handler,
+        (handler, progress): (Handler, Progress),
         (clock, tasks): (Arc<dyn Clock>, TaskTracker),
         (closed, why, veil): (CancellationToken, Why, Veil),
     ) -> Self {
         let since = clock.monotonic();
-        let (by, at, over) = (0, since, false);
-        let used = Mutex::new(Used { by, at, over });
+        let used = Mutex::new(Used::new(since));
         Self {
             peer,
             handler,
+            progress,
             clock,
             tasks,
             closed,
@@ -163,27 +156,18 @@ impl Link {
     /// Begins to use it, unless it is being ended because nobody needed it.
     pub(super) fn enter(self: &Arc<Self>) -> Option<InUse> {
         let now = self.clock.monotonic();
-        let mut used = locked(&self.used);
-        if used.over {
-            return None;
-        }
-        used.by += 1;
-        used.at = now;
-        Some(InUse(self.clone()))
+        let entered = locked(&self.used).begin(now);
+        entered.then(|| InUse(self.clone()))
     }
 
     /// Lets nobody use it any more if nobody did for so long; else returns after how long to look again.
     pub(super) fn leave(&self, idle: Duration) -> Option<Duration> {
-        let now = self.clock.monotonic();
-        let mut used = locked(&self.used);
-        let rest = idle.saturating_sub(now.saturating_sub(used.at));
-        used.over |= used.by == 0 && rest.is_zero();
-        (!used.over).then_some(rest)
+        locked(&self.used).leave(self.clock.monotonic(), idle)
     }
 
     /// Lets nobody use it any more.
     pub(super) fn bar(&self) {
-        locked(&self.used).over = true;
+        locked(&self.used).bar();
     }
 
     /// How long it has stood.
@@ -223,13 +207,13 @@ impl Link {
         &self,
         method: &str,
         params: Map<String, Value>,
-        within: Duration,
+        beside: &Beside,
     ) -> Asked {
         let request = CustomRequest::new(method, Some(Value::Object(params)));
         let request = ClientRequest::CustomRequest(request);
         let sent = self
             .peer
-            .send_request_with_option(request, PeerRequestOptions::with_timeout(within));
+            .send_request_with_option(request, beside.options());
         let handle = tokio::select! {
             biased;
             () = self.closed.cancelled() => return Err(Trouble::Before(self.ended())),
@@ -243,6 +227,8 @@ impl Link {
             tasks: &self.tasks,
             id: Some(handle.id.clone()),
         };
+        let hears = beside.hears.clone();
+        let _hearing = hears.and_then(|hears| self.progress.hear(&handle.progress_token, hears));
         let answer = tokio::select! {
             answer = handle.await_response() => answer,
             () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
@@ -341,8 +327,11 @@ impl Link {
                 .build();
             if let Ok(mut heard) = self.peer.listen(wanted).await {
                 // It is asked again after a while in any case, so that the end of this is no harm.
-                while let Ok(Some(_)) = heard.next().await {
-                    self.handler.changed();
+                while let Ok(Some(said)) = heard.next().await {
+                    self.handler.changed(match said {
+                        ServerNotification::PromptListChangedNotification(_) => Changed::Prompts,
+                        _ => Changed::Actions,
+                    });
                 }
             }
         }
@@ -356,13 +345,17 @@ impl Link {
         key: &str,
     ) -> Result<Vec<Value>, Trouble> {
         let wrong = |told: &str| Trouble::Refused(Failure::new(Status::Failed, told));
+        let listing = Beside {
+            within: LIST_WITHIN,
+            ..Beside::default()
+        };
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let params = cursor
                 .iter()
                 .map(|cursor| ("cursor".to_owned(), json!(cursor)));
-            let mut page = self.ask(method, params.collect(), LIST_WITHIN).await?;
+            let mut page = self.ask(method, params.collect(), &listing).await?;
             let Some(Value::Array(items)) = page.get_mut(key).map(Value::take) else {
                 return Err(wrong(
                     "its server lists what it offers in no form that MCP knows",

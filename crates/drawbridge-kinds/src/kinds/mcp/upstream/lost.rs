@@ -4,10 +4,12 @@
 use std::{error::Error, io};
 
 use drawbridge_core::answer::{Failure, Status};
-use rmcp::{service::ServiceError, transport::streamable_http_client::StreamableHttpError};
+use rmcp::{
+    model::ErrorCode, service::ServiceError, transport::streamable_http_client::StreamableHttpError,
+};
 
 use super::veil::Veil;
-use crate::kinds::mcp::doubts::visible;
+use crate::kinds::mcp::{asks, doubts::visible};
 
 /// The longest text that a server may say of wrong arguments, in characters.
 const MOST_WORDS: usize = 500;
@@ -79,7 +81,10 @@ pub(super) fn refused(error: &rmcp::ErrorData, veil: &Veil) -> Failure {
         ),
     };
     let said = veil.text(&error.message);
-    let failure = Failure::new(status, told).with_source(said.clone().into_owned());
+    let mut failure = Failure::new(status, told).with_source(said.clone().into_owned());
+    if error.code == ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY {
+        failure.asks = asks::needs(error.data.as_ref()).map(Box::new);
+    }
     if status != Status::Invalid {
         return failure;
     }

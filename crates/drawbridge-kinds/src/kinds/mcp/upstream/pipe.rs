@@ -14,7 +14,7 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::{MOST_BYTES, Why, whole};
+use super::{MOST_BYTES, Why, progress::Progress, whole};
 
 /// The id of the question by which a server's age is told. No id of the SDK is a text.
 const PROBE: &str = "drawbridge-probe";
@@ -29,6 +29,7 @@ pub(super) struct Pipe {
     /// How many messages came since the last answer.
     unasked: u32,
     why: Why,
+    progress: Progress,
 }
 
 /// Whether a server speaks MCP without a handshake, as since 2026-07-28.
@@ -39,13 +40,18 @@ pub(in super::super) enum Era {
 }
 
 impl Pipe {
-    pub(super) fn new(input: ChildStdin, output: ChildStdout, why: Why) -> Self {
+    pub(super) fn new(
+        (input, output): (ChildStdin, ChildStdout),
+        why: Why,
+        progress: Progress,
+    ) -> Self {
         Self {
             input: Arc::new(Mutex::new(Some(input))),
             output: BufReader::with_capacity(64 << 10, output),
             line: Vec::new(),
             unasked: 0,
             why,
+            progress,
         }
     }
 
@@ -160,6 +166,9 @@ impl Transport<RoleClient> for Pipe {
                 self.why
                     .say("it tells without end what it was not asked for");
                 return None;
+            }
+            if self.progress.take(&message) {
+                continue;
             }
             match whole::message(message) {
                 Ok(message) => return Some(message),

@@ -1,0 +1,62 @@
+//! What goes along with a question to a server, beside its own words.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use drawbridge_core::exchange::{Asking, Hears};
+use rmcp::{
+    model::{
+        ClientCapabilities, ElicitationCapability, FormElicitationCapability, RequestMetaObject,
+        RootsCapabilities, SamplingCapability, UrlElicitationCapability,
+    },
+    service::PeerRequestOptions,
+};
+
+use super::CALL_WITHIN;
+
+/// What goes along with a question.
+#[derive(Clone)]
+pub(in super::super) struct Beside {
+    /// What the server may ask of whoever asks it.
+    pub(in super::super) takes: BTreeSet<Asking>,
+    /// Who hears how far it has come.
+    pub(in super::super) hears: Option<Arc<dyn Hears>>,
+    /// How long it may take, unless the file's `limits.timeout` ends it sooner.
+    pub(in super::super) within: Duration,
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self {
+            takes: BTreeSet::new(),
+            hears: None,
+            within: CALL_WITHIN,
+        }
+    }
+}
+
+impl Beside {
+    /// As the SDK takes it. Servers with a handshake were told then that nothing may be asked.
+    pub(super) fn options(&self) -> PeerRequestOptions {
+        let options = PeerRequestOptions::with_timeout(self.within);
+        if self.takes.is_empty() {
+            return options;
+        }
+        let takes = |asking| self.takes.contains(&asking);
+        let mut capabilities = ClientCapabilities::default();
+        if takes(Asking::Form) || takes(Asking::Page) {
+            let mut elicitation = ElicitationCapability::new();
+            if takes(Asking::Form) {
+                elicitation = elicitation.with_form(FormElicitationCapability::new());
+            }
+            if takes(Asking::Page) {
+                elicitation = elicitation.with_url(UrlElicitationCapability::default());
+            }
+            capabilities.elicitation = Some(elicitation);
+        }
+        capabilities.sampling = takes(Asking::Sampling).then(SamplingCapability::default);
+        capabilities.roots = takes(Asking::Roots).then(RootsCapabilities::default);
+        let mut meta = RequestMetaObject::new();
+        meta.set_client_capabilities(capabilities);
+        options.with_meta(meta)
+    }
+}

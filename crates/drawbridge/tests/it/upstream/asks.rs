@@ -1,0 +1,307 @@
+//! What a server may ask of whoever calls it, and how far its calls have come: through the gateway, to the
+//! right client, marked with who asks, and only where the file lets it.
+
+use serde_json::{Value, json};
+
+use super::setup::{Upstream, Written};
+use crate::acting::firm::{ANN, BOB, Person};
+
+const MODERN: &str = "2026-07-28";
+const TOOLS: &[(&str, &str)] = &[
+    ("ask", "{power: read}"),
+    ("sample", "{power: read}"),
+    ("roots", "{power: read}"),
+    ("slow", "{power: read}"),
+    ("echo", "{power: read}"),
+    ("send", "{power: send}"),
+];
+
+fn written(scope: &'static str) -> Written<'static> {
+    Written {
+        tools: TOOLS,
+        scope,
+        ..Written::default()
+    }
+}
+
+/// Asks for a tool as a client that can be asked this; every message that comes.
+async fn messages(person: &Person, capabilities: &Value, mut params: Value) -> Vec<Value> {
+    let mut meta = params["_meta"].take();
+    if meta.is_null() {
+        meta = json!({});
+    }
+    meta["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
+    meta["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
+    meta["io.modelcontextprotocol/clientCapabilities"] = capabilities.clone();
+    params["_meta"] = meta;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .post(person.mcp_url())
+        .bearer_auth(&person.token)
+        .header("Accept", "application/json, text/event-stream")
+        .header("MCP-Protocol-Version", MODERN)
+        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Name", params["name"].as_str().unwrap())
+        .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}))
+        .send()
+        .await
+        .unwrap();
+    let text = answer.text().await.unwrap();
+    if let Ok(one) = serde_json::from_str(&text) {
+        return vec![one];
+    }
+    let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    events
+        .filter_map(|data| serde_json::from_str(data.trim()).ok())
+        .collect()
+}
+
+/// The answer alone.
+async fn asked(person: &Person, capabilities: &Value, params: Value) -> Value {
+    let messages = messages(person, capabilities, params).await;
+    messages.last().unwrap().clone()
+}
+
+fn forms() -> Value {
+    json!({"elicitation": {"form": {}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_reaches_the_person_marked_with_the_connector_and_the_answer_goes_back() {
+    let upstream = Upstream::with(&["--era", "modern"], written("  asks: [form]\n"));
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    let call = json!({"name": "up_ask", "arguments": {"message": "Your n\u{200B}ame?"}});
+    let first = asked(&ann, &forms(), call.clone()).await;
+    let result = &first["result"];
+    assert_eq!(result["resultType"], "input_required", "{first:#}");
+    let params = &result["inputRequests"]["answer"]["params"];
+    let message = params["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("The connector `up` asks") && !message.contains('\u{200B}'),
+        "{message}"
+    );
+    assert_eq!(params["requestedSchema"]["required"], json!(["name"]));
+    let state = result["requestState"].as_str().unwrap();
+    let mut again = call.clone();
+    again["inputResponses"] =
+        json!({"answer": {"action": "accept", "content": {"name": "Ann of the North"}}});
+    again["requestState"] = json!(state);
+    // It is good for this call by this caller alone, and only as it was given out.
+    let bob = open.client(&upstream.firm, BOB, "claude");
+    let other = open.client(&upstream.firm, ANN, "another");
+    let mut changed = again.clone();
+    changed["arguments"]["message"] = json!("Your password?");
+    let mut forged = again.clone();
+    forged["requestState"] = json!("state-of-the-upstream");
+    for (person, call) in [
+        (&bob, &again),
+        (&other, &again),
+        (&ann, &changed),
+        (&ann, &forged),
+    ] {
+        let refused = asked(person, &forms(), call.clone()).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused:#}");
+    }
+    let done = asked(&ann, &forms(), again).await;
+    let answer = &done["result"]["structuredContent"];
+    assert_eq!(answer["status"], "ok", "{done:#}");
+    assert!(
+        done["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Ann of the North")
+    );
+    // A record says that it asked, and nothing of what was answered.
+    let records = upstream.records();
+    assert!(
+        records.contains("asks for more input first (form)"),
+        "{records}"
+    );
+    assert!(!records.contains("of the North"), "{records}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_what_the_file_or_the_client_does_not_let_through() {
+    let upstream = Upstream::with(&["--era", "modern"], written("  asks: [form]\n"));
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    let all = json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}});
+    let page = json!({"url": "https://phish.example/"});
+    for (tool, arguments, capabilities, told) in [
+        (
+            "up_sample",
+            json!({}),
+            &all,
+            "(sampling), which its file does not let it ask",
+        ),
+        (
+            "up_roots",
+            json!({}),
+            &all,
+            "(roots), which its file does not let it ask",
+        ),
+        (
+            "up_ask",
+            page,
+            &all,
+            "(page), which its file does not let it ask",
+        ),
+        (
+            "up_ask",
+            json!({}),
+            &json!({}),
+            "(form), which this AI application cannot pass on",
+        ),
+        (
+            "up_ask",
+            json!({}),
+            &json!({"elicitation": {"url": {}}}),
+            "(form), which this AI application",
+        ),
+    ] {
+        let call = json!({"name": tool, "arguments": arguments});
+        let answer = asked(&ann, capabilities, call).await;
+        let answer = &answer["result"]["structuredContent"];
+        assert_eq!(answer["status"], "failed", "{tool}: {answer:#}");
+        assert!(
+            answer["notices"][0].as_str().unwrap().contains(told),
+            "{answer:#}"
+        );
+    }
+    // The server was told no more of the client than may be asked of it.
+    let log = upstream.log();
+    let declared = log.iter().filter(|entry| entry["method"] == "tools/call");
+    for entry in declared {
+        let meta = &entry["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+        assert!([json!({}), forms()].contains(meta), "{entry}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_hears_how_far_the_call_has_come_and_nobody_else_does() {
+    for flags in [&["--era", "modern"], &["--era", "legacy"]] {
+        let upstream = Upstream::with(flags, written(""));
+        let open = upstream.open();
+        let ann = open.client(&upstream.firm, ANN, "claude");
+        let bob = open.client(&upstream.firm, BOB, "claude");
+        let call = |token: &str| json!({"name": "up_slow", "arguments": {"seconds": 1}, "_meta": {"progressToken": token}});
+        let nothing = json!({});
+        let (hers, his) = tokio::join!(
+            messages(&ann, &nothing, call("of ann")),
+            messages(&bob, &nothing, call("of bob")),
+        );
+        for (token, heard) in [("of ann", hers), ("of bob", his)] {
+            let (last, steps) = heard.split_last().unwrap();
+            assert_eq!(
+                last["result"]["structuredContent"]["status"], "ok",
+                "{last:#}"
+            );
+            assert!(steps.len() >= 3, "{steps:#?}");
+            let mut before = -1.0;
+            for step in steps {
+                assert_eq!(step["method"], "notifications/progress");
+                assert_eq!(step["params"]["progressToken"], token);
+                assert_eq!(step["params"]["total"], 1.0);
+                let done = step["params"]["progress"].as_f64().unwrap();
+                assert!(done > before, "{steps:#?}");
+                before = done;
+            }
+        }
+        // Who does not ask to hear it gets the answer alone.
+        let quiet = json!({"name": "up_slow", "arguments": {"seconds": 0.5}});
+        assert_eq!(messages(&ann, &nothing, quiet).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_and_prompts_are_asked_for_in_words_of_mcp_at_the_door_of_their_connector() {
+    let scope = "  resources: [{uri: \"demo://public/*\"}, {uri: \"demo://item/**\"}]\n  prompts: [greet]\n";
+    let upstream = Upstream::new();
+    upstream.added(&[], &["--era", "modern"]);
+    upstream.write(written(scope));
+    upstream.pinned();
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    let ask = async |path: &str, method: &str, mut params: Value| -> Value {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client
+            .post(format!("{}{path}", ann.mcp_url()))
+            .bearer_auth(&ann.token)
+            .header("Accept", "application/json, text/event-stream")
+            .header("MCP-Protocol-Version", MODERN)
+            .header("Mcp-Method", method);
+        let named = params["name"].as_str().or(params["uri"].as_str());
+        if let Some(name) = named {
+            request = request.header("Mcp-Name", name);
+        }
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        request
+            .json(&ask)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    };
+    let able = &ask("/up", "server/discover", json!({})).await["result"]["capabilities"];
+    assert!(
+        able["resources"].is_object() && able["prompts"].is_object(),
+        "{able}"
+    );
+    assert!(able.get("completions").is_none(), "{able}");
+    let listed = ask("/up", "resources/list", json!({})).await;
+    assert_eq!(
+        listed["result"]["resources"].as_array().unwrap().len(),
+        3,
+        "{listed:#}"
+    );
+    let listed = ask("/up", "resources/templates/list", json!({})).await;
+    let templates = listed["result"]["resourceTemplates"].as_array().unwrap();
+    assert_eq!(templates.len(), 1, "{listed:#}");
+    let read = ask("/up", "resources/read", json!({"uri": "demo://public/1"})).await;
+    assert_eq!(
+        read["result"]["contents"][0]["text"],
+        "the text of demo://public/1"
+    );
+    let notices = &read["result"]["_meta"]["drawbridge/notices"];
+    assert!(
+        notices[0].as_str().unwrap().contains("not trusted"),
+        "{read:#}"
+    );
+    let secret = ask("/up", "resources/read", json!({"uri": "demo://secret/1"})).await;
+    let none = ask("/up", "resources/read", json!({"uri": "demo://nothing/1"})).await;
+    assert_eq!(secret["error"]["code"], -32602);
+    let alike = |one: &Value| {
+        one["error"]["message"]
+            .as_str()
+            .unwrap()
+            .replace("secret", "nothing")
+    };
+    assert_eq!(alike(&secret), alike(&none));
+    let listed = ask("/up", "prompts/list", json!({})).await;
+    assert_eq!(
+        listed["result"]["prompts"][0]["name"], "greet",
+        "{listed:#}"
+    );
+    let got = ask(
+        "/up",
+        "prompts/get",
+        json!({"name": "greet", "arguments": {"name": "Bo"}}),
+    )
+    .await;
+    assert_eq!(
+        got["result"]["messages"][0]["content"]["text"], "Greet Bo.",
+        "{got:#}"
+    );
+    let got = ask("/up", "prompts/get", json!({"name": "plain"})).await;
+    assert_eq!(got["error"]["code"], -32602, "{got:#}");
+    // At the door of all connectors nobody knows whose they would be.
+    let all = ask("", "resources/list", json!({})).await;
+    assert_eq!(all["error"]["code"], -32601, "{all:#}");
+}
