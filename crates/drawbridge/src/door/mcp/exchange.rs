@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use axum::http::request::Parts;
 use drawbridge_core::{
     call::Caller,
     exchange::{Asking, Asks, Exchange, Given, Hears, Step},
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{MODERN, wire};
+use super::{MODERN, asking, wire};
 
 /// How many steps wait to be passed on; more are left out.
 const MOST_STEPS: usize = 64;
@@ -147,12 +148,20 @@ fn capabilities(needs: &BTreeSet<Asking>) -> ClientCapabilities {
     required
 }
 
-/// What may be asked of a client, by what this very request declares. Older clients can only be asked over a
-/// session, which there is none of here.
-pub(super) fn takes(context: &RequestContext<RoleServer>) -> BTreeSet<Asking> {
+/// Whether a request is of a revision without a handshake.
+pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
     let version = context.protocol_version();
-    let modern = version.is_some_and(|version| version.as_str() >= MODERN);
-    let Some(declared) = context.client_capabilities().filter(|_| modern) else {
+    version.is_some_and(|version| version.as_str() >= MODERN)
+}
+
+/// What may be asked of a client, by what this very request declares; of an older one, by what it said at
+/// its handshake, and only about tools.
+fn takes(context: &RequestContext<RoleServer>) -> BTreeSet<Asking> {
+    if !is_modern(context) {
+        let parts = context.extensions.get::<Parts>();
+        return parts.map_or_else(BTreeSet::new, |parts| asking::takes(&parts.headers));
+    }
+    let Some(declared) = context.client_capabilities() else {
         return BTreeSet::new();
     };
     let elicitation = declared.elicitation.as_ref();

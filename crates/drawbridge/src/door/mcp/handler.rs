@@ -9,6 +9,8 @@ use drawbridge_core::{
         Changed,
         native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     },
+    exchange::Given,
+    log::LogDown,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -25,7 +27,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use super::{
-    INSTRUCTIONS, REVISIONS,
+    INSTRUCTIONS, REVISIONS, asking,
     exchange::{self, Asked, State},
     legacy::Running,
     native::{self, Ended, Question},
@@ -38,6 +40,8 @@ use crate::{
 
 /// How often an open stream looks whether its token still lets anyone in: it may expire.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How often one call may ask its client for more.
+const MOST_ROUNDS: usize = 10;
 /// How long a client may keep the list of its tools, in milliseconds.
 pub(super) const FRESH_MS: u64 = 5_000;
 
@@ -76,6 +80,61 @@ impl Handler {
         let gateway = self.app.gateway();
         let identified = self.app.identify.caller_at(asked, caller.door, &gateway);
         identified.await.ok()
+    }
+
+    /// Calls a tool; where its target asks the client's side first, asks it too.
+    async fn called(
+        &self,
+        context: &RequestContext<RoleServer>,
+        caller: &Caller,
+        (tool, mut arguments): (&str, Value),
+        mut given: Option<Given>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let connector = self.connector.as_deref();
+        for _ in 0..MOST_ROUNDS {
+            let (exchange, steps) = exchange::begin(context, given.take());
+            // They are needed again only where the client can be asked something.
+            let sent = if exchange.takes.is_empty() {
+                std::mem::take(&mut arguments)
+            } else {
+                arguments.clone()
+            };
+            let call = ToolRequest {
+                caller: caller.clone(),
+                connector: self.connector.clone(),
+                tool: tool.to_owned(),
+                arguments: sent,
+                cancel: context.ct.clone(),
+                exchange,
+            };
+            let done = steps.until(context, door::call(&self.app, call)).await;
+            let down = |error: LogDown| ErrorData::internal_error(error.to_string(), None);
+            let mut recorded = done.map_err(down)?;
+            let Some(asks) = recorded.take_asks() else {
+                let takes = waiting::Takes::of(context);
+                return Ok(waiting::told(recorded, takes, &self.app.states));
+            };
+            let parts = context.extensions.get::<Parts>();
+            match parts.filter(|_| !exchange::is_modern(context)) {
+                Some(parts) => {
+                    let of = (caller, &parts.headers);
+                    given = Some(asking::answered(&self.running, of, context, *asks).await?);
+                }
+                None => {
+                    let arguments = &arguments;
+                    let asked = Asked {
+                        caller,
+                        connector,
+                        tool,
+                        arguments,
+                    };
+                    let sealed = (&self.app.states, self.app.clock.now());
+                    return exchange::required(*asks, &asked, sealed).map(Into::into);
+                }
+            }
+        }
+        let told = "its server asks for more input again and again";
+        Err(ErrorData::internal_error(told, None))
     }
 
     fn tools(&self, caller: &Caller) -> Vec<Tool> {
@@ -143,33 +202,8 @@ impl ServerHandler for Handler {
                 return waiting::retried(&self.app, &asked, state, &context.ct).await;
             }
         };
-        let takes = waiting::Takes::of(&context);
-        let (exchange, steps) = exchange::begin(&context, given);
-        // They are needed again only where the client can be asked something.
-        let kept = (!exchange.takes.is_empty()).then(|| arguments.clone());
-        let call = ToolRequest {
-            caller: caller.clone(),
-            connector: self.connector.clone(),
-            tool: request.name.to_string(),
-            arguments,
-            cancel: context.ct.clone(),
-            exchange,
-        };
-        let done = steps.until(&context, door::call(&self.app, call)).await;
-        let mut recorded =
-            done.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        match recorded.take_asks() {
-            Some(asks) => {
-                let asked = Asked {
-                    caller: &caller,
-                    connector: self.connector.as_deref(),
-                    tool: &request.name,
-                    arguments: &kept.unwrap_or_default(),
-                };
-                exchange::required(*asks, &asked, sealed).map(Into::into)
-            }
-            None => Ok(waiting::told(recorded, takes, &self.app.states)),
-        }
+        let called = (request.name.as_ref(), arguments);
+        self.called(&context, &caller, called, given).await
     }
 
     async fn get_task(

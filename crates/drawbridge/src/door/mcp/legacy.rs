@@ -1,9 +1,9 @@
 //! What clients of the revisions before 2026-07-28 do differently: they shake hands, and they take a
-//! call back by a message of its own.
+//! call back, and answer what they are asked, by messages of their own.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -17,15 +17,19 @@ use axum::{
 use drawbridge_core::call::Caller;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{MODERN, REVISIONS};
+use super::{
+    MODERN, REVISIONS,
+    asking::{self, Waiting},
+};
 use crate::{door::body::MOST_BYTES, keys};
 
 /// Which revision a request is written in.
 const VERSION: &str = "mcp-protocol-version";
 /// Which handshake a request belongs to.
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The longest session id that is looked at.
 const LONGEST_SESSION: usize = 64;
 /// `UnsupportedProtocolVersion`.
@@ -36,9 +40,13 @@ const UNSUPPORTED: i32 = -32022;
 /// The session's id is drawn at the handshake and kept nowhere: it gives no right, any gateway takes
 /// it, and it never ends. It only tells apart two processes that use the same token and count from 1.
 #[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<Key, CancellationToken>>>);
+pub(super) struct Running {
+    calls: Arc<Mutex<HashMap<Key, CancellationToken>>>,
+    /// Who waits for the answer to a question that was asked of a client.
+    asked: Arc<Mutex<Waiting<Key>>>,
+}
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     person: String,
     client: String,
@@ -61,15 +69,34 @@ impl Running {
         cancel: &CancellationToken,
     ) -> Option<Entry> {
         let key = key(caller, headers, id)?;
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        running.insert(key.clone(), cancel.clone());
+        locked(&self.calls).insert(key.clone(), cancel.clone());
         let of = self.clone();
         Some(Entry { of, key })
     }
 
+    /// Waits for the answer to a question under this number, which nobody else has, until the entry is
+    /// dropped.
+    pub(super) fn expect(
+        &self,
+        (caller, headers): (&Caller, &HeaderMap),
+        number: &Value,
+    ) -> Option<(Entry, oneshot::Receiver<Value>)> {
+        let key = key(caller, headers, number)?;
+        let (sender, receiver) = oneshot::channel();
+        locked(&self.asked).insert(key.clone(), sender);
+        let of = self.clone();
+        Some((Entry { of, key }, receiver))
+    }
+
+    fn answer(&self, key: &Key, answer: Value) {
+        if let Some(waits) = locked(&self.asked).remove(key) {
+            // Whoever waited may have given up by now.
+            let _ = waits.send(answer);
+        }
+    }
+
     fn cancel(&self, key: &Key) {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(call) = running.get(key) {
+        if let Some(call) = locked(&self.calls).get(key) {
             call.cancel();
         }
     }
@@ -77,9 +104,14 @@ impl Running {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut running = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        running.remove(&self.key);
+        locked(&self.of.calls).remove(&self.key);
+        locked(&self.of.asked).remove(&self.key);
     }
+}
+
+/// What a lock protects is whole even where its last holder died.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn key(caller: &Caller, headers: &HeaderMap, id: &Value) -> Option<Key> {
@@ -100,6 +132,9 @@ struct Message {
     method: Option<String>,
     #[serde(default)]
     params: Value,
+    /// Of an answer to a question that was asked of a client.
+    #[serde(default)]
+    result: Value,
 }
 
 /// Refuses revisions that are too old, answers `notifications/cancelled`, and gives handshakes an id.
@@ -139,14 +174,27 @@ pub(super) async fn speak(
         }
         return StatusCode::ACCEPTED.into_response();
     }
+    if let Some(message) = &message
+        && message.method.is_none()
+    {
+        let caller = parts.extensions.get::<Caller>();
+        if let Some(key) = caller.and_then(|caller| key(caller, &parts.headers, &message.id)) {
+            running.answer(&key, asking::answer(message.result.clone()));
+        }
+        return StatusCode::ACCEPTED.into_response();
+    }
+    let asks = !asking::takes(&parts.headers).is_empty();
     let mut response = next
         .run(Request::from_parts(parts, Body::from(bytes)))
         .await;
-    let greeted =
-        greets && message.is_some_and(|message| message.method.as_deref() == Some("initialize"));
-    if greeted
+    if asks {
+        response = asking::numbered(response);
+    }
+    let greeting = message.filter(|message| message.method.as_deref() == Some("initialize"));
+    if greets
         && response.status().is_success()
-        && let Some(session) = session()
+        && let Some(greeting) = greeting
+        && let Some(session) = session(asking::declared(&greeting.params))
     {
         response.headers_mut().insert(SESSION, session);
     }
@@ -165,14 +213,14 @@ fn is_date(version: &str) -> bool {
 fn rare(bytes: &Bytes) -> Option<Message> {
     let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
     let most = bytes.len() <= 64 << 10;
-    (most && (holds(b"notifications/cancelled") || holds(b"initialize")))
+    (most && (holds(b"notifications/cancelled") || holds(b"initialize") || !holds(b"\"method\"")))
         .then(|| serde_json::from_slice(bytes).ok())
         .flatten()
 }
 
-fn session() -> Option<HeaderValue> {
+fn session(ending: &str) -> Option<HeaderValue> {
     let digits: String = hex::encode(keys::random().ok()?).chars().take(32).collect();
-    HeaderValue::from_str(&digits).ok()
+    HeaderValue::from_str(&format!("{digits}{ending}")).ok()
 }
 
 fn too_old(version: &str, body: &Bytes) -> Response {

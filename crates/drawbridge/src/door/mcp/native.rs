@@ -165,7 +165,11 @@ impl Handler {
             let told = "`requestState`: it is not from this call";
             return Err(ErrorData::invalid_params(told, None));
         };
-        let (exchange, steps) = exchange::begin(&context, given);
+        let (mut exchange, steps) = exchange::begin(&context, given);
+        if !exchange::is_modern(&context) {
+            // Older clients are asked about tools only.
+            exchange.takes.clear();
+        }
         let request = ToolRequest {
             caller: caller.clone(),
             connector: Some(connector.clone()),

@@ -305,3 +305,114 @@ async fn resources_and_prompts_are_asked_for_in_words_of_mcp_at_the_door_of_thei
     let all = ask("", "resources/list", json!({})).await;
     assert_eq!(all["error"]["code"], -32601, "{all:#}");
 }
+
+/// Sends a message as a client with a handshake, in the session that it was given.
+async fn say(person: &Person, session: &str, message: &Value) -> reqwest::Response {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = client
+        .post(person.mcp_url())
+        .bearer_auth(&person.token)
+        .header("Accept", "application/json, text/event-stream")
+        .json(message);
+    if !session.is_empty() {
+        request = request
+            .header("Mcp-Session-Id", session)
+            .header("MCP-Protocol-Version", "2025-11-25");
+    }
+    request.send().await.unwrap()
+}
+
+async fn greeted(person: &Person, capabilities: Value) -> String {
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
+                        "clientInfo": {"name": "test", "version": "1"}});
+    let greeting = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let answer = say(person, "", &greeting).await;
+    answer.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// The messages of a stream, one by one.
+async fn next(stream: &mut reqwest::Response, rest: &mut String) -> Value {
+    loop {
+        if let Some((event, after)) = rest.split_once("\n\n") {
+            let data = event.lines().find_map(|line| line.strip_prefix("data:"));
+            let message = data.and_then(|data| serde_json::from_str(data.trim()).ok());
+            *rest = after.to_owned();
+            match message {
+                Some(message) => return message,
+                None => continue,
+            }
+        }
+        let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+        rest.push_str(&String::from_utf8_lossy(&chunk));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_client_is_asked_on_its_stream_and_only_its_own_answer_counts() {
+    let upstream = Upstream::with(&["--era", "modern"], written("  asks: [form]\n"));
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    let bob = open.client(&upstream.firm, BOB, "claude");
+    let forms = json!({"elicitation": {}});
+    let (session, other) = (
+        greeted(&ann, forms.clone()).await,
+        greeted(&ann, forms.clone()).await,
+    );
+    let his = greeted(&bob, forms).await;
+    let call = |id: u64| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+               "params": {"name": "up_ask", "arguments": {"message": "Name?"}}})
+    };
+    // Two at once in one session: each gets what was answered to it.
+    let (mut first, mut second) = (
+        say(&ann, &session, &call(7)).await,
+        say(&ann, &session, &call(8)).await,
+    );
+    let (mut rest, mut more) = (String::new(), String::new());
+    let asked = next(&mut first, &mut rest).await;
+    let asked_too = next(&mut second, &mut more).await;
+    for one in [&asked, &asked_too] {
+        assert_eq!(one["method"], "elicitation/create", "{one:#}");
+        let message = one["params"]["message"].as_str().unwrap();
+        assert!(message.starts_with("The connector `up` asks"), "{message}");
+        assert!(one["params"].get("_meta").is_none(), "{one:#}");
+    }
+    assert_ne!(asked["id"], asked_too["id"]);
+    let answer = |to: &Value, name: &str| {
+        json!({"jsonrpc": "2.0", "id": to["id"],
+               "result": {"action": "accept", "content": {"name": name}}})
+    };
+    // Not his answer, and not one of another session of hers.
+    for (person, session) in [(&bob, &his), (&bob, &session), (&ann, &other)] {
+        let taken = say(person, session, &answer(&asked, "Mallory")).await;
+        assert_eq!(taken.status().as_u16(), 202);
+    }
+    for (to, name) in [(&asked_too, "Second"), (&asked, "First")] {
+        assert_eq!(
+            say(&ann, &session, &answer(to, name))
+                .await
+                .status()
+                .as_u16(),
+            202
+        );
+    }
+    for (stream, rest, name) in [
+        (&mut first, &mut rest, "First"),
+        (&mut second, &mut more, "Second"),
+    ] {
+        let done = next(stream, rest).await;
+        let text = done["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(name) && !text.contains("Mallory"), "{text}");
+    }
+    // One that cannot be asked is told so at once.
+    let quiet = greeted(&ann, json!({})).await;
+    let refused: Value = say(&ann, &quiet, &call(9)).await.json().await.unwrap();
+    let told = refused["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(
+        told.contains("which this AI application cannot pass on"),
+        "{told}"
+    );
+}

@@ -113,6 +113,18 @@ def missing_capability(call):
     return says("the client can sample")
 
 
+def elicits(message, properties, required=()):
+    """Asks with a schema of its own, for the scenarios of the revisions with a handshake."""
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    params = {"mode": "form", "message": message, "requestedSchema": schema}
+
+    def act(call):
+        given = answers(call, {"form": {"method": "elicitation/create", "params": params}})["form"]
+        return says(f"User response: action={given.get('action')}, content={json.dumps(given.get('content'))}")
+
+    return act
+
+
 # The other tools.
 
 
@@ -149,7 +161,26 @@ def fails(_):
     return says("This tool intentionally returns an error for testing", isError=True)
 
 
+DEFAULTS = {
+    "name": TEXT | {"default": "John Doe"},
+    "age": {"type": "integer", "default": 30},
+    "score": {"type": "number", "default": 95.5},
+    "status": TEXT | {"enum": ["active", "inactive", "pending"], "default": "active"},
+    "verified": {"type": "boolean", "default": True},
+}
+OPTIONS = ["option1", "option2", "option3"]
+TITLED = [{"const": f"value{number}", "title": f"{number}. choice"} for number in (1, 2, 3)]
+ENUMS = {
+    "untitledSingle": TEXT | {"enum": OPTIONS},
+    "titledSingle": TEXT | {"oneOf": TITLED},
+    "legacyEnum": TEXT | {"enum": ["opt1", "opt2", "opt3"], "enumNames": ["Option One", "Option Two", "Option Three"]},
+    "untitledMulti": {"type": "array", "items": TEXT | {"enum": OPTIONS}},
+    "titledMulti": {"type": "array", "items": {"anyOf": TITLED}},
+}
 CALLS = {
+    "test_elicitation": elicits("Please tell", {"username": TEXT, "email": TEXT}, ["username", "email"]),
+    "test_elicitation_sep1034_defaults": elicits("Please look", DEFAULTS),
+    "test_elicitation_sep1330_enums": elicits("Please choose", ENUMS),
     "test_simple_text": lambda _: says("This is a simple text response for testing."),
     "test_image_content": content(IMAGE),
     "test_audio_content": content({"type": "audio", "data": SILENCE, "mimeType": "audio/wav"}),
@@ -191,6 +222,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 TOOLS = [tool(name, f"For the suite: {name}.", readOnlyHint=True) for name in CALLS]
+MESSAGE = tool("test_elicitation", "For the suite: asks.", {"message": TEXT}, readOnlyHint=True)
+TOOLS = [MESSAGE if each["name"] == MESSAGE["name"] else each for each in TOOLS]
 next(each for each in TOOLS if each["name"] == "json_schema_2020_12_tool")["inputSchema"] = SCHEMA
 
 
