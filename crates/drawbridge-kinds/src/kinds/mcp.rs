@@ -37,6 +37,7 @@ use drawbridge_core::{
 use jiff::Timestamp;
 
 use done::Done;
+pub use part::is_secret;
 use part::{Own, Scope, Tool};
 use upstream::{Trouble, Upstream};
 

@@ -22,7 +22,8 @@ use super::{
     definition::{Definition, Named},
 };
 pub(super) use compare::compare;
-pub(super) use faults::check;
+pub use faults::is_secret;
+pub(super) use faults::{check, is_variable};
 
 /// `system`: exactly one of `command` and `url`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -109,6 +110,8 @@ pub(super) enum CredentialIn {
     Header(String),
     /// Into this variable of the program's environment.
     Environment(String),
+    /// Into these variables of the program's environment: the secret has a line `NAME=value` for each.
+    Variables(Vec<String>),
 }
 
 fn ten_minutes() -> Span {

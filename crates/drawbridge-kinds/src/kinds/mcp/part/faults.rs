@@ -10,6 +10,8 @@ use drawbridge_core::{
 
 use super::{Scope, System};
 use crate::kinds::mcp::resources;
+pub use system::is_secret;
+pub(in super::super) use system::is_variable;
 
 /// Everything that is wrong.
 pub(in super::super) fn check(part: &Part, labels: &Labels) -> Vec<Fault> {

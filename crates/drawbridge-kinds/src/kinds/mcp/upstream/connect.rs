@@ -1,7 +1,9 @@
 //! From the file to a running connection: a program is started, or a server reached, and greeted.
 
+mod secrets;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,7 +18,6 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, OptionFuture},
 };
-use http::{HeaderName, HeaderValue, header};
 use rmcp::{
     RoleClient,
     model::ProtocolVersion,
@@ -42,7 +43,7 @@ use super::{
     veil::Veil,
 };
 use crate::{
-    kinds::mcp::part::{CredentialIn, System},
+    kinds::mcp::part::System,
     launch::{self, Confinement, Launch, Started},
 };
 
@@ -133,8 +134,8 @@ async fn reached(
     secret: Option<Secret<String>>,
 ) -> Result<Connected, (bool, Told)> {
     let system = &shared.own.system;
-    let veil = Veil::new(secret.as_ref());
-    let headers = headers(system, secret).map_err(|told| (false, told))?;
+    let veil = secrets::veil(system, secret.as_ref());
+    let headers = secrets::headers(system, secret).map_err(|told| (false, told))?;
     // A redirect would take the secret to wherever the server likes.
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -179,45 +180,11 @@ async fn reached(
     })
 }
 
-/// The headers of every request.
-fn headers(
-    system: &System,
-    secret: Option<Secret<String>>,
-) -> Result<HashMap<HeaderName, HeaderValue>, Told> {
-    let wrong = |_| {
-        Told::unavailable("a header of its file, or its credential, cannot be sent as a header")
-    };
-    let named = |name: &str| {
-        HeaderName::try_from(name)
-            .map_err(|_| Told::unavailable(format!("`{name}` is no name of a header")))
-    };
-    let mut headers = HashMap::new();
-    for (name, value) in &system.headers {
-        headers.insert(named(name)?, HeaderValue::try_from(value).map_err(wrong)?);
-    }
-    if let Some(secret) = secret {
-        let (name, value) = match &system.credential_in {
-            Some(CredentialIn::Header(name)) => (
-                named(name)?,
-                HeaderValue::try_from(secret.expose()).map_err(wrong)?,
-            ),
-            _ => {
-                let value = HeaderValue::try_from(format!("Bearer {}", secret.expose()));
-                (header::AUTHORIZATION, value.map_err(wrong)?)
-            }
-        };
-        let mut value = value;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
-    Ok(headers)
-}
-
 /// A program that is started here. One that ends on the question of the newer era is started once more,
 /// and greeted as the older.
 async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connected, Told> {
     let known = locked(&shared.state).era;
-    let veil = Veil::new(secret.as_ref());
+    let veil = secrets::veil(&shared.own.system, secret.as_ref());
     let progress = Progress::new(veil.clone());
     let (mut pipe, mut program, why) = spawned(shared, secret.as_ref(), &progress)?;
     let era = match known {
@@ -331,8 +298,8 @@ fn spawned(
         let folder = folder.to_string_lossy().into_owned();
         environment.entry(name.to_owned()).or_insert(folder);
     }
-    if let (Some(CredentialIn::Environment(name)), Some(secret)) = (&system.credential_in, secret) {
-        environment.insert(name.clone(), secret.expose().clone());
+    if let (Some(place), Some(secret)) = (&system.credential_in, secret) {
+        environment.extend(secrets::variables(place, secret)?);
     }
     let started = start(
         system,
@@ -348,7 +315,7 @@ fn spawned(
     };
     let said = Said {
         bytes: Arc::default(),
-        veil: Veil::new(secret),
+        veil: secrets::veil(system, secret),
     };
     shared.tasks.spawn(said.clone().listen(errors));
     let why = Why::default();

@@ -16,20 +16,24 @@ const LEAST_BYTES: usize = 4;
 pub(super) struct Veil(Option<Arc<[Secret<String>]>>);
 
 impl Veil {
-    pub(super) fn new(secret: Option<&Secret<String>>) -> Self {
-        let secret = secret.filter(|secret| secret.expose().len() >= LEAST_BYTES);
-        let forms = secret.map(|secret| {
+    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret<String>>) -> Self {
+        let mut forms = Vec::new();
+        for secret in secrets {
             let plain = secret.expose();
-            let mut forms = vec![secret.clone()];
+            if plain.len() < LEAST_BYTES {
+                continue;
+            }
+            forms.push(secret.clone());
             // As it stands in JSON that was written as text.
             let written = Value::from(plain.as_str()).to_string();
             let written = written.trim_start_matches('"').trim_end_matches('"');
             if written != plain {
-                forms.insert(0, Secret::new(written.to_owned()));
+                forms.push(Secret::new(written.to_owned()));
             }
-            forms.into()
-        });
-        Self(forms)
+        }
+        // One can be the beginning of another.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
+        Self((!forms.is_empty()).then(|| forms.into()))
     }
 
     /// A text without it.

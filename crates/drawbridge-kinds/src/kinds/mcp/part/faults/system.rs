@@ -89,7 +89,7 @@ fn elsewhere(system: &System, url: &str, faults: &mut Vec<Fault>) {
             ));
         }
     }
-    if let Some(CredentialIn::Environment(_)) = &system.credential_in {
+    if let Some(CredentialIn::Environment(_) | CredentialIn::Variables(_)) = &system.credential_in {
         faults.push(Fault::new(
             "/system/credential_in",
             "a server elsewhere has no environment of ours",
@@ -109,8 +109,7 @@ fn elsewhere(system: &System, url: &str, faults: &mut Vec<Fault>) {
                 "use plain characters",
             ));
         }
-        let lower = name.to_ascii_lowercase();
-        if PROOFS.contains(&lower.as_str()) || is_secret(&lower.replace('-', "_")) {
+        if is_secret(name) {
             faults.push(Fault::new(
                 at,
                 format!("`{name}` is a secret, and no secret stands in a file"),
@@ -160,28 +159,10 @@ fn here(system: &System, program: &str, faults: &mut Vec<Fault>) {
 
 /// Its variables: names that can be, and no secrets.
 fn environment(system: &System, faults: &mut Vec<Fault>) {
-    let names = system
-        .environment
-        .keys()
-        .map(|name| (format!("/system/environment/{}", pointer(name)), name));
-    let credential = match &system.credential_in {
-        Some(CredentialIn::Environment(name)) => {
-            Some(("/system/credential_in/environment".to_owned(), name))
-        }
-        _ => None,
-    };
-    for (at, name) in names.chain(credential) {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            faults.push(Fault::new(
-                at,
-                format!("`{name}` is no name of a variable"),
-                "use letters, digits and `_`",
-            ));
-        }
-    }
+    variables(system, faults);
     for (name, value) in &system.environment {
         let at = format!("/system/environment/{}", pointer(name));
-        if is_secret(&name.to_ascii_lowercase()) && !value.is_empty() {
+        if is_secret(name) && !value.is_empty() {
             faults.push(Fault::new(
                 at.clone(),
                 format!("`{name}` is a secret, and no secret stands in a file"),
@@ -215,6 +196,99 @@ fn enough(most: &Most, faults: &mut Vec<Fault>) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
-    SECRET.iter().any(|word| name.contains(word))
+/// The names of the program's variables, and of those that the credential goes into.
+fn variables(system: &System, faults: &mut Vec<Fault>) {
+    let at = "/system/credential_in";
+    let names = system
+        .environment
+        .keys()
+        .map(|name| (format!("/system/environment/{}", pointer(name)), name));
+    let secret: Vec<(String, &String)> = match &system.credential_in {
+        Some(CredentialIn::Environment(name)) => vec![(format!("{at}/environment"), name)],
+        Some(CredentialIn::Variables(names)) => {
+            let places = (0..).map(|index| format!("{at}/variables/{index}"));
+            places.zip(names).collect()
+        }
+        Some(CredentialIn::Header(_)) | None => Vec::new(),
+    };
+    if matches!(&system.credential_in, Some(CredentialIn::Variables(names)) if names.is_empty()) {
+        faults.push(Fault::new(
+            format!("{at}/variables"),
+            "it names no variable",
+            "name the variables that the program reads, or take it out",
+        ));
+    }
+    for (index, (at, name)) in secret.iter().enumerate() {
+        let before = secret.iter().take(index).any(|(_, other)| other == name);
+        if before || system.environment.contains_key(*name) {
+            faults.push(Fault::new(
+                at.clone(),
+                format!("`{name}` stands twice"),
+                "keep the one that is meant: a variable has one value",
+            ));
+        }
+    }
+    for (at, name) in names.chain(secret) {
+        if !is_variable(name) {
+            faults.push(Fault::new(
+                at,
+                format!("`{name}` is no name of a variable"),
+                "use letters, digits and `_`",
+            ));
+        }
+    }
+}
+
+/// Whether a variable can be called this.
+pub(in super::super::super) fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0', '\n'])
+}
+
+/// Whether what is called this is a secret, by its name: a variable or a header.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let plain = lower.replace('-', "_");
+    PROOFS.contains(&lower.as_str()) || SECRET.iter().any(|word| plain.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(system: serde_json::Value) -> Vec<String> {
+        let system: System = serde_json::from_value(system).unwrap();
+        let mut faults = Vec::new();
+        check(&system, &mut faults);
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn a_credential_goes_into_variables_that_are_named_once() {
+        let with = |names: &[&str]| {
+            faults(
+                json!({"command": ["x"], "environment": {"A": "1"}, "credential_in": {"variables": names}}),
+            )
+        };
+        let none: Vec<String> = Vec::new();
+        assert_eq!(with(&["B_TOKEN", "C"]), none);
+        assert_eq!(with(&[]), ["/system/credential_in/variables"]);
+        assert_eq!(with(&["A"]), ["/system/credential_in/variables/0"]);
+        assert_eq!(with(&["B", "B"]), ["/system/credential_in/variables/1"]);
+        assert_eq!(with(&["B", "C=D"]), ["/system/credential_in/variables/1"]);
+        let elsewhere = json!({"url": "https://x.example", "credential_in": {"variables": ["A"]}});
+        assert_eq!(faults(elsewhere), ["/system/credential_in"]);
+    }
+
+    #[test]
+    fn names_say_what_is_a_secret() {
+        for name in ["GITHUB_TOKEN", "X-Api-Key", "Authorization", "db_password"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["PATH", "LOG_LEVEL", "X-Region"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
 }
