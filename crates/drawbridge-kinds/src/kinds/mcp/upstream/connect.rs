@@ -229,7 +229,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
             let told = why
                 .said()
                 .unwrap_or_else(|| "its program ended, or does not speak MCP".to_owned());
-            let detail = format!("{error}; it said: {}", said.end());
+            let detail = format!("{error}; it said: {}", said.whole().await);
             let detail = veil.text(&detail).into_owned();
             Err(Told {
                 detail,
@@ -315,6 +315,7 @@ fn spawned(
     };
     let said = Said {
         bytes: Arc::default(),
+        over: CancellationToken::new(),
         veil: secrets::veil(system, secret),
     };
     shared.tasks.spawn(said.clone().listen(errors));

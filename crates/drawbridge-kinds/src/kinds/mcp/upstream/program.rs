@@ -4,12 +4,15 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use drawbridge_core::answer::Status;
 use tokio::{io::AsyncReadExt, process::ChildStderr};
+use tokio_util::sync::CancellationToken;
 
 use super::{Told, locked, veil::Veil};
 use crate::launch::{NOT_STARTED, Started};
 
 /// How much of what a program says to people is kept, for the operator.
 const MOST_SAID: usize = 4 << 10;
+/// How long a program that ends may take to say its last: what it started may hold on to its output.
+const SAID_WITHIN: Duration = Duration::from_secs(1);
 
 /// A program that was started, and the end of what it said to people.
 pub(super) struct Program {
@@ -20,10 +23,8 @@ pub(super) struct Program {
 impl Program {
     /// Why it could not be started at all, where that is so.
     pub(super) async fn not_started(&self) -> Option<Told> {
-        // What it said is read by another task, which may be a moment behind.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.started.ended()).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let said = self.said.end();
+        let said = self.said.whole().await;
         let line = said
             .lines()
             .find_map(|line| line.strip_prefix(NOT_STARTED))?;
@@ -38,7 +39,7 @@ impl Program {
         Told {
             status: Status::Unavailable,
             message: why,
-            detail: self.said.end(),
+            detail: self.said.whole().await,
         }
     }
 }
@@ -49,10 +50,13 @@ impl Program {
 pub(super) struct Said {
     pub(super) bytes: Arc<std::sync::Mutex<VecDeque<u8>>>,
     pub(super) veil: Veil,
+    /// Whether it has said all.
+    pub(super) over: CancellationToken,
 }
 
 impl Said {
     pub(super) async fn listen(self, mut errors: ChildStderr) {
+        let _over = self.over.clone().drop_guard();
         let mut buffer = vec![0; 4 << 10];
         while let Ok(size) = errors.read(&mut buffer).await {
             if size == 0 {
@@ -65,7 +69,14 @@ impl Said {
         }
     }
 
-    pub(super) fn end(&self) -> String {
+    /// The end of what a program said that is about to end: it is read by another task, which may be a
+    /// moment behind.
+    pub(super) async fn whole(&self) -> String {
+        let _ = tokio::time::timeout(SAID_WITHIN, self.over.cancelled()).await;
+        self.end()
+    }
+
+    fn end(&self) -> String {
         let bytes: Vec<u8> = locked(&self.bytes).iter().copied().collect();
         let said = String::from_utf8_lossy(&bytes);
         self.veil.text(&said).into_owned()
