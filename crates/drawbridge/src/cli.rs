@@ -8,6 +8,7 @@ mod client;
 mod connector;
 mod demo;
 mod grants;
+mod import;
 mod init;
 mod log;
 mod schema;
@@ -72,6 +73,8 @@ enum Command {
         #[command(subcommand)]
         command: connector::ConnectorCommand,
     },
+    /// Takes the MCP servers of AI clients behind the bridge. Example: drawbridge import --client cursor --dry-run
+    Import(import::Wanted),
     /// Prints what may stand in a file. Example: drawbridge schema policies
     Schema {
         /// Of which file.
@@ -255,6 +258,9 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
         }
         Command::Connector { command } => connector::run(&workspace()?, command, line.json).await,
         Command::Grants(wanted) => grants::run(&workspace()?, &wanted, line.json),
+        Command::Import(wanted) => {
+            import::run(&workspace()?, (wanted, line.person), line.json).await
+        }
         Command::Stdio { connector } => serve::stdio(&workspace()?, line.person, connector).await,
         command => {
             let client = match Client::elsewhere(line.person.clone())? {
@@ -342,6 +348,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Init(_)
         | Command::Check(_)
         | Command::Grants(_)
+        | Command::Import(_)
         | Command::Connector { .. }
         | Command::Log(_)
         | Command::Schema { .. }

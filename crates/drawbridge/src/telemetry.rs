@@ -39,6 +39,10 @@ pub fn trace(format: Format, filter: Option<&str>, export: Export) {
     let filter = filter
         .and_then(|filter| EnvFilter::try_new(filter).ok())
         .unwrap_or_else(|| EnvFilter::new("info"));
+    let filter = match drawbridge_kinds::kinds::mcp::TOLD_TWICE.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());

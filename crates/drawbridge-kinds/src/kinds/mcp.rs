@@ -44,6 +44,10 @@ use upstream::{Trouble, Upstream};
 /// The kind.
 pub(super) struct Mcp;
 
+/// What is not traced, as `RUST_LOG` has it: that a connection fails is told where it is handled, and the SDK
+/// would tell it once more in words of its own.
+pub const TOLD_TWICE: &str = "rmcp::transport::worker=off";
+
 /// The facet that is a tool's name.
 const TOOL: &str = "tool";
 

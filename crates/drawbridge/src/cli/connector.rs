@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use drawbridge_core::{
     call::Power,
     connector::{Context, Kind, Part, Proposal},
-    file::{Fault, GatewayFile, WhenStale, read_part},
+    credential::Credential,
+    file::{Fault, GatewayFile, WhenStale, read_connector, read_part},
     log::Seal,
 };
 use drawbridge_kinds::kinds::KINDS;
@@ -89,7 +90,7 @@ pub(super) async fn run(
     }
 }
 
-fn kind_of(word: &str) -> anyhow::Result<&'static dyn Kind> {
+pub(super) fn kind_of(word: &str) -> anyhow::Result<&'static dyn Kind> {
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
     let kind = KINDS.iter().copied().find(|kind| kind.name() == word);
     kind.with_context(|| {
@@ -118,17 +119,7 @@ async fn add(
         );
     }
     let system = system(wanted)?;
-    let part = Part {
-        system: Value::Object(system.clone()),
-        scope: json!({"label": wanted.label}),
-        stale_after: None,
-        when_stale: WhenStale::default(),
-        powers: Power::ALL.into_iter().collect(),
-    };
-    let faults = kind.check(&part, &gateway.labels());
-    if let Some(told) = told(&faults) {
-        anyhow::bail!("{told}");
-    }
+    let part = part((kind, gateway), &system, &wanted.label)?;
     let proposal = proposed(
         workspace,
         gateway,
@@ -136,18 +127,13 @@ async fn add(
         (&part, wanted.credential.as_deref()),
     )
     .await?;
-    let text = write::file(
-        (kind.name(), &wanted.name, &wanted.task),
-        (&gateway.operator, wanted.credential.as_deref()),
+    let text = file(
+        gateway,
+        (kind, &wanted.name, &wanted.task),
+        wanted.credential.as_deref(),
         (&system, &proposal),
-    );
-    // The gateway itself must take it, or nothing is written.
+    )?;
     let name = format!("connectors/{}.yaml", wanted.name);
-    if let Err(errors) =
-        drawbridge_core::file::read_connector(&name, &wanted.name, &text, gateway, KINDS)
-    {
-        anyhow::bail!("what would be written is not in order, and nothing was: {errors}");
-    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -159,6 +145,47 @@ async fn add(
     );
     tell(&proposal, (&name, &next), as_json);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The part of a new file, once the kind finds nothing wrong with it.
+pub(super) fn part(
+    (kind, gateway): (&'static dyn Kind, &GatewayFile),
+    system: &Map<String, Value>,
+    label: &str,
+) -> anyhow::Result<Part> {
+    let part = Part {
+        system: Value::Object(system.clone()),
+        scope: json!({"label": label}),
+        stale_after: None,
+        when_stale: WhenStale::default(),
+        powers: Power::ALL.into_iter().collect(),
+    };
+    match told(&kind.check(&part, &gateway.labels())) {
+        Some(told) => anyhow::bail!("{told}"),
+        None => Ok(part),
+    }
+}
+
+/// The text of a new file. The gateway itself must take it, or nothing is written.
+pub(super) fn file(
+    gateway: &GatewayFile,
+    (kind, name, task): (&'static dyn Kind, &str, &str),
+    credential: Option<&str>,
+    (system, proposal): (&Map<String, Value>, &Proposal),
+) -> anyhow::Result<String> {
+    let owner = &gateway.operator;
+    let text = write::file(
+        (kind.name(), name, task),
+        (owner, credential),
+        (system, proposal),
+    );
+    let file = format!("connectors/{name}.yaml");
+    match read_connector(&file, name, &text, gateway, KINDS) {
+        Ok(_) => Ok(text),
+        Err(errors) => {
+            anyhow::bail!("what would be written is not in order, and nothing was: {errors}")
+        }
+    }
 }
 
 async fn pin(
@@ -239,14 +266,27 @@ fn system(wanted: &Add) -> anyhow::Result<Map<String, Value>> {
 async fn proposed(
     workspace: &Workspace,
     gateway: &GatewayFile,
-    (kind, name): (&'static dyn Kind, &str),
+    named: (&'static dyn Kind, &str),
     (part, credential): (&Part, Option<&str>),
 ) -> anyhow::Result<Proposal> {
-    show::beside(&format!("Asking the system of `{name}` what it offers …"));
-    let app = match credential {
-        Some(_) => Some(super::start(workspace).await?),
-        None => None,
+    let Some(credential) = credential else {
+        return asked(workspace, gateway, named, (part, None)).await;
     };
+    let app = super::start(workspace).await?;
+    let lent = app.credentials.lend(credential);
+    let proposal = asked(workspace, gateway, named, (part, Some(lent))).await;
+    app.close().await;
+    proposal
+}
+
+/// Asks the system what it offers, with this credential.
+pub(super) async fn asked(
+    workspace: &Workspace,
+    gateway: &GatewayFile,
+    (kind, name): (&'static dyn Kind, &str),
+    (part, credential): (&Part, Option<Arc<dyn Credential>>),
+) -> anyhow::Result<Proposal> {
+    show::beside(&format!("Asking the system of `{name}` what it offers …"));
     // Beside the folder of the connector itself, which a gateway may be using.
     let state = workspace.state().join("proposals").join(name);
     let context = Context {
@@ -257,17 +297,11 @@ async fn proposed(
         clock: Arc::new(SystemClock::default()),
         seal: Seal::new(b"what is proposed has no cursors", "proposal"),
         program: std::env::current_exe()?,
-        credential: app
-            .as_ref()
-            .zip(credential)
-            .map(|(app, name)| app.credentials.lend(name)),
+        credential,
     };
     let proposal = kind.propose(part, context).await;
     // It is thrown away; a program may have made it its own meanwhile.
     let _ = std::fs::remove_dir_all(&state);
-    if let Some(app) = app {
-        app.close().await;
-    }
     proposal.map_err(|failure| match &failure.source {
         Some(source) => anyhow::anyhow!("{failure}\n{}", show::visible(&source.to_string())),
         None => anyhow::anyhow!("{failure}"),

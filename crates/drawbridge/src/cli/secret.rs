@@ -1,7 +1,7 @@
 //! `secret`: what connectors prove their identity with. A secret comes in by stdin or a prompt, never
 //! as an argument, and goes out nowhere.
 
-mod hidden;
+pub(super) mod hidden;
 
 use clap::Subcommand;
 use drawbridge_core::file::CredentialFile;

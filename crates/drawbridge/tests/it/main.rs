@@ -28,6 +28,7 @@ mod formats;
 mod gate;
 mod grants;
 mod house;
+mod import;
 mod local;
 pub(crate) mod log;
 mod mutations;

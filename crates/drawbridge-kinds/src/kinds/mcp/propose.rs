@@ -15,7 +15,7 @@ use super::{
     definition::Definition,
     doubts,
     part::{Own, Pinned, Scope, ToolScope},
-    upstream::{Listing, Trouble, Upstream},
+    upstream::{Listing, Trouble, Upstream, once},
 };
 
 /// Words at the start of a name, or in it, and what a tool of such a name does. The first that fits counts;
@@ -109,7 +109,7 @@ pub(super) async fn propose(part: &Part, context: Context) -> Result<Proposal, F
 }
 
 async fn proposed(own: &Own, upstream: &Upstream) -> Result<Proposal, Failure> {
-    let link = upstream.link().await?;
+    let link = upstream.link().await.map_err(once)?;
     let listing = link.listing().await.map_err(Trouble::failure)?;
     let first = own.scope.pinned.tools.is_empty();
     let mut scope = own.scope.clone();

@@ -35,7 +35,8 @@ pub(super) use link::{InUse, Link, Listing, Trouble};
 pub(super) use question::Beside;
 pub(super) use standing::Seen;
 use standing::{Standing, State};
-use told::{Told, Why};
+pub(super) use told::once;
+use told::{AGAIN, Told, Why};
 
 /// The largest message that a server may send, in bytes.
 const MOST_BYTES: usize = 16 << 20;
@@ -326,11 +327,7 @@ impl Shared {
             .saturating_mul(1 << state.failures.min(10))
             .min(LONGEST_REST);
         state.failures = state.failures.saturating_add(1);
-        told.message = format!(
-            "{}; it is tried again with the next call after {} s",
-            told.message,
-            rest.as_secs().max(1)
-        );
+        told.message = format!("{}{AGAIN}{} s", told.message, rest.as_secs().max(1));
         state.standing = Standing::Resting(self.now() + rest, told.clone());
         told
     }

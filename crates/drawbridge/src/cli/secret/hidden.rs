@@ -7,7 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 /// The secret for a credential. Of what comes by stdin, one line break at the end is left out unless
 /// it is to be taken exactly.
-pub(super) async fn read(name: &str, exact: bool) -> anyhow::Result<Secret<String>> {
+pub(in crate::cli) async fn read(name: &str, exact: bool) -> anyhow::Result<Secret<String>> {
     let name = name.to_owned();
     // Nobody knows when somebody types.
     let read = tokio::task::spawn_blocking(move || {

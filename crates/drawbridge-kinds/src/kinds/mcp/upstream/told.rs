@@ -25,6 +25,17 @@ impl Told {
     }
 }
 
+/// How a server that fails ends what is told of it, before the time.
+pub(super) const AGAIN: &str = "; it is tried again with the next call after ";
+
+/// The same failure, for whoever asks once.
+pub(in super::super) fn once(mut failure: Failure) -> Failure {
+    if let Some((why, _)) = failure.message.split_once(AGAIN) {
+        failure.message = why.to_owned();
+    }
+    failure
+}
+
 impl From<Told> for Failure {
     fn from(told: Told) -> Self {
         let failure = Self::new(told.status, told.message);

@@ -1,0 +1,213 @@
+//! A client's settings written anew, so that it starts this gateway: the old file is kept beside them.
+
+use std::{
+    fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Settings,
+    places::{self, Place},
+    settings,
+};
+use crate::workspace::Workspace;
+
+/// The file in the gateway's state that says what was written where.
+const RECORDS: &str = "imports.json";
+/// The file that is locked while something is imported or put back.
+const ALONE: &str = "imports.lock";
+/// The right of its owner to write a file.
+const WRITABLE: u32 = 0o200;
+/// How many old files of one are kept.
+const MOST_KEPT: u32 = 99;
+
+/// Settings that were written anew, or why not.
+pub(super) struct Applied {
+    pub(super) place: Place,
+    pub(super) kept: Result<PathBuf, String>,
+}
+
+/// What was written, for putting it back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) file: PathBuf,
+    pub(super) kept: PathBuf,
+    /// SHA-256 of what was written.
+    pub(super) digest: String,
+    /// The servers that were taken out, each with the keys that lead to where it stood.
+    pub(super) taken: Vec<(Vec<String>, String)>,
+}
+
+/// Sees to it that nothing else is imported or put back as long as this is held: of two at once, one would
+/// give its secret the name of the other's.
+pub(super) fn alone(workspace: &Workspace) -> anyhow::Result<File> {
+    let folder = state(workspace).map_err(anyhow::Error::msg)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600);
+    let file = file.open(folder.join(ALONE))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another `drawbridge import` is at work in this workspace; run this when it has ended"
+        ),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// The folder of the gateway's state, for this account alone.
+fn state(workspace: &Workspace) -> Result<PathBuf, String> {
+    let folder = workspace.state();
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder);
+    made.map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Puts one entry in the place of those that were taken, and keeps the file as it was.
+pub(super) fn apply(
+    workspace: &Workspace,
+    settings: &Settings,
+    taken: &[(Vec<String>, String)],
+    entry: &Map<String, Value>,
+) -> Result<PathBuf, String> {
+    let (file, known) = own(&settings.place.path)?;
+    if places::text(&file)? != settings.text {
+        return Err("it was changed meanwhile; import again".to_owned());
+    }
+    let new = settings::rewritten(&settings.text, taken, entry)?;
+    let mode = known.permissions().mode() & 0o777;
+    // Whatever is secret in it is kept from others from now on.
+    let kept = keep(
+        &file,
+        "before-drawbridge",
+        (settings.text.as_bytes(), mode & 0o600),
+    )?;
+    let record = Record {
+        file: file.clone(),
+        kept: kept.clone(),
+        digest: digest(new.as_bytes()),
+        taken: taken.to_vec(),
+    };
+    let written = remembered(workspace)
+        .and_then(|mut records| {
+            records.push(record);
+            remember(workspace, &records)
+        })
+        .and_then(|()| replace(&file, new.as_bytes(), mode));
+    match written {
+        Ok(()) => Ok(kept),
+        Err(why) => {
+            // It is as it was, so that nothing needs to be kept.
+            let _ = std::fs::remove_file(&kept);
+            if let Ok(mut records) = remembered(workspace) {
+                records.retain(|record| record.kept != kept);
+                let _ = remember(workspace, &records);
+            }
+            Err(why)
+        }
+    }
+}
+
+/// The file itself, with links followed: one of this account's, which may be written.
+pub(super) fn own(path: &Path) -> Result<(PathBuf, Metadata), String> {
+    let told = |error: std::io::Error| format!("it cannot be looked at: {error}");
+    let file = path.canonicalize().map_err(told)?;
+    let known = file.metadata().map_err(told)?;
+    if !known.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if known.uid() != rustix::process::geteuid().as_raw() {
+        return Err("it belongs to another account, which must do this itself".to_owned());
+    }
+    if known.permissions().mode() & WRITABLE == 0 {
+        return Err(format!(
+            "it is read-only, and whoever made it so may have had a reason; `chmod u+w '{}'`, and run this again",
+            file.display()
+        ));
+    }
+    Ok((file, known))
+}
+
+/// Keeps a file beside another, under a name that nothing has yet.
+pub(super) fn keep(
+    file: &Path,
+    word: &str,
+    (bytes, mode): (&[u8], u32),
+) -> Result<PathBuf, String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    for number in 1..=MOST_KEPT {
+        let end = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
+        let path = file.with_file_name(format!("{name}.{word}{end}"));
+        match written(&path, bytes, mode) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Ok(()) => return Ok(path),
+            Err(error) => return Err(format!("`{}` cannot be written: {error}", path.display())),
+        }
+    }
+    Err(format!(
+        "{MOST_KEPT} old files are kept beside it already; move them away"
+    ))
+}
+
+fn written(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    // The umask may have taken more than was meant.
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+/// Replaces a file as a whole: at no moment is half of it there.
+pub(super) fn replace(file: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let new = file.with_file_name(format!(".{name}.{}", uuid::Uuid::now_v7()));
+    let done = written(&new, bytes, mode).and_then(|()| {
+        std::fs::rename(&new, file)?;
+        match file.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    });
+    done.map_err(|error| {
+        let _ = std::fs::remove_file(&new);
+        format!("it cannot be written: {error}")
+    })
+}
+
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// What was written by earlier imports, the oldest first.
+pub(super) fn remembered(workspace: &Workspace) -> Result<Vec<Record>, String> {
+    let path = workspace.state().join(RECORDS);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map_err(|error| format!("`{}` is broken: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("`{}` cannot be read: {error}", path.display())),
+    }
+}
+
+pub(super) fn remember(workspace: &Workspace, records: &[Record]) -> Result<(), String> {
+    let folder = state(workspace)?;
+    let text = serde_json::to_vec_pretty(records).map_err(|error| error.to_string())?;
+    replace(&folder.join(RECORDS), &text, 0o600)
+        .map_err(|why| format!("what was written cannot be remembered: {why}"))
+}
