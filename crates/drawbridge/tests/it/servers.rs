@@ -1,6 +1,8 @@
 //! Real MCP servers behind the bridge: every tool of each is called through it, and answers as it does
 //! when it is called directly.
 
+mod pypi;
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -112,19 +114,19 @@ fn npm(server: &str, arguments: &[&Path]) -> Vec<String> {
 
 /// A gateway before a server, all of whose tools may be called without asking.
 fn behind(name: &str, command: &[String], writes: &[&Path]) -> (Site, Gate, String) {
-    let site = Site::new(GATEWAY);
     let tools = prepared("DRAWBRIDGE_TEST_TOOLS");
-    let mut arguments = vec![
-        "connector",
-        "add",
-        "mcp",
-        name,
-        "--read",
-        tools.to_str().unwrap(),
-    ];
+    let mut grants = vec!["--read", tools.to_str().unwrap()];
     for path in writes {
-        arguments.extend(["--write", path.to_str().unwrap()]);
+        grants.extend(["--write", path.to_str().unwrap()]);
     }
+    granted(name, command, &grants)
+}
+
+/// The same, before a server that is given just this of the machine.
+fn granted(name: &str, command: &[String], grants: &[&str]) -> (Site, Gate, String) {
+    let site = Site::new(GATEWAY);
+    let mut arguments = vec!["connector", "add", "mcp", name];
+    arguments.extend(grants);
     arguments.push("--");
     arguments.extend(command.iter().map(String::as_str));
     site.ok(&arguments);

@@ -66,3 +66,20 @@ fn servers_that_people_have_come_along_and_answer() {
     let names: Vec<&String> = settings["mcpServers"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["drawbridge"]);
 }
+
+#[test]
+fn a_server_of_an_environment_of_python_comes_along_with_what_runs_it() {
+    let desk = Desk::new();
+    let folder = PathBuf::from(prepared("DRAWBRIDGE_TEST_SERVERS"));
+    let program = folder.join("bin/mcp-server-time");
+    let text = json!({"mcpServers": {"time": {"command": program}}}).to_string();
+    desk.write("home/.cursor/mcp.json", &text);
+    let (answer, code) = desk.json(&[]);
+    assert_eq!(code, 0, "{answer:#}");
+    let tools = &server(&answer, "time")["report"]["tools"];
+    assert_eq!(
+        tools,
+        &json!({"read": ["convert_time", "get_current_time"]}),
+        "{answer:#}"
+    );
+}
