@@ -184,6 +184,9 @@ pub enum ForPerson {
     Unsaid(&'static str),
     /// Its part says how, in this place of the file, as a JSON pointer.
     Said(&'static str),
+    /// Its target knows the person by the credential alone: with `acts_for: person` each has their own,
+    /// from [`crate::credential::Credential::of_person`].
+    ByCredential,
 }
 
 /// Names of actions that answer MCP's own questions of resources, prompts and completion. A kind that has

@@ -32,6 +32,20 @@ pub trait Credential: Send + Sync {
     /// The target refused this version. Only for a refusal of the secret itself: a target that
     /// cannot be reached refused nothing. It neither waits nor fails.
     fn refused(&self, version: &str);
+
+    /// The target let a version in, and wants more access for what was asked: what it says of that, as
+    /// the value of `WWW-Authenticate`. It does not fail; the next [`Credential::versions`] knows of it.
+    async fn lacking(&self, challenge: &str) {
+        let _ = challenge;
+    }
+
+    /// The same for one person's own account in the target. None where one account is for everyone.
+    ///
+    /// What is got by it is that person's alone: a connection that is made with it serves nobody else.
+    fn of_person(&self, person: &str) -> Option<Arc<dyn Credential>> {
+        let _ = person;
+        None
+    }
 }
 
 /// One secret of a credential. During a rotation two are in force.

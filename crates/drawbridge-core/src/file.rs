@@ -6,6 +6,7 @@ mod approval;
 mod change;
 mod check;
 mod check_credentials;
+mod check_oauth;
 mod connector;
 mod credentials;
 mod duration;
@@ -27,7 +28,9 @@ pub use connector::{
     ActsFor, ConnectorFile, Content, Identity, Logging, Only, Permission, Purpose, Recovery,
     System, WhenStale, Who,
 };
-pub use credentials::{CredentialFile, Elsewhere, Place, Reference, Source, VaultFile};
+pub use credentials::{
+    CredentialFile, Elsewhere, Grant, OauthFile, Place, Reference, Source, VaultFile,
+};
 pub use duration::Span;
 pub use fault::{Fault, FileError, FileErrors};
 pub use gateway::{ClaimsFile, GatewayFile, Limits, OidcFile, PersonFile, Rate, Roles};

@@ -215,6 +215,7 @@ impl App {
         self.tasks.close();
         self.tasks.wait().await;
         self.connectors.close().await;
+        self.credentials.close().await;
         self.credentials.keep_taken().await;
         self.identify.close().await;
         self.store.close().await;

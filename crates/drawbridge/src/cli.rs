@@ -5,6 +5,7 @@ mod approvals;
 mod ask;
 mod check;
 mod client;
+mod connect;
 mod connector;
 mod demo;
 mod grants;
@@ -26,7 +27,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::{app::App, telemetry, workspace::Workspace};
-use ask::{pairs, standing, waiting};
+use ask::{Stand, approve, pairs, standing};
 use client::Client;
 
 /// The controlled bridge between AI and the systems people work in.
@@ -123,6 +124,10 @@ enum Command {
         #[command(subcommand)]
         command: secret::SecretCommand,
     },
+    /// Connects your own account at a connector that acts for each person. Example: drawbridge connect tracker
+    Connect(connect::Connect),
+    /// Forgets the tokens of your own account at a connector. Example: drawbridge disconnect tracker
+    Disconnect(connect::Disconnect),
     /// Stops a connector. Example: drawbridge pause handbook --reason "moving house"
     Pause(Stand),
     /// Starts it again. Example: drawbridge resume handbook --reason "all moved"
@@ -163,15 +168,6 @@ enum Command {
         #[arg(last = true)]
         command: Vec<String>,
     },
-}
-
-#[derive(clap::Args)]
-struct Stand {
-    /// The connector.
-    name: String,
-    /// Why, for those who look at it later.
-    #[arg(long)]
-    reason: String,
 }
 
 /// Runs the command line.
@@ -289,6 +285,8 @@ fn readable(command: &Command) -> text::Text {
         Command::Explain { .. } => text::explanation,
         Command::Token { command } => command.readable(),
         Command::Secret { command } => command.readable(),
+        Command::Connect(_) => text::connected,
+        Command::Disconnect(_) => text::disconnected,
         Command::Pause(_)
         | Command::Resume(_)
         | Command::Retire(_)
@@ -326,21 +324,18 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         }
         Command::Token { command } => token::run(client, command).await,
         Command::Secret { command } => secret::run(client, command).await,
+        Command::Connect(wanted) => {
+            connect::run(client, &connect::own(&wanted.name)?, &wanted).await
+        }
+        Command::Disconnect(wanted) => {
+            connect::end(client, &connect::own(&wanted.name)?, &wanted).await
+        }
         Command::Pause(stand) => standing(client, "pause", stand).await,
         Command::Resume(stand) => standing(client, "resume", stand).await,
         Command::Retire(stand) => standing(client, "retire", stand).await,
         Command::Diff { name } => client.get(&format!("/connectors/{name}/revisions")).await,
         Command::ApproveRevision { name, hash, reason } => {
-            let hash = match hash {
-                Some(hash) => hash,
-                None => waiting(client, &name).await?,
-            };
-            client
-                .post(
-                    &format!("/connectors/{name}/revisions/{hash}/approve"),
-                    &json!({"reason": reason}),
-                )
-                .await
+            approve(client, (&name, hash), &reason).await
         }
         Command::Serve
         | Command::Demo { .. }

@@ -7,39 +7,36 @@ mod command;
 mod key;
 mod keyring;
 mod lent;
+mod oauth;
 mod source;
+mod taken;
 mod vault;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use drawbridge_core::{
     connector::Clock,
     credential::{Credential, Version},
-    file::{CredentialFile, GatewayFile, Place, Reference, Source},
+    file::{ActsFor, CredentialFile, GatewayFile, Place, Reference, Source},
     secret::Secret,
 };
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use crate::{
     approvals::Lookup,
-    store::{CredentialVersion, NewVersion, OtherKeys, Store, StoreError, Taken},
+    store::{NewVersion, OtherKeys, Store, StoreError, Taken},
 };
 use key::{KeyError, Make, SealingKey};
 use lent::Lent;
-use source::{Before, SourceError, Sources};
-
-/// How often it is kept how targets took versions. What is news is kept at once.
-const KEEP_EVERY: Duration = Duration::from_secs(10);
-/// How many versions are remembered as known, so that they are not kept as seen again.
-const MOST_KNOWN: usize = 10_000;
+use oauth::Oauth;
+pub(crate) use oauth::{CLIENT_PATH, KEYS_PATH, OauthError, Whose, Wish};
+use source::{SourceError, Sources};
+use taken::Told;
 
 /// Why a credential cannot be had. It says what to do, and holds nothing of the secret.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +67,13 @@ pub(crate) enum CredentialError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("{0}")]
+    Oauth(OauthError),
+    #[error(
+        "`{0}` is one secret for everyone, and cannot be each person's own; write `acts_for: service`, or \
+         `from: {{oauth: …}}` under `credentials.{0}` in drawbridge.yaml"
+    )]
+    ForEveryone(String),
     #[error("{0}; its disk or connection may be gone")]
     Store(#[from] StoreError),
     #[error("reading the key was cut off: {0}; try again")]
@@ -81,6 +85,9 @@ pub(crate) enum CredentialError {
 struct Declared {
     credentials: BTreeMap<String, CredentialFile>,
     sealing_key: Option<Reference>,
+    /// What the gateway is called, and where it is.
+    gateway: String,
+    address: String,
 }
 
 /// A secret that is to be sealed.
@@ -96,14 +103,6 @@ pub(crate) struct Setting<'a> {
 /// Which version of which credential.
 type Which = (String, String);
 
-/// Versions that were seen, let in or refused, as far as the store was told: the first time is news.
-#[derive(Default)]
-struct Told {
-    seen: BTreeSet<Which>,
-    accepted: BTreeSet<Which>,
-    refused: BTreeSet<Which>,
-}
-
 /// The credential store.
 pub struct Credentials {
     store: Store,
@@ -112,6 +111,7 @@ pub struct Credentials {
     state: PathBuf,
     lookup: Lookup,
     sources: Sources,
+    oauth: Oauth,
     declared: ArcSwap<Declared>,
     /// How targets took versions, since that was last kept.
     taken: Mutex<BTreeMap<Which, Taken>>,
@@ -131,6 +131,7 @@ impl Credentials {
     ) -> Self {
         Self {
             sources: Sources::new(&folder, lookup, secret),
+            oauth: Oauth::new(&state, secret),
             store,
             clock,
             folder,
@@ -149,20 +150,57 @@ impl Credentials {
         self.declared.store(Arc::new(Declared {
             credentials: file.credentials.clone(),
             sealing_key: file.sealing_key.clone(),
+            gateway: file.gateway.clone(),
+            address: file.own_address(),
         }));
     }
 
-    /// What is lent to a connector. It follows what drawbridge.yaml and the store say later.
+    /// What is lent to whoever asks for no person. It follows what drawbridge.yaml and the store say
+    /// later.
     #[must_use]
     pub fn lend(self: &Arc<Self>, name: &str) -> Arc<dyn Credential> {
         Arc::new(Lent {
             name: name.to_owned(),
+            connector: None,
+            whose: Whose::Service,
+            credentials: self.clone(),
+        })
+    }
+
+    /// What is lent to a connector, which acts for everyone or for each person.
+    pub(crate) fn lend_to(
+        self: &Arc<Self>,
+        connector: &str,
+        (name, acts_for): (&str, ActsFor),
+    ) -> Arc<dyn Credential> {
+        Arc::new(Lent {
+            name: name.to_owned(),
+            connector: Some(connector.to_owned()),
+            whose: match acts_for {
+                ActsFor::Service => Whose::Service,
+                ActsFor::Person => Whose::Each,
+            },
             credentials: self.clone(),
         })
     }
 
     /// Every version in force, the newest first. Never empty.
-    pub(crate) async fn versions(&self, name: &str) -> Result<Vec<Version>, CredentialError> {
+    pub(crate) async fn versions(
+        self: &Arc<Self>,
+        name: &str,
+        whose: &Whose,
+    ) -> Result<Vec<Version>, CredentialError> {
+        match self.oauth(name) {
+            Some(file) => Ok(vec![self.granted((name, whose), &file).await?]),
+            None if matches!(whose, Whose::Person(_)) => {
+                Err(CredentialError::ForEveryone(name.to_owned()))
+            }
+            None => self.plain_versions(name).await,
+        }
+    }
+
+    /// Every version of a secret that no authorization server gives.
+    async fn plain_versions(&self, name: &str) -> Result<Vec<Version>, CredentialError> {
         let declared = self.declared.load_full();
         let elsewhere = declared
             .credentials
@@ -264,100 +302,6 @@ impl Credentials {
         let read = move || SealingKey::read(at.as_ref(), (&folder, &state), lookup, make);
         Ok(tokio::task::spawn_blocking(read).await??)
     }
-
-    /// A vault's version before the newest may be needed until a target let the newest in.
-    async fn before(&self, name: &str, newest: &str) -> Before {
-        let which = (name.to_owned(), newest.to_owned());
-        if lock(&self.told).accepted.contains(&which) {
-            return Before::Unwanted;
-        }
-        let kept = self.store.credential_versions(name).await;
-        let let_in = |one: &CredentialVersion| one.version == newest && one.accepted.is_some();
-        if kept.is_ok_and(|kept| kept.iter().any(let_in)) {
-            remember(&mut lock(&self.told).accepted, which);
-            return Before::Unwanted;
-        }
-        Before::Wanted
-    }
-
-    fn seen(&self, name: &str, version: &str) {
-        let which = (name.to_owned(), version.to_owned());
-        if !remember(&mut lock(&self.told).seen, which.clone()) {
-            return;
-        }
-        let now = self.clock.now();
-        lock(&self.taken).entry(which).or_default().seen = Some(now);
-        self.news.notify_one();
-    }
-
-    fn accepted(&self, name: &str, version: &str) {
-        let (now, which) = (self.clock.now(), (name.to_owned(), version.to_owned()));
-        let news = remember(&mut lock(&self.told).accepted, which.clone());
-        let mut taken = lock(&self.taken);
-        let accepted = &mut taken.entry(which).or_default().accepted;
-        *accepted = Some((accepted.map_or(now, |(first, _)| first), now));
-        if news {
-            self.news.notify_one();
-        }
-    }
-
-    fn refused(&self, name: &str, version: &str) {
-        let (now, which) = (self.clock.now(), (name.to_owned(), version.to_owned()));
-        let news = remember(&mut lock(&self.told).refused, which.clone());
-        lock(&self.taken).entry(which).or_default().refused = Some(now);
-        if news {
-            self.news.notify_one();
-        }
-    }
-
-    /// Keeps how targets took versions, until `stop`.
-    pub(crate) async fn keep(&self, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.news.notified() => {}
-                () = tokio::time::sleep(KEEP_EVERY) => {}
-            }
-            self.keep_taken().await;
-        }
-    }
-
-    /// Keeps how targets took versions.
-    pub async fn keep_taken(&self) {
-        let _alone = self.keeping.lock().await;
-        let taken = std::mem::take(&mut *lock(&self.taken));
-        if taken.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.keep_taken(&taken).await {
-            warn!("cannot keep when credentials were used, and tries again: {error}");
-            let mut later = lock(&self.taken);
-            for (which, taken) in taken {
-                let after = later.entry(which).or_default();
-                *after = merged(taken, *after);
-            }
-        }
-    }
-}
-
-/// What happened first, and then what happened after.
-fn merged(first: Taken, after: Taken) -> Taken {
-    Taken {
-        seen: first.seen.or(after.seen),
-        accepted: match (first.accepted, after.accepted) {
-            (Some((begin, _)), Some((_, end))) => Some((begin, end)),
-            (first, after) => first.or(after),
-        },
-        refused: after.refused.or(first.refused),
-    }
-}
-
-/// Whether it was not known before.
-fn remember(known: &mut BTreeSet<Which>, which: Which) -> bool {
-    if known.len() >= MOST_KNOWN {
-        known.clear();
-    }
-    known.insert(which)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

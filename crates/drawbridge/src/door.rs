@@ -8,6 +8,7 @@ pub mod json;
 pub mod mcp;
 mod metadata;
 pub mod names;
+mod oauth;
 mod page;
 mod refusal;
 mod serve;
@@ -57,6 +58,7 @@ pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     Router::new()
         .merge(health::router(app))
         .merge(metadata::router(app))
+        .merge(oauth::router(app))
         .merge(page::router())
         .merge(api::description(&described))
         .merge(calls)

@@ -95,7 +95,8 @@ pub fn random() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_or_make(
+/// What is in a file that only this user can read, or what is made where there is none.
+pub(crate) fn read_or_make(
     path: &Path,
     make: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> Result<Vec<u8>, KeyError> {

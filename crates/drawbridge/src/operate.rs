@@ -2,6 +2,7 @@
 //!
 //! Every operation is put on the log before it happens; when the log cannot be written, it does not.
 
+mod accounts;
 mod approvals;
 mod checklist;
 mod connectors;
@@ -32,6 +33,7 @@ use crate::{
     store::{Review, Standing},
 };
 
+pub use accounts::{Account, CameBack};
 pub(crate) use approvals::asked_for;
 pub use approvals::{Decision, PlanQuery};
 pub use operation::{Operation, RecordQuery};
@@ -58,6 +60,9 @@ enum Effect {
     /// Name and version.
     RetireSecret(String, String),
     RemoveSecret(String),
+    BeginGrant(Box<crate::store::Begun>),
+    KeepGrant(Box<crate::store::NewGrant>),
+    EndGrant(crate::store::Holder),
 }
 
 impl App {
@@ -127,6 +132,8 @@ impl App {
                     | Effect::SetSecret(_)
                     | Effect::RetireSecret(..)
                     | Effect::RemoveSecret(_)
+                    | Effect::KeepGrant(_)
+                    | Effect::EndGrant(_)
             ),
         };
         let recorded = self.way.note_turn(act, outcome, (began, steps)).await?;
@@ -253,6 +260,13 @@ impl App {
             Operation::RemoveSecret { name, reason } => {
                 self.remove_secret(snapshot, caller, (name, reason)).await
             }
+            Operation::Connect { account, port } => {
+                self.connect(snapshot, caller, (account, *port)).await
+            }
+            Operation::Connected(came_back) => self.connected(snapshot, caller, came_back).await,
+            Operation::Disconnect { account, reason } => {
+                self.disconnect(snapshot, caller, (account, reason)).await
+            }
         }
     }
 
@@ -265,6 +279,9 @@ impl App {
         };
         match effect {
             Effect::Nothing => return Ok(()),
+            Effect::BeginGrant(_) | Effect::KeepGrant(_) | Effect::EndGrant(_) => {
+                return self.keep_account(effect, caller).await;
+            }
             Effect::Turn(steps) => {
                 for step in steps {
                     if step.plan().stage == Stage::Approved {

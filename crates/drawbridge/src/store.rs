@@ -2,6 +2,7 @@
 
 mod credentials;
 mod file;
+mod grants;
 mod lifecycle;
 mod notices;
 mod place;
@@ -27,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use credentials::{CredentialVersion, KeptCredential, NewVersion, NotKept, OtherKeys, Taken};
 use file::StoreFile;
+pub use grants::{Begun, Holder, KeptGrant, NewGrant};
 pub use lifecycle::{Review, Revision, Standing};
 pub use notices::Notice;
 pub use place::Place;
@@ -279,6 +281,11 @@ fn migrations() -> Migrator {
             6,
             "credentials",
             include_str!("store/migrations/0006_credentials.sql"),
+        ),
+        migration(
+            7,
+            "grants",
+            include_str!("store/migrations/0007_grants.sql"),
         ),
     ])
 }

@@ -24,7 +24,8 @@ pub(super) fn acts_for(file: &ConnectorFile, kind: &dyn Kind) -> Option<Fault> {
             "the target is told of the person, and the connector acts as itself",
             "write `acts_for: person` under `identity`, or take this out",
         )),
-        (ActsFor::Person, ForPerson::Said(_))
+        (_, ForPerson::ByCredential)
+        | (ActsFor::Person, ForPerson::Said(_))
         | (ActsFor::Service, ForPerson::Never | ForPerson::Unsaid(_)) => None,
     }
 }

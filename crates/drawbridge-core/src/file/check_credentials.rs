@@ -3,7 +3,7 @@
 
 use super::{
     CredentialFile, Elsewhere, Fault, GatewayFile, Place, Reference, Source, VaultFile, Who,
-    check::unknown_who,
+    check::unknown_who, check_oauth::check_oauth,
 };
 
 /// How many places one credential may have: two, during a rotation.
@@ -17,6 +17,7 @@ pub(super) fn check_credentials(file: &GatewayFile) -> Vec<Fault> {
             wrong.push(bad_name(&at, name));
         }
         wrong.extend(check_source(&format!("{at}/from"), credential));
+        wrong.extend(check_oauth((&at, name), credential, file));
         let people = [
             ("owner", &credential.owner),
             ("approved_by", &credential.approved_by),
@@ -78,8 +79,8 @@ fn check_source(at: &str, credential: &CredentialFile) -> Vec<Fault> {
 
 fn check_elsewhere(at: &str, elsewhere: &Elsewhere) -> Vec<Fault> {
     let mut wrong = Vec::new();
-    match (&elsewhere.command, &elsewhere.vault) {
-        (Some(command), None) => {
+    match (&elsewhere.command, &elsewhere.vault, &elsewhere.oauth) {
+        (Some(command), None, None) => {
             let program = command.first().map(String::as_str).unwrap_or_default();
             if !program.starts_with('/') {
                 wrong.push(Fault::new(
@@ -98,25 +99,30 @@ fn check_elsewhere(at: &str, elsewhere: &Elsewhere) -> Vec<Fault> {
                 }
             }
         }
-        (None, Some(vault)) => {
+        (None, Some(vault), None) => {
             wrong.extend(check_vault(&format!("{at}/vault"), vault));
-            let beside = !elsewhere.environment.is_empty() || elsewhere.timeout.is_some();
-            if beside {
-                let mend = "move `timeout` into `vault`, and take `environment` out";
-                wrong.push(Fault::new(
-                    at,
-                    "keys of a command stand beside `vault`",
-                    mend,
-                ));
-            }
+            wrong.extend(beside(at, "vault", elsewhere));
         }
+        (None, None, Some(_)) => wrong.extend(beside(at, "oauth", elsewhere)),
         _ => wrong.push(Fault::new(
             at,
             "it names not one way to get the secret",
-            "write either `command` or `vault`",
+            "write one of `command`, `vault` and `oauth`",
         )),
     }
     wrong
+}
+
+/// Keys of a command, where there is none.
+fn beside(at: &str, word: &str, elsewhere: &Elsewhere) -> Option<Fault> {
+    let beside = !elsewhere.environment.is_empty() || elsewhere.timeout.is_some();
+    beside.then(|| {
+        Fault::new(
+            at,
+            format!("keys of a command stand beside `{word}`"),
+            format!("move `timeout` into `{word}`, and take `environment` out"),
+        )
+    })
 }
 
 fn check_vault(at: &str, vault: &VaultFile) -> Vec<Fault> {

@@ -13,8 +13,8 @@ use super::duration::Span;
 #[serde(deny_unknown_fields)]
 pub struct CredentialFile {
     /// Where its secret is kept: `sealed` (in the gateway's own store, the default), `env:NAME`,
-    /// `file:PATH`, `command: [program, argument]`, or `vault: {…}`. During a rotation two variables
-    /// or files, the newest first: `[env:NEW, env:OLD]`.
+    /// `file:PATH`, `command: [program, argument]`, `vault: {…}`, or `oauth: {…}`. During a rotation
+    /// two variables or files, the newest first: `[env:NEW, env:OLD]`.
     #[serde(default)]
     #[schemars(schema_with = "source_schema")]
     pub from: Source,
@@ -27,6 +27,15 @@ pub struct CredentialFile {
 }
 
 impl CredentialFile {
+    /// What is asked of an authorization server, where its secrets come from one.
+    #[must_use]
+    pub fn oauth(&self) -> Option<&OauthFile> {
+        match &self.from {
+            Source::Elsewhere(elsewhere) => elsewhere.oauth.as_ref(),
+            Source::Places(_) => None,
+        }
+    }
+
     /// Whether a credential can be called this: letters, digits, `.`, `_` and `-`, at most 63, the first
     /// a letter or digit.
     #[must_use]
@@ -48,7 +57,7 @@ pub enum Source {
     Elsewhere(Box<Elsewhere>),
 }
 
-/// Who else gives a secret out. One of the two keys.
+/// Who else gives a secret out. One of `command`, `vault` and `oauth`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Elsewhere {
@@ -66,6 +75,57 @@ pub struct Elsewhere {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "VaultFile")]
     pub vault: Option<VaultFile>,
+    /// An authorization server, which gives out tokens that soon expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OauthFile")]
+    pub oauth: Option<OauthFile>,
+}
+
+/// What is asked of an authorization server, by OAuth 2.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OauthFile {
+    /// What the tokens are for: the address of the MCP server, as its connector has it. `https` unless
+    /// it is on this machine. Where it says which authorization server guards it, that one is asked.
+    #[schemars(length(min = 1, max = 500))]
+    pub resource: String,
+    /// How tokens are got: `authorization_code` (a person agrees in a browser, by `drawbridge secret
+    /// connect`, or each person for themselves by `drawbridge connect`), `client_credentials` (the
+    /// gateway itself, without anybody), or `token_exchange` (for the person who asks, by a statement
+    /// of this gateway that the authorization server trusts).
+    pub grant: Grant,
+    /// The client that the authorization server knows the gateway as. Without it, the gateway names
+    /// its own metadata document where it has a public address and the server takes one, and
+    /// registers itself elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub client_id: Option<String>,
+    /// The credential that holds the client's secret: a name, never the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// What is asked for. Default: what the MCP server says that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub scopes: Vec<String>,
+    /// The only authorization server that is asked, exactly as it names itself. Default: the one that
+    /// the MCP server names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// How long it may take to give a token. Default 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+/// How tokens are got from an authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// A person agrees in a browser.
+    AuthorizationCode,
+    /// The gateway itself asks.
+    ClientCredentials,
+    /// The gateway asks for the person, by a statement of its own (RFC 8693).
+    TokenExchange,
 }
 
 /// One field of one secret in a server with the key-value interface of HashiCorp Vault.

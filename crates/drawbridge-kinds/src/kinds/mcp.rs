@@ -13,6 +13,7 @@ mod doubts;
 mod fetch;
 mod inspect;
 mod part;
+mod people;
 mod plan;
 mod prompts;
 mod propose;
@@ -27,7 +28,8 @@ use drawbridge_core::{
     answer::{Failure, Found, Status},
     call::{Action, Call, Power},
     connector::{
-        Changed, Connector, Context, Facet, Inspection, Kind, LABEL, Part, Proposal, Schema,
+        Changed, Connector, Context, Facet, ForPerson, Inspection, Kind, LABEL, Part, Proposal,
+        Schema,
     },
     decide::{Resource, View},
     file::{Change, Fault, Labels},
@@ -39,6 +41,7 @@ use jiff::Timestamp;
 use done::Done;
 pub use part::is_secret;
 use part::{Own, Scope, Tool};
+use people::People;
 use upstream::{Trouble, Upstream};
 
 /// The kind.
@@ -68,7 +71,7 @@ struct Server {
     own: Arc<Own>,
     context: Context,
     upstream: Upstream,
-    done: Done,
+    done: Arc<Done>,
 }
 
 impl Server {
@@ -174,6 +177,14 @@ impl Kind for Mcp {
         part::compare(old, new, labels)
     }
 
+    fn acts_for_person(&self, part: &Part) -> ForPerson {
+        // A program is one for everyone; a server elsewhere knows whoever a token is for.
+        match part.system.get("url") {
+            Some(_) => ForPerson::ByCredential,
+            None => ForPerson::Never,
+        }
+    }
+
     fn doubts(&self, part: &Part) -> Vec<Fault> {
         let scope = serde_json::from_value::<Scope>(part.scope.clone());
         scope.map_or_else(|_| Vec::new(), |scope| inspect::doubts(&scope))
@@ -187,34 +198,79 @@ impl Kind for Mcp {
         let own = Arc::new(Own::read(part)?);
         // It is reached when it is first needed: a gateway may have hundreds, and use few.
         let upstream = Upstream::new(own.clone(), context.clone());
-        Ok(Arc::new(Bridge(Server {
+        let server = Server {
             own,
             context,
             upstream,
-            done: Done::default(),
-        })))
+            done: Arc::default(),
+        };
+        let (server, people) = (Arc::new(server), People::default());
+        Ok(Arc::new(Bridge { server, people }))
     }
 }
 
-struct Bridge(Server);
+struct Bridge {
+    server: Arc<Server>,
+    /// Where each person has a credential of their own, their own connections.
+    people: People,
+}
+
+impl Bridge {
+    /// The server as this person sees it.
+    async fn of(&self, person: &str) -> Result<Arc<Server>, Failure> {
+        let credential = self.server.context.credential.as_ref();
+        match credential.and_then(|credential| credential.of_person(person)) {
+            Some(own) => self.people.of(&self.server, (person, own)).await,
+            None => Ok(self.server.clone()),
+        }
+    }
+
+    /// The server as the person sees it for whom a plan is done.
+    async fn of_plan(&self, plan: &Plan) -> Result<Arc<Server>, Failure> {
+        match people::bound(plan) {
+            Some(person) => self.of(person).await,
+            None if self.acts_for_people() => {
+                let told = "nothing says for whom it is done; ask for it anew";
+                Err(Failure::invalid(told))
+            }
+            None => Ok(self.server.clone()),
+        }
+    }
+
+    fn acts_for_people(&self) -> bool {
+        let credential = self.server.context.credential.as_ref();
+        credential.is_some_and(|credential| credential.of_person("").is_some())
+    }
+
+    /// A plan, with the person in it for whom it is done.
+    fn bound(&self, mut plan: Plan, person: &str) -> Plan {
+        if self.acts_for_people() {
+            people::bind(&mut plan, person);
+        }
+        plan
+    }
+}
 
 #[async_trait]
 impl Connector for Bridge {
     async fn fetch(&self, call: &Call, view: &View) -> Result<Found, Failure> {
-        fetch::fetch(&self.0, call, view).await
+        let server = self.of(&call.caller.person.id).await?;
+        fetch::fetch(&server, call, view).await
     }
 
     async fn plan(&self, call: &Call, view: &View) -> Result<Plan, Failure> {
-        plan::plan(&self.0, call, view).await
+        let person = &call.caller.person.id;
+        let planned = plan::plan(&*self.of(person).await?, call, view).await?;
+        Ok(self.bound(planned, person))
     }
 
     async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
-        plan::apply(&self.0, plan, key.id()).await
+        plan::apply(&*self.of_plan(plan).await?, plan, key.id()).await
     }
 
     async fn settle(&self, _: &Plan, key: &Key) -> Settled {
         // MCP has no way to ask a server what became of a call.
-        match self.0.done.get(key.id()) {
+        match self.server.done.get(key.id()) {
             Some(receipt) => Settled::Applied(receipt),
             None => Settled::Unknown(
                 "a server of this kind cannot be asked whether a call was done; look in the system behind it".to_owned(),
@@ -223,27 +279,35 @@ impl Connector for Bridge {
     }
 
     async fn undo(&self, plan: &Plan, receipt: &Receipt) -> Result<Plan, Failure> {
-        plan::undo(&self.0, plan, receipt).await
+        let undone = plan::undo(&*self.of_plan(plan).await?, plan, receipt).await?;
+        Ok(match people::bound(plan) {
+            Some(person) => self.bound(undone, person),
+            None => undone,
+        })
     }
 
     async fn reach(&self) {
-        // What comes of it is told by `inspect`.
-        let _ = self.0.upstream.listing().await;
+        // What comes of it is told by `inspect`. Where each person has their own, nobody is there to ask as.
+        if !self.acts_for_people() {
+            let _ = self.server.upstream.listing().await;
+        }
     }
 
     async fn changed(&self) -> Changed {
-        self.0.upstream.changed().await
+        self.server.upstream.changed().await
     }
 
     async fn inspect(&self) -> Inspection {
-        inspect::inspect(&self.0).await
+        inspect::inspect(&self.server).await
     }
 
     fn rest(&self) {
-        self.0.upstream.rest();
+        self.server.upstream.rest();
+        self.people.rest();
     }
 
     async fn close(&self) {
-        self.0.upstream.close().await;
+        self.people.close().await;
+        self.server.upstream.close().await;
     }
 }

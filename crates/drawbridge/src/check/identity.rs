@@ -25,6 +25,8 @@ pub struct CredentialFacts {
     pub last_used: Option<Timestamp>,
     /// When a target last refused the newest version.
     pub refused: Option<Timestamp>,
+    /// Whether it renews itself, so that nobody has to.
+    pub renews: bool,
 }
 
 pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
@@ -38,13 +40,16 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     }
     if let Some(credential) = &identity.credential {
         shared(subject, credential, noticed);
-        if identity.rotate_every.is_none() {
+        let facts = subject.facts;
+        let known = facts.and_then(|facts| facts.credentials.get(credential));
+        if known.is_some_and(|known| known.renews) {
+            noticed.green("its tokens soon expire, and are renewed by themselves");
+        } else if identity.rotate_every.is_none() {
             noticed.amber(
                 "nobody has to replace its credential",
                 "set `identity.rotate_every`, such as `90d`",
             );
         }
-        let facts = subject.facts;
         match facts.and_then(|facts| Some((facts.credentials.get(credential)?, facts.now))) {
             Some((known, now)) => {
                 there(credential, known, noticed);

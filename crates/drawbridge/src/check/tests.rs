@@ -356,6 +356,7 @@ fn each_fact_of_a_credential_is_found() {
             rotated: Some(at("2025-12-28T00:00:00Z")),
             last_used: Some(at("2025-12-30T12:00:00Z")),
             refused: None,
+            renews: false,
         };
         change(&mut known);
         facts.credentials.insert("crm".to_owned(), known);

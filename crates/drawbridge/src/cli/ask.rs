@@ -2,7 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Stand, client::Client};
+use super::client::Client;
+
+/// A connector that is stopped or started, and why.
+#[derive(clap::Args)]
+pub(super) struct Stand {
+    /// The connector.
+    name: String,
+    /// Why, for those who look at it later.
+    #[arg(long)]
+    reason: String,
+}
 
 /// Brings a connector into another state.
 pub(super) async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow::Result<Value> {
@@ -15,7 +25,7 @@ pub(super) async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow
 }
 
 /// The revision that waits, else the one in force, which is thereby reviewed again.
-pub(super) async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
+async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
     let revisions = client.get(&format!("/connectors/{name}/revisions")).await?;
     let hash = ["/data/waiting/hash", "/data/in_force"]
         .into_iter()
@@ -45,4 +55,18 @@ pub(super) fn pairs(arguments: &[String]) -> anyhow::Result<Value> {
         map.insert(key.to_owned(), value);
     }
     Ok(Value::Object(map))
+}
+
+/// Approves the revision that waits, or the one with this hash.
+pub(super) async fn approve(
+    client: &Client,
+    (name, hash): (&str, Option<String>),
+    reason: &str,
+) -> anyhow::Result<Value> {
+    let hash = match hash {
+        Some(hash) => hash,
+        None => waiting(client, name).await?,
+    };
+    let path = format!("/connectors/{name}/revisions/{hash}/approve");
+    client.post(&path, &json!({"reason": reason})).await
 }

@@ -7,7 +7,11 @@ use clap::Subcommand;
 use drawbridge_core::file::CredentialFile;
 use serde_json::{Value, json};
 
-use super::{client::Client, text};
+use super::{
+    client::Client,
+    connect::{self, Connect, Disconnect},
+    text,
+};
 
 #[derive(Subcommand)]
 pub(super) enum SecretCommand {
@@ -22,6 +26,10 @@ pub(super) enum SecretCommand {
     },
     /// Ends the old version, once a target let the new one in. Example: drawbridge secret retire crm-support
     Retire(Retire),
+    /// Connects the account of a credential that an authorization server gives tokens for. Example: drawbridge secret connect tracker
+    Connect(Connect),
+    /// Forgets its tokens. Example: drawbridge secret disconnect tracker --reason "another account"
+    Disconnect(Disconnect),
     /// Ends a credential that no connector uses. Example: drawbridge secret remove crm-support --reason "moved to the vault"
     Remove {
         /// The credential.
@@ -77,6 +85,8 @@ impl SecretCommand {
             Self::Show { .. } => text::secret,
             Self::Retire(_) => text::secret_retired,
             Self::Remove { .. } => text::secret_removed,
+            Self::Connect(_) => text::connected,
+            Self::Disconnect(_) => text::disconnected,
         }
     }
 }
@@ -98,6 +108,12 @@ pub(super) async fn run(client: &Client, command: SecretCommand) -> anyhow::Resu
             let wanted = json!({"version": retire.version, "force": retire.force,
                                 "reason": retire.reason.unwrap_or_default()});
             client.post(&at(&retire.name, "/retire")?, &wanted).await
+        }
+        SecretCommand::Connect(wanted) => {
+            connect::run(client, &at(&wanted.name, "")?, &wanted).await
+        }
+        SecretCommand::Disconnect(wanted) => {
+            connect::end(client, &at(&wanted.name, "")?, &wanted).await
         }
         SecretCommand::Remove { name, reason } => {
             let wanted = json!({"reason": reason});

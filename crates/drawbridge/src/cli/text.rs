@@ -7,7 +7,9 @@ use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde_json::Value;
 
 pub(super) use plans::{approval, approvals, decided, outcome};
-pub(super) use secrets::{secret, secret_removed, secret_retired, secret_set, secrets};
+pub(super) use secrets::{
+    connected, disconnected, secret, secret_removed, secret_retired, secret_set, secrets,
+};
 
 /// Makes text of an answer's data.
 pub(super) type Text = fn(&Value) -> String;

@@ -188,8 +188,9 @@ impl Opener {
             Some((before, connector))
         });
         if let Some((before, connector)) = opened {
-            let same_credential =
-                before.bridge.file.identity.credential == one.file.identity.credential;
+            let same_credential = before.bridge.file.identity.credential
+                == one.file.identity.credential
+                && before.bridge.file.identity.acts_for == one.file.identity.acts_for;
             if same_credential
                 && before.bridge.file.part() == part
                 && before.kind.name() == one.kind.name()
@@ -227,7 +228,10 @@ impl Opener {
             clock: self.lent.clock.clone(),
             seal: self.lent.seal.clone(),
             program: self.lent.program.clone(),
-            credential: credential.map(|name| self.lent.credentials.lend(name)),
+            credential: credential.map(|name| {
+                let wanted = (name, one.file.identity.acts_for);
+                self.lent.credentials.lend_to(&one.name, wanted)
+            }),
         }
     }
 }

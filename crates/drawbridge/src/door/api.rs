@@ -1,5 +1,6 @@
 //! The HTTP API, for people's own clients and AI applications that don't speak MCP.
 
+mod accounts;
 mod approvals;
 mod body;
 mod connectors;
@@ -79,6 +80,12 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(secrets::secret_known, secrets::set_secret))
         .routes(routes!(secrets::retire_secret))
         .routes(routes!(secrets::remove_secret))
+        .routes(routes!(accounts::connect_secret))
+        .routes(routes!(accounts::secret_connected))
+        .routes(routes!(accounts::disconnect_secret))
+        .routes(routes!(accounts::connect_own))
+        .routes(routes!(accounts::own_connected))
+        .routes(routes!(accounts::disconnect_own))
         .split_for_parts();
     let routes = routes
         .route("/api/v1/{*rest}", any(nothing))

@@ -6,7 +6,8 @@ use drawbridge_core::{
     answer::{Failure, Found},
     call::Caller,
     connector::{Connector, Health, Inspection},
-    file::ConnectorFile,
+    credential::Version,
+    file::{ActsFor, ConnectorFile},
 };
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::{
     app::App,
     check::{self, Area, CredentialFacts, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
     connectors::{Mounted, Snapshot},
+    credentials::{CredentialError, Whose},
 };
 
 /// How long a first sync is waited for, so that a small connector is graded by what it holds.
@@ -111,8 +113,17 @@ impl App {
         let files = [Some(&*mounted.bridge.file), waiting];
         let named = files.into_iter().flatten();
         let mut facts = BTreeMap::new();
-        for name in named.filter_map(|file| file.identity.credential.as_ref()) {
-            let had = self.credentials.versions(name).await;
+        for file in named {
+            let Some(name) = &file.identity.credential else {
+                continue;
+            };
+            let had = self.credentials.versions(name, &Whose::Service).await;
+            if self.credentials.oauth(name).is_some() {
+                let each = file.identity.acts_for == ActsFor::Person;
+                let own = self.token_facts((name, each), snapshot, had).await?;
+                facts.insert(name.clone(), own);
+                continue;
+            }
             self.credentials.keep_taken().await;
             let known = self.known_credential(snapshot, name).await?;
             let newest = known.as_ref().and_then(|known| {
@@ -126,10 +137,35 @@ impl App {
                 rotated: newest.map(|newest| newest.created),
                 last_used: newest.and_then(|newest| newest.last_used),
                 refused: newest.and_then(|newest| newest.refused),
+                renews: false,
             };
             facts.insert(name.clone(), own);
         }
         Ok(facts)
+    }
+
+    /// What is true of tokens: they renew themselves, and where each person has their own, whoever has
+    /// not connected yet is told so when they ask.
+    async fn token_facts(
+        &self,
+        (name, each): (&str, bool),
+        snapshot: &Snapshot,
+        had: Result<Vec<Version>, CredentialError>,
+    ) -> Result<CredentialFacts, Failure> {
+        let known = self.known_credential(snapshot, name).await?;
+        let in_force = match had {
+            _ if each => Ok(1),
+            had => had.map(|had| had.len()).map_err(|error| error.to_string()),
+        };
+        Ok(CredentialFacts {
+            in_force,
+            owner: known.as_ref().and_then(|known| known.owner.clone()),
+            approved_by: known.as_ref().and_then(|known| known.approved_by.clone()),
+            rotated: None,
+            last_used: None,
+            refused: None,
+            renews: true,
+        })
     }
 }
 

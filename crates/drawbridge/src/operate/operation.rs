@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{Decision, ExportFormat, NewSecret, PlanQuery, Retiring};
+use super::{Account, CameBack, Decision, ExportFormat, NewSecret, PlanQuery, Retiring};
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -86,6 +86,12 @@ pub enum Operation {
     RetireSecret(Retiring),
     /// Ends a credential.
     RemoveSecret { name: String, reason: String },
+    /// Begins to connect an account elsewhere, by a browser that comes back to this port of its machine.
+    Connect { account: Account, port: u16 },
+    /// Brings that to its end.
+    Connected(CameBack),
+    /// Forgets the tokens of an account.
+    Disconnect { account: Account, reason: String },
 }
 
 /// Which records.
@@ -154,6 +160,9 @@ impl Operation {
             Self::SetSecret(_) => "set_secret",
             Self::RetireSecret(_) => "retire_secret",
             Self::RemoveSecret { .. } => "remove_secret",
+            Self::Connect { .. } => "connect",
+            Self::Connected(_) => "connected",
+            Self::Disconnect { .. } => "disconnect",
         }
     }
 
@@ -166,7 +175,19 @@ impl Operation {
             | Self::Resume { name, .. }
             | Self::Retire { name, .. }
             | Self::Revisions { name }
-            | Self::ApproveRevision { name, .. } => name,
+            | Self::ApproveRevision { name, .. }
+            | Self::Connect {
+                account: Account::Connector(name),
+                ..
+            }
+            | Self::Connected(CameBack {
+                account: Account::Connector(name),
+                ..
+            })
+            | Self::Disconnect {
+                account: Account::Connector(name),
+                ..
+            } => name,
             Self::Connectors
             | Self::Check { name: None }
             | Self::Approvals(_)
@@ -188,7 +209,10 @@ impl Operation {
             | Self::Secret { .. }
             | Self::SetSecret(_)
             | Self::RetireSecret(_)
-            | Self::RemoveSecret { .. } => Record::GATEWAY,
+            | Self::RemoveSecret { .. }
+            | Self::Connect { .. }
+            | Self::Connected(_)
+            | Self::Disconnect { .. } => Record::GATEWAY,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     connectors::Snapshot,
-    credentials::{CredentialError, Setting},
+    credentials::{CredentialError, Setting, Whose},
     store::{CredentialVersion, OtherKeys},
 };
 use known::Known;
@@ -85,7 +85,7 @@ impl App {
                 "there is no credential `{name}` that you look after"
             )));
         };
-        let had = self.credentials.versions(name).await;
+        let had = self.credentials.versions(name, &Whose::Service).await;
         // What is kept elsewhere may just have been seen for the first time.
         self.credentials.keep_taken().await;
         known.versions = self
@@ -99,10 +99,20 @@ impl App {
         let ids = had.iter().flatten().map(|version| &*version.id);
         let in_force: Vec<&str> = ids.collect();
         let problem = had.as_ref().err().map(ToString::to_string);
+        let people = match self.credentials.oauth(name) {
+            Some(_) => Some(
+                self.store
+                    .grants_of_people(name)
+                    .await
+                    .map_err(store_down)?,
+            ),
+            None => None,
+        };
         for (key, value) in [
             ("versions", json!(known.versions)),
             ("in_force", json!(in_force)),
             ("problem", json!(problem)),
+            ("people_connected", json!(people)),
         ] {
             data.insert(key.to_owned(), value);
         }
@@ -232,7 +242,7 @@ impl App {
     }
 
     /// What is known of a credential that the caller may change; none where nothing is known.
-    async fn changeable(
+    pub(super) async fn changeable(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
@@ -272,7 +282,7 @@ fn usable(secret: &Secret<String>) -> Result<&Secret<String>, Failure> {
     Ok(secret)
 }
 
-fn with_reason(reason: &str) -> Result<(), Failure> {
+pub(super) fn with_reason(reason: &str) -> Result<(), Failure> {
     if reason.trim().is_empty() {
         return Err(Failure::invalid(
             "`reason`: say why, for those who look at it later",

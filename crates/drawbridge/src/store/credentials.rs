@@ -299,8 +299,8 @@ async fn next_number(connection: &mut AnyConnection, name: &str) -> Result<u64, 
 
 async fn sealing_keys(connection: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT DISTINCT sealing_key FROM credential_versions WHERE sealed IS NOT NULL \
-         ORDER BY sealing_key",
+        "SELECT sealing_key FROM credential_versions WHERE sealed IS NOT NULL \
+         UNION SELECT sealing_key FROM grants WHERE sealed IS NOT NULL ORDER BY sealing_key",
     )
     .fetch_all(connection)
     .await?;

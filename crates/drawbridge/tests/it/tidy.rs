@@ -109,7 +109,7 @@ fn walls_stand_where_the_architecture_says() {
         "SQL only in store/, and in the kind whose systems speak it",
     );
     none(
-        &strays(&["rmcp::"], &["/door/", "/kinds/mcp"]),
+        &strays(&["rmcp::"], &["/door/", "/kinds/mcp", "/credentials/oauth"]),
         "MCP's wire types only in door/, and in the kind whose systems speak it",
     );
     none(

@@ -2,6 +2,7 @@
 
 mod add;
 mod asks;
+mod authorized;
 mod effects;
 mod offered;
 mod pins;

@@ -11,6 +11,7 @@ mod pipe;
 mod program;
 mod progress;
 mod question;
+mod refusal;
 mod standing;
 mod told;
 mod used;
@@ -155,8 +156,14 @@ impl Upstream {
     /// Another connection, where the server no longer lets in the secret of this one, and may let in a
     /// newer one. Else the trouble stays.
     async fn another(&self, link: &Link, trouble: Trouble) -> Result<InUse, Trouble> {
+        let credential = self.shared.context.credential.as_ref();
         match trouble {
-            Trouble::Before(_) if link.is_refused() => self.link().await.map_err(Trouble::Before),
+            Trouble::Before(_) if link.refusal.is_so() => {
+                if let (Some(challenge), Some(credential)) = (link.refusal.lacks(), credential) {
+                    credential.lacking(&challenge).await;
+                }
+                self.link().await.map_err(Trouble::Before)
+            }
             other => Err(other),
         }
     }
@@ -193,9 +200,22 @@ impl Upstream {
         state.stop.cancel();
     }
 
+    /// Makes another connection with the next question: there is another secret. What was asked on this
+    /// one may be answered still.
+    pub(super) fn renew(&self) {
+        if let Standing::Up(link) = &locked(&self.shared.state).standing {
+            link.refusal.let_go();
+        }
+    }
+
+    /// Ends the server, without waiting for it.
+    pub(super) fn stop(&self) {
+        self.shared.stop.cancel();
+    }
+
     /// Ends the server, and whatever still waits for it.
     pub(super) async fn close(&self) {
-        self.shared.stop.cancel();
+        self.stop();
         self.shared.tasks.close();
         let _ = tokio::time::timeout(CLOSE_WITHIN, self.shared.tasks.wait()).await;
     }
@@ -218,7 +238,7 @@ impl Shared {
             Standing::Up(link) => match link.enter() {
                 Some(used) if !link.is_closed() => return Ok(Turn::Up(used)),
                 // Another secret may be let in.
-                Some(_) if link.is_refused() => {}
+                Some(_) if link.refusal.is_so() => {}
                 // It failed a moment ago, and its own task has not noticed yet.
                 Some(_) => return Err(self.rest_after(&link.clone(), &mut state)),
                 None => {}
@@ -276,7 +296,14 @@ impl Shared {
         let ((link, mut held), _alone) = match started {
             Ok(started) => started,
             Err(told) => {
-                let told = self.rest(told, &mut locked(&self.state));
+                let mut state = locked(&self.state);
+                let told = if told.at_once {
+                    state.standing = Standing::Idle;
+                    told
+                } else {
+                    self.rest(told, &mut state)
+                };
+                drop(state);
                 let _ = tell.send(Some(Err(told)));
                 return;
             }
@@ -337,7 +364,7 @@ impl Shared {
     async fn unused(&self, link: &Link) {
         let look = Duration::from_millis(100);
         loop {
-            if link.is_refused() {
+            if link.refusal.is_so() {
                 // What was asked before may be answered still.
                 if link.leave(Duration::ZERO).is_none() {
                     return;
@@ -350,7 +377,7 @@ impl Shared {
             };
             tokio::select! {
                 () = tokio::time::sleep(rest.max(look)) => {}
-                () = link.refused() => {}
+                () = link.refusal.comes() => {}
             }
         }
     }

@@ -95,3 +95,23 @@ pub(in crate::cli) fn secret_removed(data: &Value) -> String {
     let name = cell(data, "/name");
     format!("{name} is removed, and none of its secrets is kept any longer.")
 }
+
+pub(in crate::cli) fn connected(data: &Value) -> String {
+    let scopes = cell(data, "/scopes");
+    let scopes = if scopes.is_empty() {
+        "whatever it gives"
+    } else {
+        &scopes
+    };
+    format!(
+        "Connected to {} by {}, for {scopes}.",
+        cell(data, "/resource"),
+        cell(data, "/issuer")
+    )
+}
+
+pub(in crate::cli) fn disconnected(_: &Value) -> String {
+    "Disconnected: its tokens are no longer kept. The authorization server may still know of them; end them \
+     there too."
+        .to_owned()
+}

@@ -36,7 +36,9 @@ pub(super) struct Wanted {
     reason: String,
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Secret<String>>, D::Error> {
     String::deserialize(deserializer).map(|text| Some(Secret::new(text)))
 }
 

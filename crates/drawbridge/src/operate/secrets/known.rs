@@ -100,7 +100,7 @@ impl App {
     }
 }
 
-/// Which connectors name which credential, in force or in a revision that waits.
+/// What uses which credential: connectors, in force or in a revision that waits, and other credentials.
 fn used(snapshot: &Snapshot) -> BTreeMap<String, Vec<String>> {
     let mut used: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (connector, mounted) in &snapshot.connectors {
@@ -120,6 +120,14 @@ fn used(snapshot: &Snapshot) -> BTreeMap<String, Vec<String>> {
                 .push(connector.clone());
         }
     }
+    // Nobody takes away the secret that tokens are asked for with.
+    for (name, file) in &snapshot.gateway.credentials {
+        if let Some(secret) = file.oauth().and_then(|file| file.client_secret.clone()) {
+            used.entry(secret)
+                .or_default()
+                .push(format!("the credential {name}"));
+        }
+    }
     used
 }
 
@@ -132,6 +140,7 @@ fn place(file: &CredentialFile) -> String {
             shown.join(", ")
         }
         Source::Elsewhere(elsewhere) if elsewhere.vault.is_some() => "vault".to_owned(),
+        Source::Elsewhere(elsewhere) if elsewhere.oauth.is_some() => "oauth".to_owned(),
         Source::Elsewhere(_) => "command".to_owned(),
     }
 }

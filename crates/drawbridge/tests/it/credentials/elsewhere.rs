@@ -243,7 +243,36 @@ fn what_may_be_a_secret_in_the_file_is_refused_with_its_place_and_not_repeated()
             "  crm: {from: {command: []}}\n",
             "not named by its whole path",
         ),
-        ("  crm: {from: {}}\n", "write either `command` or `vault`"),
+        (
+            "  crm: {from: {}}\n",
+            "write one of `command`, `vault` and `oauth`",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'http://crm.example/mcp', grant: authorization_code}}}\n",
+            "by https only",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: client_credentials}}}\n",
+            "the client is not named whole",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: client_credentials, client_id: a, \
+             client_secret: crm}}}\n",
+            "cannot come from an authorization server itself",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: authorization_code, client_id: a, \
+             client_secret: 'no name but a secret'}}}\n",
+            "a secret does not belong here",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: authorization_code, scopes: ['a b']}}}\n",
+            "a scope is one word",
+        ),
+        (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: authorization_code}, timeout: 5s}}\n",
+            "move `timeout` into `oauth`",
+        ),
         ("  crm: {from: []}\n", "not one place, nor two"),
         (
             "  crm: {from: [env:A, env:B, env:C]}\n",

@@ -5,7 +5,10 @@ mod secrets;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -109,14 +112,20 @@ pub(super) async fn connect(shared: &Shared) -> Result<Connected, Told> {
     let Some(credential) = &shared.context.credential else {
         return once(shared, None).await.map_err(|(_, told)| told);
     };
+    // A secret that cannot be had is no fault of the server, which is not left alone for it.
+    let tried = AtomicBool::new(false);
     let connected = admitted(&**credential, |secret| async {
+        tried.store(true, Ordering::Relaxed);
         match once(shared, Some(secret)).await {
             Ok(connected) => Admission::LetIn(connected),
             Err((true, told)) => Admission::Refused(told.into()),
             Err((false, told)) => Admission::Failed(told.into()),
         }
     });
-    connected.await.map_err(|failure: Failure| failure.into())
+    connected.await.map_err(|failure: Failure| Told {
+        at_once: !tried.load(Ordering::Relaxed),
+        ..failure.into()
+    })
 }
 
 /// A try; where it fails, whether it was the secret that was refused.

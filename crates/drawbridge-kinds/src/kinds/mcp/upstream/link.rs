@@ -30,6 +30,7 @@ use super::{
     lost::{Lost, refused},
     progress::Progress,
     question::Beside,
+    refusal::Refusal,
     used::Used,
     veil::Veil,
     whole,
@@ -84,8 +85,7 @@ pub(in super::super) struct Link {
     clock: Arc<dyn Clock>,
     tasks: TaskTracker,
     closed: CancellationToken,
-    /// The server lets its secret in no longer: nothing new is asked here.
-    refused: CancellationToken,
+    pub(super) refusal: Refusal,
     why: Why,
     veil: Veil,
     since: Duration,
@@ -126,7 +126,7 @@ impl Link {
             clock,
             tasks,
             closed,
-            refused: CancellationToken::new(),
+            refusal: Refusal::default(),
             why,
             veil,
             since,
@@ -136,17 +136,7 @@ impl Link {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.is_cancelled() || self.is_refused() || self.peer.is_transport_closed()
-    }
-
-    /// Whether the server lets its secret in no longer.
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.is_cancelled()
-    }
-
-    /// Returns when the server lets its secret in no longer.
-    pub(super) async fn refused(&self) {
-        self.refused.cancelled().await;
+        self.closed.is_cancelled() || self.refusal.is_so() || self.peer.is_transport_closed()
     }
 
     pub(super) fn close(&self) {
@@ -250,8 +240,9 @@ impl Link {
             }
             // It looked at who asks, and no further. What others asked here may be answered still.
             other if other.auth_challenge().is_some() => {
-                self.refused.cancel();
-                let told = "its server refuses the connector's credential; tell whoever keeps the connector";
+                let told = self
+                    .refusal
+                    .hear(other.auth_challenge().unwrap_or_default());
                 Trouble::Before(Told::unavailable(told).into())
             }
             other => match Lost::of(other) {

@@ -40,6 +40,7 @@ impl Program {
             status: Status::Unavailable,
             message: why,
             detail: self.said.whole().await,
+            at_once: false,
         }
     }
 }

@@ -13,6 +13,8 @@ pub(in super::super) struct Told {
     pub(in super::super) message: String,
     /// For the operator alone.
     pub(super) detail: String,
+    /// Whether the server has no part in it, and the next call tries again at once.
+    pub(super) at_once: bool,
 }
 
 impl Told {
@@ -21,6 +23,7 @@ impl Told {
             status: Status::Unavailable,
             message: message.into(),
             detail: String::new(),
+            at_once: false,
         }
     }
 }
@@ -56,6 +59,7 @@ impl From<Failure> for Told {
             status: failure.status,
             message: failure.message,
             detail,
+            at_once: false,
         }
     }
 }

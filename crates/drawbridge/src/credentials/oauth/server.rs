@@ -1,0 +1,135 @@
+//! Finding the authorization server that guards a resource (RFC 9728, RFC 8414, OpenID Connect), by the
+//! MCP SDK; and what the standard leaves to us to refuse.
+
+use std::sync::Arc;
+
+use drawbridge_core::file::OauthFile;
+use rmcp::transport::auth::{
+    AuthorizationManager, AuthorizationMetadata, AuthorizationMetadataSource, OAuthClientConfig,
+};
+use serde_json::{Value, json};
+
+use super::{OauthError, addresses::Way, kept::Client, limit};
+
+/// The path to which a browser comes back, on the machine of whoever agrees.
+const BACK: &str = "/callback";
+
+/// An authorization server that was found, and may be asked.
+pub(super) struct Server {
+    pub(super) manager: AuthorizationManager,
+    pub(super) metadata: AuthorizationMetadata,
+    pub(super) issuer: String,
+    pub(super) way: Arc<Way>,
+}
+
+impl Server {
+    /// Finds the one that guards the file's resource.
+    pub(super) async fn find(file: &OauthFile) -> Result<Self, OauthError> {
+        let mut named = vec![file.resource.as_str()];
+        named.extend(file.issuer.as_deref());
+        let way = Way::new(&named, limit(file)).await?;
+        let at = async |address: &str| {
+            AuthorizationManager::new_with_oauth_http_client(address, way.clone()).await
+        };
+        let mut manager = at(&file.resource).await?;
+        let mut found = manager.resolve_metadata().await?;
+        // A resource that says nothing of it is guarded by the server that the file names, or by none.
+        if let Some(issuer) = &file.issuer
+            && found.source != AuthorizationMetadataSource::ProtectedResourceMetadata
+        {
+            found = at(issuer).await?.resolve_metadata().await?;
+        }
+        if !found.source.is_discovered() {
+            return Err(OauthError::Unguarded(file.resource.clone()));
+        }
+        let metadata = found.metadata;
+        let issuer = metadata.issuer.clone().ok_or(OauthError::OtherIssuer)?;
+        if file.issuer.as_ref().is_some_and(|wanted| *wanted != issuer) {
+            return Err(OauthError::OtherIssuer);
+        }
+        let registration = metadata.registration_endpoint.as_deref();
+        for address in [
+            Some(issuer.as_str()),
+            Some(&metadata.token_endpoint),
+            registration,
+        ] {
+            address.map_or(Ok(()), |address| way.allows(address))?;
+        }
+        manager.set_metadata(metadata.clone());
+        Ok(Self {
+            manager,
+            metadata,
+            issuer,
+            way,
+        })
+    }
+
+    /// What is asked of a person is refused where a code could be stolen: the address that they are sent
+    /// to must be as safe as the others, and the server must say that it takes PKCE with S256.
+    pub(super) fn takes_codes(&self) -> Result<(), OauthError> {
+        self.way.allows(&self.metadata.authorization_endpoint)?;
+        let methods = self.metadata.code_challenge_methods_supported.as_ref();
+        let takes = methods.is_some_and(|methods| methods.iter().any(|method| method == "S256"));
+        takes.then_some(()).ok_or(OauthError::NoPkce)
+    }
+
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.metadata.additional_fields.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// The scopes to ask for: the file's, else what the resource says it needs; and those that are
+    /// wanted beside. Refresh tokens are asked for where that is known as a scope.
+    pub(super) async fn scopes(&self, file: &OauthFile, beside: &[String]) -> Vec<String> {
+        let mut scopes = if file.scopes.is_empty() {
+            self.manager.select_initial_scopes(&[]).await
+        } else {
+            file.scopes.clone()
+        };
+        for scope in beside {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
+        let offline = "offline_access".to_owned();
+        let known = self.metadata.scopes_supported.as_ref();
+        let known = known.is_some_and(|known| known.contains(&offline));
+        if known && !scopes.is_empty() && !scopes.contains(&offline) {
+            scopes.push(offline);
+        }
+        scopes
+    }
+
+    /// Speaks to it as this client.
+    pub(super) fn speak_as(
+        &mut self,
+        client: &Client,
+        secret: Option<String>,
+        back: &str,
+    ) -> Result<(), OauthError> {
+        let mut config = OAuthClientConfig::new(client.id.clone(), back);
+        if let Some(secret) = client.secret.clone().or(secret) {
+            config = config.with_client_secret(secret);
+        }
+        Ok(self.manager.configure_client(config)?)
+    }
+}
+
+/// The address to which a browser comes back.
+pub(super) fn back(port: u16) -> String {
+    format!("http://127.0.0.1:{port}{BACK}")
+}
+
+/// What the gateway says of itself to authorization servers, as a client id metadata document. The port
+/// is the command line's, and another each time (RFC 8252, section 7.3).
+pub(super) fn described(id: &str, name: &str, address: &str) -> Value {
+    json!({
+        "client_id": id,
+        "client_name": format!("Drawbridge ({name})"),
+        "client_uri": address,
+        "redirect_uris": [format!("http://127.0.0.1{BACK}"), format!("http://localhost{BACK}")],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "application_type": "native",
+    })
+}

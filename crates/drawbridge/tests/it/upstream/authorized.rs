@@ -1,0 +1,6 @@
+//! Tokens of authorization servers: every grant end to end, against `authorization.py`.
+
+mod grants;
+mod people;
+mod setup;
+mod wrong;
