@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    bridge::PROGRAM,
     clients::prepared,
     house::House as Within,
     log::served::House,
@@ -22,27 +23,34 @@ const FILE: &str = "anonymous: true\nlimits: {per_person: 100000/min, per_client
 const STAMP: &str = "-2026-11-26T01-20-29-010Z";
 
 /// The checks of one run that did not pass: scenario and check, with what the suite says.
-fn run(url: &str, requirements: &str, folder: &Path) -> BTreeMap<String, String> {
+fn run(asked: &[&str], requirements: &str, folder: &Path) -> BTreeMap<String, String> {
     let tools = PathBuf::from(prepared("DRAWBRIDGE_TEST_TOOLS"));
     let output = Command::new(prepared("DRAWBRIDGE_TEST_NODE"))
         .arg(tools.join("@modelcontextprotocol/conformance/dist/index.js"))
-        .args(["server", "--url", url, "--requirements", requirements])
-        .args(["--timeout", "30000", "-o"])
+        .args(asked)
+        .args(["--requirements", requirements, "-o"])
         .arg(folder)
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("=== SUMMARY ==="), "the suite broke: {text}");
+    assert!(text.contains("SUMMARY ==="), "the suite broke: {text}");
     let mut failed = BTreeMap::new();
     let mut scenarios = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        // `server-NAME` and a stamp.
-        let scenario = name.strip_prefix("server-").unwrap();
-        let scenario = &scenario[..scenario.len() - STAMP.len()];
-        let checks = std::fs::read_to_string(path.join("checks.json")).unwrap();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(place) = folders.pop() {
+        for entry in std::fs::read_dir(&place).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+        let Ok(checks) = std::fs::read_to_string(place.join("checks.json")) else {
+            continue;
+        };
+        // `server-NAME` and a stamp, or `NAME` and a stamp.
+        let name = place.strip_prefix(folder).unwrap().to_str().unwrap();
+        let name = &name[..name.len() - STAMP.len()];
+        let scenario = name.strip_prefix("server-").unwrap_or(name);
         let checks: Vec<Value> = serde_json::from_str(&checks).unwrap();
         scenarios += 1;
         for check in checks {
@@ -74,20 +82,8 @@ fn expected(requirements: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-async fn conform(requirements: &str) {
-    let house = Within::open(FILE).await;
-    let url = format!("{}/mcp", house.url);
-    let wanted = requirements.to_owned();
-    tokio::task::spawn_blocking(move || compare(&url, &wanted, &wanted))
-        .await
-        .unwrap();
-    house.close().await;
-}
-
-/// Runs the suite, and compares what fails with the committed list.
-fn compare(url: &str, requirements: &str, list: &str) {
-    let keep = tempfile::tempdir().unwrap();
-    let failed = run(url, requirements, keep.path());
+/// Whatever fails is on the list, and whatever is on the list fails.
+fn compare(failed: &BTreeMap<String, String>, list: &str) {
     let expected = expected(list);
     let fresh: Vec<_> = failed
         .iter()
@@ -132,7 +128,10 @@ fn behind(requirements: &str) {
     upstream.pinned();
     let open = upstream.open();
     let url = format!("{}/mcp/up", open.served.caller.url);
-    compare(&url, requirements, &format!("{requirements}-behind"));
+    let keep = tempfile::tempdir().unwrap();
+    let asked = ["server", "--url", &url, "--timeout", "30000"];
+    let failed = run(&asked, requirements, keep.path());
+    compare(&failed, &format!("{requirements}-behind"));
 }
 
 #[test]
@@ -143,6 +142,43 @@ fn a_server_behind_the_gateway_speaks_2026_07_28_as_the_suite_wants() {
 #[test]
 fn a_server_behind_the_gateway_speaks_2025_11_25_as_the_suite_wants() {
     behind("2025-11-25");
+}
+
+async fn conform(requirements: &'static str) {
+    let house = Within::open(FILE).await;
+    let keep = tempfile::tempdir().unwrap();
+    let (url, folder) = (format!("{}/mcp", house.url), keep.path().to_owned());
+    let running = move || {
+        let asked = ["server", "--url", &url, "--timeout", "30000"];
+        run(&asked, requirements, &folder)
+    };
+    let failed = tokio::task::spawn_blocking(running).await.unwrap();
+    compare(&failed, requirements);
+    house.close().await;
+}
+
+/// The gateway as a client: `gateway_as_client.py` drives a real one by its command line.
+fn conform_as_client(requirements: &str) {
+    let keep = tempfile::tempdir().unwrap();
+    let driver = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/tools/gateway_as_client.py"
+    );
+    let python = PathBuf::from(prepared("DRAWBRIDGE_TEST_PYTHON"));
+    let command = format!("{} {driver} {PROGRAM}", python.display());
+    let asked = ["client", "--command", &command, "--timeout", "120000"];
+    let failed = run(&asked, requirements, keep.path());
+    compare(&failed, &format!("client-{requirements}"));
+}
+
+#[test]
+fn revision_2026_07_28_is_spoken_to_servers_as_the_suite_wants() {
+    conform_as_client("2026-07-28");
+}
+
+#[test]
+fn revision_2025_11_25_is_spoken_to_servers_as_the_suite_wants() {
+    conform_as_client("2025-11-25");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,8 @@ struct Shared {
     stop: CancellationToken,
     /// What the server says that it changed.
     changes: broadcast::Sender<Changed>,
+    /// What it said when it wanted more access than its secret gives.
+    lacks: Mutex<Option<String>>,
     /// Held from the start of a program until it is gone: there is never more than one.
     alone: Turns<()>,
 }
@@ -89,6 +91,7 @@ impl Upstream {
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
                 changes: broadcast::Sender::new(MOST_CHANGES),
+                lacks: Mutex::default(),
                 alone: Turns::new(()),
             }),
         }
@@ -198,14 +201,6 @@ impl Upstream {
             link.bar();
         }
         state.stop.cancel();
-    }
-
-    /// Makes another connection with the next question: there is another secret. What was asked on this
-    /// one may be answered still.
-    pub(super) fn renew(&self) {
-        if let Standing::Up(link) = &locked(&self.shared.state).standing {
-            link.refusal.let_go();
-        }
     }
 
     /// Ends the server, without waiting for it.

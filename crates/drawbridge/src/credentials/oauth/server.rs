@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use drawbridge_core::file::OauthFile;
+use http::{StatusCode, header};
 use rmcp::transport::auth::{
     AuthorizationManager, AuthorizationMetadata, AuthorizationMetadataSource, OAuthClientConfig,
 };
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::{OauthError, addresses::Way, kept::Client, limit};
 
+/// The revision of MCP in which a resource is asked what it wants.
+const MCP: &str = "2026-07-28";
 /// The path to which a browser comes back, on the machine of whoever agrees.
 const BACK: &str = "/callback";
 
@@ -32,7 +35,9 @@ impl Server {
             AuthorizationManager::new_with_oauth_http_client(address, way.clone()).await
         };
         let mut manager = at(&file.resource).await?;
-        let mut found = manager.resolve_metadata().await?;
+        let challenge = challenge(&way, &file.resource).await;
+        let resolving = manager.resolve_metadata_from_challenge(challenge.as_deref());
+        let mut found = resolving.await?;
         // A resource that says nothing of it is guarded by the server that the file names, or by none.
         if let Some(issuer) = &file.issuer
             && found.source != AuthorizationMetadataSource::ProtectedResourceMetadata
@@ -112,6 +117,39 @@ impl Server {
         }
         Ok(self.manager.configure_client(config)?)
     }
+}
+
+/// What a resource says that it wants, asked without a token: where its metadata is, and which scopes it
+/// needs. Some say so to questions of MCP only.
+async fn challenge(way: &Way, resource: &str) -> Option<String> {
+    let asked = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "server/discover",
+        "params": {"_meta": {
+            "io.modelcontextprotocol/protocolVersion": MCP,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }},
+    });
+    let request = http::Request::post(resource)
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", MCP)
+        .header("mcp-method", "server/discover")
+        .body(asked.to_string().into_bytes());
+    let answer = way.send(request.ok()?).await.ok()?;
+    if answer.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let said = answer.headers().get_all(header::WWW_AUTHENTICATE).iter();
+    let mut said = said.filter_map(|value| value.to_str().ok());
+    let first = said.next()?.to_owned();
+    let other = said.find(|value| value.contains("resource_metadata"));
+    Some(
+        other
+            .filter(|_| !first.contains("resource_metadata"))
+            .map_or(first, str::to_owned),
+    )
 }
 
 /// The address to which a browser comes back.

@@ -43,6 +43,7 @@ use super::{
     pipe::{Era, Pipe},
     program::{Program, Said},
     progress::Progress,
+    refusal::{self, MORE},
     veil::Veil,
 };
 use crate::{
@@ -114,16 +115,24 @@ pub(super) async fn connect(shared: &Shared) -> Result<Connected, Told> {
     };
     // A secret that cannot be had is no fault of the server, which is not left alone for it.
     let tried = AtomicBool::new(false);
-    let connected = admitted(&**credential, |secret| async {
-        tried.store(true, Ordering::Relaxed);
-        match once(shared, Some(secret)).await {
-            Ok(connected) => Admission::LetIn(connected),
-            Err((true, told)) => Admission::Refused(told.into()),
-            Err((false, told)) => Admission::Failed(told.into()),
-        }
-    });
-    connected.await.map_err(|failure: Failure| Told {
-        at_once: !tried.load(Ordering::Relaxed),
+    let connecting = || {
+        admitted(&**credential, |secret| async {
+            tried.store(true, Ordering::Relaxed);
+            match once(shared, Some(secret)).await {
+                Ok(connected) => Admission::LetIn(connected),
+                Err((true, told)) => Admission::Refused(told.into()),
+                Err((false, told)) => Admission::Failed(told.into()),
+            }
+        })
+    };
+    let mut connected = connecting().await;
+    let lacks = locked(&shared.lacks).take();
+    if let Some(challenge) = &lacks {
+        credential.lacking(challenge).await;
+        connected = connecting().await;
+    }
+    connected.map_err(|failure: Failure| Told {
+        at_once: lacks.is_some() || !tried.load(Ordering::Relaxed),
         ..failure.into()
     })
 }
@@ -160,26 +169,38 @@ async fn reached(
                 },
             )
         })?;
-    let config = StreamableHttpClientTransportConfig::with_uri(url)
-        .custom_headers(headers)
-        .max_concurrent_requests(AT_A_TIME)
-        .max_sse_event_size(MOST_BYTES)
-        .max_json_response_size(MOST_BYTES);
     let progress = Progress::new(veil.clone());
-    let http = Http {
-        client,
-        progress: progress.clone(),
+    let transport = || {
+        let config = StreamableHttpClientTransportConfig::with_uri(url)
+            .custom_headers(headers.clone())
+            .max_concurrent_requests(AT_A_TIME)
+            .max_sse_event_size(MOST_BYTES)
+            .max_json_response_size(MOST_BYTES);
+        let http = Http {
+            client: client.clone(),
+            progress: progress.clone(),
+        };
+        StreamableHttpClientTransport::with_client(http, config)
     };
-    let transport = StreamableHttpClientTransport::with_client(http, config);
-    let preferred_versions = MODERN.to_vec();
     let mode = ClientLifecycleMode::Auto {
-        preferred_versions,
+        preferred_versions: MODERN.to_vec(),
         legacy_version: Some(ProtocolVersion::V_2025_11_25),
     };
-    let told = (Why::default(), veil.clone(), progress);
-    served(shared, (transport, mode), None, told).await.map_err(|error| {
-        let refused = error.auth_challenge().is_some();
-        let told = if refused {
+    let told = || (Why::default(), veil.clone(), progress.clone());
+    let mut connected = served(shared, (transport(), mode), None, told()).await;
+    // One of the older era may answer anything to the question of the newer.
+    if let Err(ClientInitializeError::ExpectedInitResult(_)) = &connected {
+        let mode = ClientLifecycleMode::Initialize;
+        connected = served(shared, (transport(), mode), None, told()).await;
+    }
+    connected.map_err(|error| {
+        let challenge = error.auth_challenge();
+        let lacks = challenge.and_then(refusal::lacks);
+        let refused = challenge.is_some() && lacks.is_none();
+        let told = if lacks.is_some() {
+            *locked(&shared.lacks) = lacks;
+            MORE
+        } else if refused {
             "its server refuses the connector's credential, or asks for one; tell whoever keeps the connector"
         } else {
             "its server cannot be reached, or does not speak MCP"
