@@ -43,15 +43,13 @@ pub trait Hears: fmt::Debug + Send + Sync {
     fn heard(&self, step: Step);
 }
 
-/// How far a call has come.
-#[derive(Debug, Clone, PartialEq)]
+/// How far a call has come, in numbers: words of the target are content, which leaves with a record only.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// How much is done; more each time.
     pub done: f64,
     /// Of how much, where that is known.
     pub total: Option<f64>,
-    /// What is being done. Content of the target, so never for a record.
-    pub message: Option<String>,
 }
 
 /// What a client answers when it was asked something.

@@ -158,12 +158,12 @@ fn complete() -> Action {
         input: json!({"type": "object", "properties": {
             "ref": {"type": "object", "properties": {
                 "type": {"enum": ["ref/prompt", "ref/resource"]}, "name": text, "uri": text,
-            }, "required": ["type"]},
+            }, "required": ["type"], "additionalProperties": false},
             "argument": {"type": "object", "properties": {"name": text, "value": text},
                          "required": ["name", "value"], "additionalProperties": false},
             "context": {"type": "object", "properties": {
                 "arguments": {"type": "object", "additionalProperties": {"type": "string"}},
-            }},
+            }, "additionalProperties": false},
         }, "required": ["ref", "argument"], "additionalProperties": false}),
         output: json!({"type": "object", "properties": {
             "completion": {"type": "object", "properties": {

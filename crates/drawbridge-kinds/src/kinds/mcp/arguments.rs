@@ -131,13 +131,24 @@ pub(super) fn sent(
     Ok(arguments)
 }
 
-/// Adds what the file says is always given, to a call that the file makes up.
-pub(super) fn fixed(tool: &Tool<'_>, arguments: &mut Map<String, Value>) {
+/// Makes a call that the file makes up keep the rules of its tool, too: with what is always given, and
+/// within the limits. What is bound to whoever asks cannot be made up.
+pub(super) fn made_up(tool: &Tool<'_>, arguments: &mut Map<String, Value>) -> Result<(), Failure> {
     for (name, rule) in &tool.scope.arguments {
         if let Some(value) = &rule.fixed {
             arguments.insert(name.clone(), value.clone());
+        } else if rule.from.is_some() {
+            let told = format!(
+                "`{name}` of `{}` is bound to whoever asks, so that the file cannot use it for another tool",
+                tool.name
+            );
+            return Err(Failure::invalid(told));
+        } else if let Some(value) = arguments.get(name) {
+            let pattern = tool.prepared.and_then(|all| all.patterns.get(name));
+            checked(name, value, rule, pattern)?;
         }
     }
+    Ok(())
 }
 
 /// What is known of whoever asks.

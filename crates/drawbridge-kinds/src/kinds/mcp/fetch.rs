@@ -48,7 +48,14 @@ pub(super) async fn asked(
     exchange: &Exchange,
 ) -> Result<Map<String, Value>, Trouble> {
     server.pinned(tool.name).await.map_err(Trouble::Before)?;
-    let mut result = called(server, tool.name, arguments, exchange).await?;
+    let called = if tool.scope.result.is_nothing() {
+        called(server, tool.name, arguments, exchange).await
+    } else {
+        // What is left out of the answer must not come beside it: in a question, or in words of an error.
+        let called = called(server, tool.name, arguments, &Exchange::default()).await;
+        called.map_err(Trouble::without_words)
+    };
+    let mut result = called?;
     let usable = |result: &mut Map<String, Value>| {
         results::fits(tool, result)?;
         results::shaped(&tool.scope.result, result)
@@ -64,7 +71,7 @@ pub(super) async fn put(
     mut params: Map<String, Value>,
     exchange: &Exchange,
 ) -> Result<Value, Trouble> {
-    asks::add(exchange, &mut params);
+    asks::add(server, exchange, &mut params);
     let beside = Beside {
         takes: asks::allowed(server, exchange),
         hears: exchange.hears.clone(),
@@ -140,6 +147,17 @@ async fn list_resources(
         Some(_) => Vec::new(),
         None => templates(server, view).await?,
     };
+    let patterns = &server.own.resources;
+    let uri = |one: &Value, key: &str| one.get(key).and_then(Value::as_str).map(str::to_owned);
+    let labels = resources
+        .iter()
+        .filter_map(|one| patterns.label(&uri(one, "uri")?));
+    let more = templates
+        .iter()
+        .filter_map(|one| patterns.template(&uri(one, "uriTemplate")?));
+    let label = server.context.labels.highest(labels.chain(more));
+    let label = label.unwrap_or(&server.own.scope.label).to_owned();
+    let label = label.as_str();
     let mut text = lines(&resources, "", "uri");
     text.push_str(&lines(&templates, "template ", "uriTemplate"));
     if text.is_empty() {
@@ -154,11 +172,7 @@ async fn list_resources(
     let Value::Object(data) = data else {
         return Err(Failure::new(Status::Failed, "the list cannot be written"));
     };
-    let mut found = results::found(
-        data,
-        (LIST_RESOURCES.to_owned(), &server.own.scope.label),
-        server.mark(),
-    );
+    let mut found = results::found(data, (LIST_RESOURCES.to_owned(), label), server.mark());
     found.text = visible(&text);
     found.count = u64::try_from(count).unwrap_or(u64::MAX);
     Ok(found)

@@ -278,7 +278,8 @@ pub(super) enum Origin {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResourceScope {
-    /// Their addresses: `*` is anything but `/`, `**` anything.
+    /// Their addresses: `*` is anything but `/`, `**` anything. What follows `?` or `#` is let in only where
+    /// a pattern has such a part.
     pub(super) uri: String,
     /// Their label. Default: that of the whole scope.
     #[serde(default)]

@@ -25,6 +25,11 @@ const MOST_SHOWN: usize = 60;
 /// The most arguments there.
 const MOST_NAMED: usize = 4;
 
+/// How long looking at what an effect left may take.
+const LOOK_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// In the place of a digest, where what an effect left could not be looked at: nothing is equal to it.
+const UNSEEN: &str = "not seen";
+
 /// Arguments, or a result.
 type Fields = Map<String, Value>;
 
@@ -151,7 +156,7 @@ async fn before(
     };
     let other = server.other(&preview.tool)?;
     let mut filled = filled(preview, (arguments, None, None))?;
-    arguments::fixed(&other, &mut filled);
+    arguments::made_up(&other, &mut filled)?;
     match asked(server, &other, filled, &Exchange::default()).await {
         Ok(mut result) => {
             // What changes with every answer is no part of what is there.
@@ -292,12 +297,16 @@ async fn receipt(
     });
     // What is there by then, so that an undo finds out whether somebody changed it since.
     let after = match (&tool.scope.undo, &tool.scope.preview) {
-        (Some(_), Some(_)) => before(server, tool, &work.arguments).await.ok().flatten(),
+        (Some(_), Some(_)) => {
+            // It was done: how it looks since is not waited for as long as for the call itself.
+            let seen = before(server, tool, &work.arguments);
+            let seen = tokio::time::timeout(LOOK_WITHIN, seen).await;
+            let seen = seen.ok().and_then(|seen| seen.ok().flatten());
+            let seen = seen.and_then(|seen| serde_json::to_value(seen).ok());
+            Some(seen.map_or_else(|| UNSEEN.to_owned(), |seen| digest(&seen)))
+        }
         _ => None,
     };
-    let after = after
-        .and_then(|after| serde_json::to_value(after).ok())
-        .map(|after| digest(&after));
     let needs_result = tool.scope.undo.as_ref().is_some_and(|undo| {
         undo.arguments
             .values()
@@ -336,7 +345,7 @@ pub(super) async fn undo(server: &Server, plan: &Plan, receipt: &Receipt) -> Res
     let shown = work.before.as_ref().and_then(Before::shown);
     let mut arguments = filled(undo, (&work.arguments, shown, Some(&done.result)))?;
     let other = server.other(&undo.tool)?;
-    arguments::fixed(&other, &mut arguments);
+    arguments::made_up(&other, &mut arguments)?;
     server.pinned(other.name).await?;
     planned(server, &other, arguments).await
 }

@@ -117,21 +117,34 @@ pub(super) async fn complete(server: &Server, view: &View, call: &Call) -> Resul
     let label = label.ok_or_else(|| {
         Failure::not_found("there is no such prompt or template that you may use")
     })?;
+    if told("type") == "ref/prompt" {
+        server.pinned_prompt(told("name")).await?;
+    }
     let params = call.arguments.as_object().cloned().unwrap_or_default();
     let mut result = put(server, "completion/complete", params, &call.exchange)
         .await
         .map_err(Trouble::failure)?;
     let wrong = || Failure::new(Status::Failed, "its server answers with no suggestions");
-    let mut completion = result.get_mut("completion").map(Value::take);
-    let values = completion.as_mut().and_then(|all| all.get_mut("values"));
-    let Some(values) = values.and_then(Value::as_array_mut) else {
+    let values = result.pointer_mut("/completion/values").map(Value::take);
+    let Some(Value::Array(values)) = values else {
         return Err(wrong());
     };
-    values.retain(Value::is_string);
-    values.truncate(MOST_SUGGESTED);
-    let words: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+    let argument = call
+        .arguments
+        .pointer("/argument/name")
+        .and_then(Value::as_str);
+    // A value of a template is one where what it stands for may be read; how many there are else is not told.
+    let seen = |value: &&str| {
+        let filled = told("uri").replace(&format!("{{{}}}", argument.unwrap_or_default()), value);
+        let label = server.own.resources.template(&filled);
+        told("type") == "ref/prompt"
+            || label.is_some_and(|label| admitted(view, READ_RESOURCE, label))
+    };
+    let words = values.iter().filter_map(Value::as_str).filter(seen);
+    let words: Vec<&str> = words.take(MOST_SUGGESTED).collect();
     let text = visible(&words.join("\n"));
-    let data = Map::from_iter([("completion".to_owned(), completion.unwrap_or_default())]);
+    let completion = json!({"values": words, "hasMore": false});
+    let data = Map::from_iter([("completion".to_owned(), completion)]);
     let mut found = results::found(data, (COMPLETE.to_owned(), label), server.mark());
     found.text = text;
     Ok(found)

@@ -5,13 +5,25 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::part::Scope;
 
 /// The patterns of the file, in its order.
-pub(super) struct Patterns(Vec<(GlobMatcher, String)>);
+pub(super) struct Patterns(Vec<Pattern>);
+
+struct Pattern {
+    matcher: GlobMatcher,
+    /// Whether it says what comes after the path: others let nothing come there, which a server may take
+    /// for no part of the name.
+    has_rest: bool,
+    label: String,
+}
 
 impl Patterns {
     pub(super) fn new(scope: &Scope) -> Result<Self, globset::Error> {
         let patterns = scope.resources.iter().map(|one| {
             let label = one.label.as_ref().unwrap_or(&scope.label).clone();
-            Ok((pattern(&one.uri)?, label))
+            Ok(Pattern {
+                matcher: pattern(&one.uri)?,
+                has_rest: rest(&one.uri),
+                label,
+            })
         });
         Ok(Self(patterns.collect::<Result<_, _>>()?))
     }
@@ -21,8 +33,9 @@ impl Patterns {
         if !is_plain(uri) {
             return None;
         }
-        let found = self.0.iter().find(|(pattern, _)| pattern.is_match(uri));
-        found.map(|(_, label)| label.as_str())
+        let matches = |one: &&Pattern| one.matcher.is_match(uri) && (one.has_rest || !rest(uri));
+        let found = self.0.iter().find(matches);
+        found.map(|one| one.label.as_str())
     }
 
     /// The label of what a template can be filled in to, by an example; none where no pattern lets it in.
@@ -57,18 +70,40 @@ pub(super) fn pattern(uri: &str) -> Result<GlobMatcher, globset::Error> {
     Ok(glob.compile_matcher())
 }
 
-/// Whether an address can be told by its words: nothing in it that a server may read as another one.
+/// Whether an address can be told by its words: nothing in it that a server may read as another one. What
+/// needs no escape is not escaped (RFC 3986, §2.3), and no part of the path is empty but the first and last.
 fn is_plain(uri: &str) -> bool {
-    let lower = uri.to_ascii_lowercase();
     let parts = uri.split(['/', '?', '#']);
+    let (_, path) = uri.split_once("://").unwrap_or(("", uri));
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let inner = path.trim_start_matches('/');
     uri.len() <= 2_048
         && !parts.into_iter().any(|part| part == "." || part == "..")
-        && !["%2e", "%2f", "%5c", "%00", "\\"]
-            .iter()
-            .any(|trick| lower.contains(trick))
+        && path.len() - inner.len() <= 1
+        && !inner.contains("//")
+        && !uri.contains('\\')
+        && !hides_a_letter(uri)
         && !uri
             .chars()
             .any(|letter| letter.is_control() || letter.is_whitespace())
+}
+
+/// Whether something is escaped that stands for itself, or for what parts an address.
+fn hides_a_letter(uri: &str) -> bool {
+    uri.split('%').skip(1).any(|escaped| {
+        let byte = escaped
+            .get(..2)
+            .map(|digits| u8::from_str_radix(digits, 16));
+        let Some(Ok(byte)) = byte else {
+            return true;
+        };
+        byte.is_ascii_alphanumeric() || byte.is_ascii_control() || b"-._~/\\?#".contains(&byte)
+    })
+}
+
+/// What comes after the path of an address: a query, a fragment.
+fn rest(uri: &str) -> bool {
+    uri.contains(['?', '#'])
 }
 
 #[cfg(test)]
@@ -95,6 +130,15 @@ mod tests {
             ("file:///docs/%2e%2e%2fa.md", None),
             ("file:///docs/a.md\n", None),
             ("FILE:///docs/a.md", None),
+            ("file:///docs/%73ecret/a.md", None),
+            ("file:///docs//a.md", None),
+            ("file:////docs/a.md", None),
+            ("file:///docs/a%20b.md", Some("internal")),
+            ("file:///docs/a.md?x", None),
+            ("file:///docs/private.key?.md", None),
+            ("file:///docs/private.key#.md", None),
+            ("file:///docs/secret/a?x", None),
+            ("file:///docs/a%", None),
         ] {
             assert_eq!(patterns.label(uri), label, "{uri}");
         }

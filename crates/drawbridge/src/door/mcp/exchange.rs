@@ -8,6 +8,7 @@ use drawbridge_core::{
     call::Caller,
     exchange::{Asking, Asks, Exchange, Given, Hears, Step},
     log::Seal,
+    plan::digest,
 };
 use jiff::Timestamp;
 use rmcp::{
@@ -62,9 +63,13 @@ fn wrong() -> ErrorData {
     ErrorData::invalid_params("`requestState`: it is not from this call", None)
 }
 
-fn digest(seal: &Seal, asked: &Asked<'_>) -> String {
-    let call = serde_json::json!([asked.connector, asked.tool, asked.arguments]);
-    seal.digest(call.to_string().as_bytes())
+/// Of what a question is about. Keyed by nothing: what is sealed by the same key must be no digest of it.
+fn of_call(asked: &Asked<'_>) -> String {
+    digest(&serde_json::json!([
+        asked.connector,
+        asked.tool,
+        asked.arguments
+    ]))
 }
 
 /// Reads what a client brings back.
@@ -83,7 +88,7 @@ pub(super) fn given<'a>(
             let carried: Carried = serde_json::from_slice(&content).map_err(|_| wrong())?;
             let same = carried.person == asked.caller.person.id
                 && *carried.client == *asked.caller.client
-                && carried.call == digest(seal, asked)
+                && carried.call == of_call(asked)
                 && now < carried.until;
             Some(same.then_some(carried.state).ok_or_else(wrong)?)
         }
@@ -122,7 +127,7 @@ pub(super) fn required(
         let carried = Carried {
             person: asked.caller.person.id.clone(),
             client: asked.caller.client.to_string(),
-            call: digest(seal, asked),
+            call: of_call(asked),
             until: now.checked_add(ANSWER_WITHIN).unwrap_or(now),
             state,
         };
@@ -229,7 +234,6 @@ impl Steps {
         let tell = async |step: Step| {
             let mut told = ProgressNotificationParam::new(token.clone(), step.done);
             told.total = step.total;
-            told.message = step.message;
             let _ = context.peer.notify_progress(told).await;
         };
         let mut work = std::pin::pin!(work);

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use super::{
     INSTRUCTIONS, REVISIONS, asking,
     exchange::{self, Asked, State},
-    legacy::Running,
+    legacy::{Entry, Running},
     native::{self, Ended, Question},
     waiting, wire,
 };
@@ -40,6 +40,8 @@ use crate::{
 
 /// How often an open stream looks whether its token still lets anyone in: it may expire.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How often a server's word that it changed is passed on.
+const HINT_EVERY: Duration = Duration::from_millis(500);
 /// How often one call may ask its client for more.
 const MOST_ROUNDS: usize = 10;
 /// How long a client may keep the list of its tools, in milliseconds.
@@ -80,6 +82,18 @@ impl Handler {
         let gateway = self.app.gateway();
         let identified = self.app.identify.caller_at(asked, caller.door, &gateway);
         identified.await.ok()
+    }
+
+    /// Lets an older client take a call back, as long as what this returns is kept.
+    pub(super) fn begin(
+        &self,
+        context: &RequestContext<RoleServer>,
+        caller: &Caller,
+    ) -> Option<Entry> {
+        let parts = context.extensions.get::<Parts>()?;
+        let id = serde_json::to_value(&context.id).ok()?;
+        let of = (caller, &parts.headers);
+        self.running.begin(of, &id, &context.ct)
     }
 
     /// Calls a tool; where its target asks the client's side first, asks it too.
@@ -181,12 +195,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
-        let parts = context.extensions.get::<Parts>();
-        let _running = parts.and_then(|parts| {
-            let id = serde_json::to_value(&context.id).ok()?;
-            self.running
-                .begin((&caller, &parts.headers), &id, &context.ct)
-        });
+        let _running = self.begin(&context, &caller);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let asked = Asked {
             caller: &caller,
@@ -329,18 +338,23 @@ impl ServerHandler for Handler {
     }
 
     /// Tells of changes of the caller's own list only: that something else changed is not theirs to
-    /// know. Ends with the token it was opened with.
+    /// know; at the door of one connector, what its target says of itself, too. Ends with the token it was
+    /// opened with, and with the right to use the connector.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context();
         let mut caller = self.caller(request)?;
         let mut changes = self.app.connectors.changes();
         let mut tokens = self.app.store.changes();
-        let mut known = fingerprint(&self.tools(&caller));
+        let mut known = wire::fingerprint(&self.tools(&caller));
         loop {
             let mut said = None;
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
-                changed = native::changed(self) => said = Some(changed),
+                changed = native::changed(self) => {
+                    said = Some(changed);
+                    // A server that says so without end is passed on now and then.
+                    tokio::time::sleep(HINT_EVERY).await;
+                }
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
                 changed = tokens.changed() => if changed.is_err() { return Ok(()) },
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -349,7 +363,12 @@ impl ServerHandler for Handler {
                 Some(caller) => caller,
                 None => return Ok(()),
             };
-            let tools = fingerprint(&self.tools(&caller));
+            // Of a connector that is no longer theirs to use nothing more is told.
+            let theirs = |name| self.app.snapshot().has_tools(&caller, name);
+            if !self.connector.as_deref().is_none_or(theirs) {
+                return Ok(());
+            }
+            let tools = wire::fingerprint(&self.tools(&caller));
             if tools != known {
                 known = tools;
                 said = Some(Changed::Actions);
@@ -369,15 +388,4 @@ impl ServerHandler for Handler {
             }
         }
     }
-}
-
-fn fingerprint(tools: &[Tool]) -> Vec<(String, String, Value)> {
-    tools
-        .iter()
-        .map(|tool| {
-            let action = &tool.action;
-            let schema = action.input.clone();
-            (tool.name.clone(), action.description.clone(), schema)
-        })
-        .collect()
 }

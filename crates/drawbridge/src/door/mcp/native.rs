@@ -148,6 +148,7 @@ impl Handler {
         finish: impl FnOnce(&mut Map<String, Value>),
     ) -> Result<Ended<T>, ErrorData> {
         let caller = self.caller(&context)?;
+        let _running = self.begin(&context, &caller);
         let Some(connector) = self.connector.clone() else {
             let told =
                 "resources and prompts are offered at the door of one connector, `/mcp/NAME`";

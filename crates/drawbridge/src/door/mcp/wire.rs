@@ -136,3 +136,15 @@ fn envelope(data: &Value) -> Value {
 fn object(value: &Value) -> Arc<JsonObject> {
     Arc::new(value.as_object().cloned().unwrap_or_default())
 }
+
+/// What of a list of tools a client would see change.
+pub(super) fn fingerprint(tools: &[Tool]) -> Vec<(String, String, Value)> {
+    tools
+        .iter()
+        .map(|tool| {
+            let action = &tool.action;
+            let schema = action.input.clone();
+            (tool.name.clone(), action.description.clone(), schema)
+        })
+        .collect()
+}

@@ -151,13 +151,13 @@ async fn nobody_is_asked_what_the_file_or_the_client_does_not_let_through() {
             "up_ask",
             json!({}),
             &json!({}),
-            "(form), which this AI application cannot pass on",
+            "(form), which cannot be passed on",
         ),
         (
             "up_ask",
             json!({}),
             &json!({"elicitation": {"url": {}}}),
-            "(form), which this AI application",
+            "(form), which cannot be passed on",
         ),
     ] {
         let call = json!({"name": tool, "arguments": arguments});
@@ -411,8 +411,52 @@ async fn an_older_client_is_asked_on_its_stream_and_only_its_own_answer_counts()
     let quiet = greeted(&ann, json!({})).await;
     let refused: Value = say(&ann, &quiet, &call(9)).await.json().await.unwrap();
     let told = refused["result"]["content"][0]["text"].as_str().unwrap();
-    assert!(
-        told.contains("which this AI application cannot pass on"),
-        "{told}"
+    assert!(told.contains("which cannot be passed on"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_may_ask_nothing_gets_no_answers() {
+    let upstream = Upstream::with(&["--era", "modern"], written(""));
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    let call = json!({"name": "up_echo", "arguments": {"text": "a"},
+                      "inputResponses": {"x": {"action": "accept", "content": {"smuggled": "far"}}}});
+    let answer = asked(&ann, &forms(), call).await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["status"], "ok",
+        "{answer:#}"
     );
+    assert_eq!(upstream.calls("echo").len(), 1);
+    let log = json!(upstream.log()).to_string();
+    assert!(!log.contains("smuggled"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_of_which_something_is_left_out_says_nothing_beside_its_answer() {
+    let rule = "{power: read, result: {drop: [\"/secret\"]}}";
+    let tools = &[("fail", rule), ("ask", rule), ("slow", "{power: read}")];
+    let upstream = Upstream::with(
+        &["--era", "modern"],
+        Written {
+            tools,
+            scope: "  asks: [form]\n",
+            ..Written::default()
+        },
+    );
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    for (tool, words) in [("up_fail", "The system says"), ("up_ask", "canary")] {
+        let call = json!({"name": tool, "arguments": {"message": "canary"}});
+        let call = if tool == "up_fail" {
+            json!({"name": tool, "arguments": {}})
+        } else {
+            call
+        };
+        let answer = asked(&ann, &forms(), call).await;
+        assert_eq!(
+            answer["result"]["structuredContent"]["status"], "failed",
+            "{answer:#}"
+        );
+        assert!(!answer.to_string().contains(words), "{answer:#}");
+    }
 }

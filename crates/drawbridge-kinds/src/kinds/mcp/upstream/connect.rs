@@ -169,7 +169,7 @@ async fn reached(
                 },
             )
         })?;
-    let progress = Progress::new(veil.clone());
+    let progress = Progress::default();
     let transport = || {
         let config = StreamableHttpClientTransportConfig::with_uri(url)
             .custom_headers(headers.clone())
@@ -215,7 +215,7 @@ async fn reached(
 async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connected, Told> {
     let known = locked(&shared.state).era;
     let veil = secrets::veil(&shared.own.system, secret.as_ref());
-    let progress = Progress::new(veil.clone());
+    let progress = Progress::default();
     let (mut pipe, mut program, why) = spawned(shared, secret.as_ref(), &progress)?;
     let era = match known {
         Some(era) => era,

@@ -146,7 +146,7 @@ async fn answered(
         .trim()
         .to_ascii_lowercase();
     if sort == JSON {
-        let body: Value = serde_json::from_slice(&body(response).await?)?;
+        let body: Value = whole::read(&body(response).await?)?;
         // Only an error may come with a status that is one.
         if status.is_success() || body.get("error").is_some() {
             return Ok(StreamableHttpPostResponse::Json(
@@ -201,7 +201,14 @@ fn heard(
 }
 
 fn kept(mut event: Sse, progress: &Progress) -> Sse {
-    let message = event.data.as_deref().map(serde_json::from_str::<Value>);
+    let message = event
+        .data
+        .as_deref()
+        .map(|data| whole::read(data.as_bytes()));
+    if matches!(&message, Some(Err(_))) {
+        // The SDK reads no further into what is none.
+        event.data = Some("no message".to_owned());
+    }
     if let Some(Ok(message)) = message
         && !progress.take(&message)
         && message.get("result").is_some()

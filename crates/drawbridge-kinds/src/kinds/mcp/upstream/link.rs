@@ -58,6 +58,13 @@ pub(in super::super) enum Trouble {
 }
 
 impl Trouble {
+    /// Without what the server itself says of it.
+    pub(in super::super) fn without_words(mut self) -> Self {
+        let (Self::Before(failure) | Self::Refused(failure) | Self::After(failure)) = &mut self;
+        failure.words = None;
+        self
+    }
+
     /// As a failure to read.
     pub(in super::super) fn failure(self) -> Failure {
         match self {

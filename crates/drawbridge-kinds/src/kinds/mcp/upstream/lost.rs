@@ -51,6 +51,10 @@ impl Lost {
                 | OverHttp::SessionExpired
                 | OverHttp::ReinitializationFailed(_),
             ) => Self::Unsent,
+            // It gave up on it, found something in its way, or was left: it may have begun.
+            Some(OverHttp::HttpStatus(answer)) if [408, 409, 499].contains(&answer.status) => {
+                Self::Failed(answer.status)
+            }
             Some(OverHttp::HttpStatus(answer)) if (300..500).contains(&answer.status) => {
                 Self::Refused(answer.status)
             }

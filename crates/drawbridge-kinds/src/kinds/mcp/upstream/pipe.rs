@@ -113,10 +113,12 @@ impl Pipe {
             if line.trim_ascii_start().first() != Some(&b'{') {
                 continue;
             }
-            let message = serde_json::from_slice(&line);
-            return message
-                .map(Some)
-                .map_err(|_| io::Error::other("it sent a message that is no JSON, or too deep"));
+            let message = whole::read(&line);
+            return message.map(Some).map_err(|_| {
+                io::Error::other(
+                    "it sent a message that is no JSON, too deep, or of too many parts",
+                )
+            });
         }
     }
 }

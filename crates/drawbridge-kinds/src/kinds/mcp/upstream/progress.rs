@@ -10,21 +10,17 @@ use drawbridge_core::exchange::{Hears, Step};
 use rmcp::model::{NumberOrString, ProgressToken};
 use serde_json::Value;
 
-use super::{locked, veil::Veil};
-use crate::kinds::mcp::doubts::visible;
+use super::locked;
 
 /// The notification of it.
 const METHOD: &str = "notifications/progress";
 /// How many are kept that came before it was known who waits for them.
 const MOST_EARLY: usize = 16;
-/// The longest text of one, in characters.
-const MOST_WORDS: usize = 200;
 
 /// Who waits for which.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Progress {
     heard: Arc<Mutex<Heard>>,
-    veil: Veil,
 }
 
 #[derive(Default)]
@@ -42,11 +38,6 @@ pub(super) struct Hearing {
 }
 
 impl Progress {
-    pub(super) fn new(veil: Veil) -> Self {
-        let heard = Arc::default();
-        Self { heard, veil }
-    }
-
     /// Takes a message that tells of it; whether it was one.
     pub(super) fn take(&self, message: &Value) -> bool {
         if message.get("method").is_none_or(|method| method != METHOD) {
@@ -58,12 +49,9 @@ impl Progress {
         let (Some(token), Some(done)) = (token, done) else {
             return true;
         };
-        let said = number("message").and_then(Value::as_str);
-        let step = Step {
-            done,
-            total: number("total").and_then(Value::as_f64),
-            message: said.map(|said| self.words(said)),
-        };
+        // Its words are content, and no content leaves before it is on the record.
+        let total = number("total").and_then(Value::as_f64);
+        let step = Step { done, total };
         let mut heard = locked(&self.heard);
         if let Some(hears) = heard.by.get(&token) {
             hears.heard(step);
@@ -74,11 +62,6 @@ impl Progress {
         true
     }
 
-    fn words(&self, said: &str) -> String {
-        let short: String = said.chars().take(MOST_WORDS).collect();
-        visible(&self.veil.text(&short))
-    }
-
     /// Begins to pass on what is told under a token.
     pub(super) fn hear(&self, token: &ProgressToken, hears: Arc<dyn Hears>) -> Option<Hearing> {
         let NumberOrString::Number(token) = token.0 else {
@@ -86,7 +69,7 @@ impl Progress {
         };
         let mut heard = locked(&self.heard);
         for (_, step) in heard.early.iter().rev().filter(|(of, _)| *of == token) {
-            hears.heard(step.clone());
+            hears.heard(*step);
         }
         heard.early.retain(|(of, _)| *of != token);
         heard.by.insert(token, hears);

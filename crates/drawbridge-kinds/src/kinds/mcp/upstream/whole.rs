@@ -11,6 +11,21 @@ use serde_json::{Map, Value};
 /// Under which name the whole travels.
 const WHOLE: &str = "drawbridge/whole";
 
+/// How many parts a message may have. Each takes many times its bytes once it is read.
+const MOST_PARTS: usize = 1_000_000;
+
+/// Reads a message, unless it has so many parts that they would take more memory than their bytes say.
+pub(super) fn read(message: &[u8]) -> Result<Value, serde_json::Error> {
+    // Texts hold commas, too: what is counted is never too little.
+    let parts = message
+        .iter()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    if parts.count() > MOST_PARTS {
+        return Err(serde::de::Error::custom("a message of too many parts"));
+    }
+    serde_json::from_slice(message)
+}
+
 /// What came from a server, for the SDK.
 pub(super) fn message(mut message: Value) -> Result<ServerJsonRpcMessage, serde_json::Error> {
     if let Some(result) = message.get_mut("result") {
