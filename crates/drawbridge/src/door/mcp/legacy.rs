@@ -135,6 +135,16 @@ struct Message {
     /// Of an answer to a question that was asked of a client.
     #[serde(default)]
     result: Value,
+    #[serde(default)]
+    error: Value,
+}
+
+impl Message {
+    /// Whether it answers a question. What is no message at all is none, and refused further on.
+    fn is_answer(&self) -> bool {
+        let said = !self.result.is_null() || !self.error.is_null();
+        self.method.is_none() && !self.id.is_null() && said
+    }
 }
 
 /// Refuses revisions that are too old, answers `notifications/cancelled`, and gives handshakes an id.
@@ -175,7 +185,7 @@ pub(super) async fn speak(
         return StatusCode::ACCEPTED.into_response();
     }
     if let Some(message) = &message
-        && message.method.is_none()
+        && message.is_answer()
     {
         let caller = parts.extensions.get::<Caller>();
         if let Some(key) = caller.and_then(|caller| key(caller, &parts.headers, &message.id)) {

@@ -407,6 +407,9 @@ async fn an_older_client_is_asked_on_its_stream_and_only_its_own_answer_counts()
         let text = done["result"]["content"][0]["text"].as_str().unwrap();
         assert!(text.contains(name) && !text.contains("Mallory"), "{text}");
     }
+    // What is neither question nor answer is refused, rather than taken for an answer.
+    let odd = say(&ann, &session, &json!({"jsonrpc": "2.0", "id": 5})).await;
+    assert_ne!(odd.status().as_u16(), 202);
     // One that cannot be asked is told so at once.
     let quiet = greeted(&ann, json!({})).await;
     let refused: Value = say(&ann, &quiet, &call(9)).await.json().await.unwrap();
