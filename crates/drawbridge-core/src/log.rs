@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use columns::{Row, TEXTS};
-pub use record::{Asked, Decided, Kept, Planned, Record, Returned};
+pub use record::{Asked, Decided, Kept, Planned, Record, Replied, Returned};
 pub use seal::Seal;
 pub use verify::{Finding, Head, Verified, Verifier};
 

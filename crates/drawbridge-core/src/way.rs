@@ -3,6 +3,7 @@
 
 mod bridge;
 mod effect;
+mod exchanged;
 mod later;
 mod person;
 mod planned;
@@ -159,6 +160,7 @@ impl Way {
         record.revision = Some(call.revision.to_string());
         record.identity = Some(bridge.file.identity.account.clone());
         record.power = Some(call.action.power);
+        self.brought(&mut record, &call.exchange);
         let mut passage = Passage {
             way: self,
             bridge,
@@ -275,6 +277,7 @@ impl Way {
             record.returned.digest = Some(self.digests.digest(data));
         }
         record.returned.label.clone_from(&answer.label);
+        record.returned.asks = exchanged::asked(answer);
         for source in &answer.sources {
             let target = match content {
                 Content::Digest => self.digests.digest(source.path.as_bytes()),
@@ -354,7 +357,8 @@ impl Passage<'_> {
         plan: Option<&KeptPlan>,
         steps: Vec<Step>,
     ) -> Result<Recorded, Unwritten> {
-        let shaped = shaped.into();
+        let mut shaped = shaped.into();
+        exchanged::note(&mut shaped.answer, &self.call.exchange);
         let mut record = self.record.clone();
         let content = self.bridge.file.logging.content;
         record.plan = plan.map(|plan| self.way.planned(plan, content));

@@ -1,13 +1,15 @@
 //! Every long-lived part of the gateway, and what doors ask of it.
 
 mod still;
+mod tool;
 mod watch;
 
 use std::{path::PathBuf, sync::Arc};
 
+use anyhow::Context;
 use drawbridge_core::{
     answer::Failure,
-    call::{Action, Caller, Power},
+    call::{Caller, Power},
     connector::Clock,
     exchange::Exchange,
     file::GatewayFile,
@@ -29,10 +31,12 @@ use crate::{
     gateway_tools,
     identify::Identify,
     keys::Keys,
+    questions::Questions,
     resolve::{Refusal, Resolved},
     store::{Place, Store, StoreError, Writer},
     workspace::Workspace,
 };
+pub use tool::Tool;
 
 /// The gateway.
 pub struct App {
@@ -58,6 +62,8 @@ pub struct App {
     pub workspace: Workspace,
     /// Seals what clients carry back to say which plan they wait for.
     pub(crate) states: Seal,
+    /// What clients are given to ask of their side.
+    pub(crate) questions: Questions,
     /// Finds the secrets that drawbridge.yaml leaves to variables.
     pub(crate) lookup: Lookup,
     /// Which gateways of this workspace run.
@@ -66,42 +72,6 @@ pub struct App {
     pub(crate) in_work: InWork,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
-}
-
-/// A tool as a caller is offered it.
-#[derive(Debug, Clone)]
-pub struct Tool {
-    /// `connector_action`; the bare action at the door of one connector.
-    pub name: String,
-    /// The action, with its power and schemas.
-    pub action: Arc<Action>,
-    /// The connector that offers it, with what that is for; none for the gateway's own tools.
-    pub of: Option<(String, String)>,
-}
-
-impl Tool {
-    /// A short title for people, who may have several connectors of one kind.
-    #[must_use]
-    pub fn title(&self) -> String {
-        let title = &self.action.title;
-        self.of.as_ref().map_or_else(
-            || title.clone(),
-            |(connector, _)| format!("{title} ({connector})"),
-        )
-    }
-
-    /// What it does, for the AI that must choose among the tools of several connectors.
-    #[must_use]
-    pub fn description(&self) -> String {
-        let does = &self.action.description;
-        self.of.as_ref().map_or_else(
-            || does.clone(),
-            |(connector, purpose)| {
-                let purpose = purpose.trim_end_matches('.');
-                format!("The connector `{connector}` is there to: {purpose}. {does}")
-            },
-        )
-    }
 }
 
 /// A call as it comes in by a door.
@@ -180,6 +150,7 @@ impl App {
             public_key,
             workspace,
             states: Seal::new(secret, "state"),
+            questions: Questions::new(secret).context("no key can be made")?,
             lookup,
             alive,
             in_work: InWork::default(),

@@ -144,6 +144,20 @@ async fn record_denied(
     record(app, caller, (connector, "mcp"), why).await
 }
 
+/// Puts a call that is refused before it is one on the log, with what was wrong beside its arguments.
+async fn record_refused(
+    app: &App,
+    caller: &Caller,
+    (connector, action): (&str, &str),
+    told: &str,
+) -> Result<Recorded, LogDown> {
+    let why = (
+        "what came beside the arguments is wrong",
+        Failure::invalid(told),
+    );
+    record(app, caller, (connector, action), why).await
+}
+
 async fn record(
     app: &App,
     caller: &Caller,

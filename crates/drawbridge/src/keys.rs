@@ -1,6 +1,8 @@
 //! The gateway's own secrets, in `.drawbridge/keys`: the log's signing key and the secret behind
 //! cursors and keyed digests. Several gateways on one store share them.
 
+pub(crate) mod cipher;
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},

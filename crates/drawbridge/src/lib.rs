@@ -13,6 +13,7 @@ pub mod gateway_tools;
 pub mod identify;
 pub mod keys;
 pub mod operate;
+mod questions;
 pub mod resolve;
 pub mod store;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! From a tool's name and arguments to a call: which connector, which revision, which action.
 
-mod faults;
+pub(crate) mod faults;
 
 use std::sync::Arc;
 

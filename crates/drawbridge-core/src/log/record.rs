@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     answer::Status,
     call::{Caller, Door, Power},
+    exchange::{Asking, How},
     plan::Stage,
 };
 
@@ -73,6 +74,25 @@ pub struct Asked {
     /// A keyed digest of each argument's value, by the argument's name: one can look for a known
     /// value and not read others.
     pub arguments: BTreeMap<String, String>,
+    /// The answers that came along to what an earlier call was asked, by the question's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<String, Replied>,
+    /// The names of answers that came along and that nobody had asked for: they went no further.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<String>,
+}
+
+/// The answer to a question, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replied {
+    /// What was asked for.
+    pub asking: Asking,
+    /// How it was answered.
+    pub how: How,
+    /// A keyed digest of what was answered; none where there was nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// The decision.
@@ -123,6 +143,10 @@ pub struct Returned {
     /// The resources it came from: by name, or by keyed digest where the file says `digest`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// What the client's side was asked instead of being answered: the names of the questions, and what
+    /// they ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asks: BTreeMap<String, Asking>,
 }
 
 /// Content, kept only where the file says so.

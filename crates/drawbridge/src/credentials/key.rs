@@ -1,4 +1,4 @@
-//! The key that secrets are sealed with, and sealing: AES-256-GCM, bound to a credential's name and
+//! The key that secrets are sealed with, and sealing: bound to a credential's name and
 //! version, so that no sealed secret can stand in another's place.
 
 use std::{
@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use drawbridge_core::{
     file::{Place, Reference},
@@ -16,7 +15,10 @@ use drawbridge_core::{
 };
 
 use super::keyring;
-use crate::{approvals::Lookup, keys};
+use crate::{
+    approvals::Lookup,
+    keys::{self, cipher::Cipher},
+};
 
 /// Bytes of a key.
 const KEY: usize = 32;
@@ -25,7 +27,7 @@ const MOST_BYTES: u64 = 100;
 
 /// The key that secrets are sealed with.
 pub(crate) struct SealingKey {
-    key: RandomizedNonceKey,
+    cipher: Cipher,
     id: String,
 }
 
@@ -101,7 +103,7 @@ impl SealingKey {
             return None;
         }
         Some(Self {
-            key: RandomizedNonceKey::new(&AES_256_GCM, bytes).ok()?,
+            cipher: Cipher::new(bytes)?,
             id: Seal::new(bytes, "sealing key")
                 .digest(b"id")
                 .chars()
@@ -121,14 +123,8 @@ impl SealingKey {
         (name, version): (&str, &str),
         secret: &Secret<String>,
     ) -> Option<Vec<u8>> {
-        let mut text = secret.expose().clone().into_bytes();
-        let nonce = self
-            .key
-            .seal_in_place_append_tag(Aad::from(bound(name, version)), &mut text)
-            .ok()?;
-        let mut sealed = nonce.as_ref().to_vec();
-        sealed.append(&mut text);
-        Some(sealed)
+        let text = secret.expose().clone().into_bytes();
+        self.cipher.seal(&bound(name, version), text)
     }
 
     /// The secret; none when it is not what this key sealed for this name and version.
@@ -137,14 +133,8 @@ impl SealingKey {
         (name, version): (&str, &str),
         sealed: &[u8],
     ) -> Option<Secret<String>> {
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut text = text.to_vec();
-        let opened = self
-            .key
-            .open_in_place(nonce, Aad::from(bound(name, version)), &mut text)
-            .ok()?;
-        String::from_utf8(opened.to_vec()).ok().map(Secret::new)
+        let text = self.cipher.open(&bound(name, version), sealed)?;
+        String::from_utf8(text).ok().map(Secret::new)
     }
 }
 

@@ -1,5 +1,6 @@
 //! MCP: over Streamable HTTP for every revision since 2025-06-18, and over stdio.
 
+mod answers;
 mod asking;
 mod exchange;
 mod handler;

@@ -9,7 +9,7 @@ const MOST: usize = 5;
 const LONGEST: usize = 300;
 
 /// Each argument that is wrong with the rule it breaks; none when all are right.
-pub(super) fn of(validator: Option<&Validator>, arguments: &Value) -> Option<String> {
+pub(crate) fn of(validator: Option<&Validator>, arguments: &Value) -> Option<String> {
     let Some(validator) = validator else {
         return Some("the tool's schema is broken".to_owned());
     };

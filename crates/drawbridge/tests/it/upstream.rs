@@ -1,6 +1,7 @@
 //! Any MCP server behind the gateway, through the doors: `upstream/server.py`, honest or not.
 
 mod add;
+mod answers;
 mod asks;
 mod authorized;
 mod effects;

@@ -2,15 +2,18 @@
 //! client its model or its folders. Only what the file lets it ask, and only of a client that takes such
 //! questions; a person sees which connector asks.
 
+mod answers;
+
 use std::collections::BTreeSet;
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    exchange::{Asking, Asks, Exchange},
+    exchange::{Asking, Asks, Exchange, Question, form},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Server, doubts::visible};
+pub(super) use answers::add;
 
 /// The most questions at a time.
 const MOST_QUESTIONS: usize = 20;
@@ -18,6 +21,8 @@ const MOST_QUESTIONS: usize = 20;
 const MOST_BYTES: usize = 64 << 10;
 /// The longest text of a question, in characters.
 const MOST_WORDS: usize = 1_000;
+/// The longest name of a question, in characters.
+const MOST_NAME: usize = 200;
 
 /// What a question of MCP asks for.
 fn asking(request: &Value) -> Option<Asking> {
@@ -43,30 +48,14 @@ fn host(request: &Value) -> Option<String> {
 }
 
 fn words(asked: &BTreeSet<Asking>) -> String {
-    let word = |asking: &Asking| match asking {
-        Asking::Form => "form",
-        Asking::Page => "page",
-        Asking::Sampling => "sampling",
-        Asking::Roots => "roots",
-    };
-    asked.iter().map(word).collect::<Vec<_>>().join(", ")
+    let words: Vec<&str> = asked.iter().map(|asking| asking.word()).collect();
+    words.join(", ")
 }
 
 /// What a server may ask of who calls it.
 pub(super) fn allowed(server: &Server, exchange: &Exchange) -> BTreeSet<Asking> {
     let granted = &server.own.scope.asks;
     granted.intersection(&exchange.takes).copied().collect()
-}
-
-/// Adds what the client answers to what was asked before. A server that may ask nothing gets no answers.
-pub(super) fn add(server: &Server, exchange: &Exchange, params: &mut Map<String, Value>) {
-    let given = exchange.given.as_ref();
-    if let Some(given) = given.filter(|_| !server.own.scope.asks.is_empty()) {
-        params.insert("inputResponses".to_owned(), json!(given.responses));
-        if let Some(state) = &given.state {
-            params.insert("requestState".to_owned(), json!(state));
-        }
-    }
 }
 
 /// The questions of a result that is none yet, for the client's side; none where it is a result.
@@ -89,15 +78,21 @@ pub(super) fn of(server: &Server, result: &Value, exchange: &Exchange) -> Option
         Some(Value::String(state)) => Some(state.clone()),
         Some(_) => return Some(wrong()),
     };
-    let asked: Option<BTreeSet<Asking>> = requests.values().map(asking).collect();
     let size = |one: usize| one <= MOST_BYTES;
     let small = serde_json::to_string(&requests).is_ok_and(|requests| size(requests.len()))
         && state
             .as_ref()
             .is_none_or(|state: &String| size(state.len()));
-    let (Some(asked), true) = (asked, small && requests.len() <= MOST_QUESTIONS) else {
+    if !small || requests.len() > MOST_QUESTIONS {
+        return Some(wrong());
+    }
+    let connector = &*server.context.connector;
+    let questions = requests.into_iter();
+    let questions = questions.map(|request| question(connector, request));
+    let Some(questions) = questions.collect::<Option<Vec<Question>>>() else {
         return Some(wrong());
     };
+    let asked: BTreeSet<Asking> = questions.iter().map(|question| question.asking).collect();
     // One that only wants to be asked again is one that asks, too.
     if asked.is_empty() && allowed(server, exchange).is_empty() {
         let told = "its server wants to be asked again, and nothing may be asked here";
@@ -106,14 +101,23 @@ pub(super) fn of(server: &Server, result: &Value, exchange: &Exchange) -> Option
     Some(match withheld(server, &asked, exchange) {
         Some(failure) => failure,
         None => {
-            let name = &*server.context.connector;
-            let marked = requests.into_iter();
-            let marked = marked.map(|(key, request)| (key, marked_with(name, request)));
-            let requests = marked.collect();
             let told = format!("its server asks for more input first ({})", words(&asked));
-            Failure::invalid(told).with_asks(Asks::Input { requests, state })
+            Failure::invalid(told).with_asks(Asks::Input { questions, state })
         }
     })
+}
+
+/// A question that can be passed on, and whose answer can be checked.
+fn question(connector: &str, (name, request): (String, Value)) -> Option<Question> {
+    let asking = asking(&request)?;
+    let named = name.chars().count() <= MOST_NAME && visible(&name) == name;
+    let question = Question {
+        name,
+        asking,
+        request: marked_with(connector, request),
+    };
+    let checked = asking != Asking::Form || question.schema().and_then(form).is_some();
+    (named && checked).then_some(question)
 }
 
 /// Why a server may not ask this.
@@ -226,6 +230,8 @@ fn in_lines(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::store::StoredRecord;
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 24] = [
     "place",
     "id",
     "time",
@@ -32,6 +32,8 @@ const COLUMNS: [&str; 22] = [
     "label",
     "targets",
     "duration_us",
+    "answers",
+    "asks",
 ];
 
 pub(super) fn header() -> Vec<u8> {
@@ -65,6 +67,8 @@ pub(super) fn row(stored: &StoredRecord) -> Vec<u8> {
         text(&record.returned.label),
         json!(record.returned.targets).to_string(),
         record.duration_us.to_string(),
+        json!(record.asked.answers).to_string(),
+        json!(record.returned.asks).to_string(),
     ];
     write(&cells.map(|cell| escape(&cell)))
 }

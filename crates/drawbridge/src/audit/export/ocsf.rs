@@ -43,6 +43,7 @@ pub(super) fn event(stored: &StoredRecord) -> Value {
         "resources": record.returned.targets.iter().map(|target| json!({"name": target})).collect::<Vec<_>>(),
         "unmapped": {
             "arguments": record.asked.arguments,
+            "answers": record.asked.answers,
             "allowed": record.decided.allowed,
             "reasons": record.decided.reasons,
             "returned": record.returned,

@@ -26,11 +26,14 @@ use rmcp::{
     model::{CustomRequest, ServerRequest},
     service::{PeerRequestOptions, RequestContext},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::legacy::{Running, SESSION};
-use crate::keys;
+use super::{
+    answers,
+    legacy::{Running, SESSION},
+};
+use crate::{keys, questions::Posed};
 
 /// Under which name a question carries its number as far as the stream.
 const NUMBER: &str = "drawbridge/number";
@@ -66,26 +69,36 @@ pub(super) fn takes(headers: &HeaderMap) -> BTreeSet<Asking> {
     takes
 }
 
+/// Why there are no answers to what a client was asked.
+pub(super) enum Unanswered {
+    /// They are not as was asked for: what is wrong with which.
+    Wrong(String),
+    /// It cannot be asked, or nobody answers.
+    Other(ErrorData),
+}
+
 /// Asks one question after the other, and waits for the answers.
 ///
 /// # Errors
-/// When the client cannot be asked, or nobody answers.
+/// When the client cannot be asked, nobody answers, or not as was asked for.
 pub(super) async fn answered(
     running: &Running,
     (caller, headers): (&Caller, &HeaderMap),
     context: &RequestContext<RoleServer>,
     asks: Asks,
-) -> Result<Given, ErrorData> {
-    let Asks::Input { requests, state } = asks else {
+) -> Result<Given, Unanswered> {
+    let Asks::Input { questions, state } = asks else {
         let told = "it can only be called by a client that takes more questions";
-        return Err(ErrorData::invalid_request(told, None));
+        return Err(Unanswered::Other(ErrorData::invalid_request(told, None)));
     };
-    let mut responses = Map::new();
-    for (name, request) in requests {
-        let answer = asked(running, (caller, headers), context, request).await?;
-        responses.insert(name, answer);
+    let mut replies = Vec::new();
+    for question in questions {
+        let posed = Posed::of(&question);
+        let answer = asked(running, (caller, headers), context, question.request).await;
+        let answer = answer.map_err(Unanswered::Other)?;
+        replies.push(answers::reply(&posed, answer).map_err(Unanswered::Wrong)?);
     }
-    Ok(Given { responses, state })
+    Ok(Given { replies, state })
 }
 
 async fn asked(

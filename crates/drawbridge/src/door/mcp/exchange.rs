@@ -1,16 +1,15 @@
 //! What a connector's target and the client say to each other while a call runs: how far it has come, and
 //! questions that the client's side must answer first.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::http::request::Parts;
 use drawbridge_core::{
     call::Caller,
     exchange::{Asking, Asks, Exchange, Given, Hears, Step},
-    log::Seal,
+    log::Record,
     plan::digest,
 };
-use jiff::Timestamp;
 use rmcp::{
     ErrorData, RoleServer,
     model::{
@@ -20,16 +19,20 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{MODERN, asking, wire};
+use super::{MODERN, answers, asking, wire};
+use crate::{
+    app::App,
+    door,
+    questions::{Carried, Posed},
+};
 
 /// How many steps wait to be passed on; more are left out.
 const MOST_STEPS: usize = 64;
-/// How long the answer to a question may take, and be taken for one to it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3_600);
+/// The most characters of a made up name on a record.
+const MOST_NAME: usize = 100;
 
 /// What of a request its questions are bound to.
 pub(super) struct Asked<'a> {
@@ -39,102 +42,109 @@ pub(super) struct Asked<'a> {
     pub(super) arguments: &'a Value,
 }
 
-/// What a client carries from one try to the next: it is good for the same call by the same caller only.
-#[derive(Serialize, Deserialize)]
-struct Carried {
-    person: String,
-    client: String,
-    /// Digest over connector, tool and arguments.
-    call: String,
-    until: Timestamp,
-    /// What the target wants back.
-    state: String,
+/// What a client brings for a call.
+#[derive(Default)]
+pub(super) struct Brought {
+    /// The answers to what it was asked.
+    pub(super) given: Option<Given>,
+    /// The names of answers that nobody asked for.
+    pub(super) unasked: Vec<String>,
 }
 
 /// What came with a call that goes on.
 pub(super) enum State<'a> {
     /// The plan that it waits for, sealed.
     Plan(&'a str),
-    /// The answer to what a target asked.
-    Given(Option<Given>),
+    /// The answers to what a target asked.
+    Answers(Brought),
 }
 
-fn wrong() -> ErrorData {
-    ErrorData::invalid_params("`requestState`: it is not from this call", None)
+impl Asked<'_> {
+    /// What questions about it are sealed to: the same call, in the same task, by the same caller only.
+    fn call(&self) -> String {
+        let caller = self.caller;
+        digest(&serde_json::json!([
+            caller.person.id,
+            caller.client,
+            caller.task,
+            self.connector,
+            self.tool,
+            self.arguments,
+        ]))
+    }
+
+    /// Refuses what was brought, and puts that on the log.
+    pub(super) async fn refused(&self, app: &App, told: String) -> ErrorData {
+        let named = match self.connector {
+            Some(connector) => Some((connector, self.tool)),
+            None => self.tool.split_once('_'),
+        };
+        let (connector, action) = named.unwrap_or((Record::GATEWAY, self.tool));
+        let short = |name: &str| name.chars().take(MOST_NAME).collect::<String>();
+        let named = (&*short(connector), &*short(action));
+        match door::record_refused(app, self.caller, named, &told).await {
+            Ok(_) => ErrorData::invalid_params(told, None),
+            Err(error) => ErrorData::internal_error(error.to_string(), None),
+        }
+    }
 }
 
-/// Of what a question is about. Keyed by nothing: what is sealed by the same key must be no digest of it.
-fn of_call(asked: &Asked<'_>) -> String {
-    digest(&serde_json::json!([
-        asked.connector,
-        asked.tool,
-        asked.arguments
-    ]))
-}
-
-/// Reads what a client brings back.
-pub(super) fn given<'a>(
-    (seal, now): (&Seal, Timestamp),
+/// Reads what a client brings. Answers without a state are taken for those to what the same call was
+/// asked last; where that was nothing, they are left out, and the call is as good as new.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(super) fn brought<'a>(
+    app: &App,
     asked: &Asked<'_>,
     (responses, state): (Option<InputResponses>, Option<&'a str>),
-) -> Result<State<'a>, ErrorData> {
-    let carried = match state {
-        None => None,
+) -> Result<State<'a>, String> {
+    let opened = match state {
+        None if responses.is_none() => return Ok(State::Answers(Brought::default())),
+        None => app.questions.last(&asked.call(), app.clock.now()),
+        Some(state) if app.states.open(state).is_some() => return Ok(State::Plan(state)),
         Some(state) => {
-            let content = seal.open(state).ok_or_else(wrong)?;
-            if content.first() != Some(&b'{') {
-                return Ok(State::Plan(state));
-            }
-            let carried: Carried = serde_json::from_slice(&content).map_err(|_| wrong())?;
-            let same = carried.person == asked.caller.person.id
-                && *carried.client == *asked.caller.client
-                && carried.call == of_call(asked)
-                && now < carried.until;
-            Some(same.then_some(carried.state).ok_or_else(wrong)?)
+            let opened = app.questions.open(&asked.call(), state, app.clock.now());
+            Some(opened.map_err(|error| error.to_string())?)
         }
     };
-    if responses
-        .iter()
-        .flatten()
-        .any(|(_, answer)| !answer.is_object())
-    {
-        let told = "`inputResponses`: each answer must be an object";
-        return Err(ErrorData::invalid_params(told, None));
-    }
-    let given = (responses.is_some() || carried.is_some()).then(|| Given {
-        responses: responses.unwrap_or_default().into_iter().collect(),
-        state: carried,
-    });
-    Ok(State::Given(given))
+    let responses = answers::looked_at(responses)?;
+    let Some(opened) = opened else {
+        let unasked = answers::names(&responses);
+        let given = None;
+        return Ok(State::Answers(Brought { given, unasked }));
+    };
+    let (replies, unasked) = answers::taken(&opened.carried.asked, responses)?;
+    let spent = app.questions.spend(&asked.call(), &opened);
+    spent.map_err(|error| error.to_string())?;
+    let state = opened.carried.state;
+    let given = Some(Given { replies, state });
+    Ok(State::Answers(Brought { given, unasked }))
 }
 
 /// A question to the client's side, as MCP writes it.
 pub(super) fn required(
+    app: &App,
     asks: Asks,
     asked: &Asked<'_>,
-    (seal, now): (&Seal, Timestamp),
 ) -> Result<InputRequiredResult, ErrorData> {
-    let (requests, state) = match asks {
-        Asks::Input { requests, state } => (requests, state),
+    let (questions, state) = match asks {
+        Asks::Input { questions, state } => (questions, state),
         Asks::Needs(needs) => {
             let required = capabilities(&needs);
             return Err(ErrorData::missing_required_client_capability(required));
         }
     };
-    let odd = |_| ErrorData::internal_error("the question cannot be passed on", None);
-    let requests: InputRequests = serde_json::from_value(Value::Object(requests)).map_err(odd)?;
-    let state = state.map(|state| {
-        let carried = Carried {
-            person: asked.caller.person.id.clone(),
-            client: asked.caller.client.to_string(),
-            call: of_call(asked),
-            until: now.checked_add(ANSWER_WITHIN).unwrap_or(now),
-            state,
-        };
-        serde_json::to_vec(&carried).map(|carried| seal.seal(&carried))
-    });
-    let state = state.transpose().map_err(odd)?;
-    let required = InputRequiredResult::new(Some(requests), state);
+    let odd = || ErrorData::internal_error("the question cannot be passed on", None);
+    let posed = questions.iter().map(Posed::of).collect();
+    let carried = Carried::new(posed, state, app.clock.now());
+    let sealed = app.questions.seal(&asked.call(), &carried);
+    let sealed = sealed.ok_or_else(odd)?;
+    let named = questions.into_iter();
+    let named = named.map(|question| (question.name, question.request));
+    let requests = serde_json::from_value(Value::Object(named.collect()));
+    let requests: InputRequests = requests.map_err(|_| odd())?;
+    let required = InputRequiredResult::new(Some(requests), Some(sealed));
     Ok(required.with_meta(wire::server()))
 }
 
@@ -201,7 +211,7 @@ pub(super) struct Steps(Option<mpsc::Receiver<Step>>);
 /// What a client takes and brings, and the steps it hears of.
 pub(super) fn begin(
     context: &RequestContext<RoleServer>,
-    given: Option<Given>,
+    Brought { given, unasked }: Brought,
 ) -> (Exchange, Steps) {
     let wanted = context.meta.get_progress_token().is_some();
     let (hears, steps) = if wanted {
@@ -215,6 +225,7 @@ pub(super) fn begin(
     let exchange = Exchange {
         takes,
         given,
+        unasked,
         hears,
     };
     (exchange, Steps(steps))

@@ -9,7 +9,6 @@ use drawbridge_core::{
         Changed,
         native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     },
-    exchange::Given,
     log::LogDown,
 };
 use rmcp::{
@@ -27,8 +26,9 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use super::{
-    INSTRUCTIONS, REVISIONS, asking,
-    exchange::{self, Asked, State},
+    INSTRUCTIONS, REVISIONS,
+    asking::{self, Unanswered},
+    exchange::{self, Asked, Brought, State},
     legacy::{Entry, Running},
     native::{self, Ended, Question},
     waiting, wire,
@@ -102,11 +102,11 @@ impl Handler {
         context: &RequestContext<RoleServer>,
         caller: &Caller,
         (tool, mut arguments): (&str, Value),
-        mut given: Option<Given>,
+        mut brought: Brought,
     ) -> Result<CallToolResponse, ErrorData> {
         let connector = self.connector.as_deref();
         for _ in 0..MOST_ROUNDS {
-            let (exchange, steps) = exchange::begin(context, given.take());
+            let (exchange, steps) = exchange::begin(context, std::mem::take(&mut brought));
             // They are needed again only where the client can be asked something.
             let sent = if exchange.takes.is_empty() {
                 std::mem::take(&mut arguments)
@@ -128,24 +128,23 @@ impl Handler {
                 let takes = waiting::Takes::of(context);
                 return Ok(waiting::told(recorded, takes, &self.app.states));
             };
+            let asked = Asked {
+                caller,
+                connector,
+                tool,
+                arguments: &arguments,
+            };
             let parts = context.extensions.get::<Parts>();
-            match parts.filter(|_| !exchange::is_modern(context)) {
-                Some(parts) => {
-                    let of = (caller, &parts.headers);
-                    given = Some(asking::answered(&self.running, of, context, *asks).await?);
-                }
-                None => {
-                    let arguments = &arguments;
-                    let asked = Asked {
-                        caller,
-                        connector,
-                        tool,
-                        arguments,
-                    };
-                    let sealed = (&self.app.states, self.app.clock.now());
-                    return exchange::required(*asks, &asked, sealed).map(Into::into);
-                }
-            }
+            let Some(parts) = parts.filter(|_| !exchange::is_modern(context)) else {
+                return exchange::required(&self.app, *asks, &asked).map(Into::into);
+            };
+            let of = (caller, &parts.headers);
+            let answered = asking::answered(&self.running, of, context, *asks).await;
+            brought.given = Some(match answered {
+                Ok(given) => given,
+                Err(Unanswered::Wrong(told)) => return Err(asked.refused(&self.app, told).await),
+                Err(Unanswered::Other(error)) => return Err(error),
+            });
         }
         let told = "its server asks for more input again and again";
         Err(ErrorData::internal_error(told, None))
@@ -203,16 +202,16 @@ impl ServerHandler for Handler {
             tool: &request.name,
             arguments: &arguments,
         };
-        let sealed = (&self.app.states, self.app.clock.now());
         let brought = (request.input_responses, request.request_state.as_deref());
-        let given = match exchange::given(sealed, &asked, brought)? {
-            State::Given(given) => given,
-            State::Plan(state) => {
+        let brought = match exchange::brought(&self.app, &asked, brought) {
+            Ok(State::Answers(brought)) => brought,
+            Ok(State::Plan(state)) => {
                 return waiting::retried(&self.app, &asked, state, &context.ct).await;
             }
+            Err(told) => return Err(asked.refused(&self.app, told).await),
         };
         let called = (request.name.as_ref(), arguments);
-        self.called(&context, &caller, called, given).await
+        self.called(&context, &caller, called, brought).await
     }
 
     async fn get_task(

@@ -21,7 +21,7 @@ use super::{
     handler::{FRESH_MS, Handler},
     wire,
 };
-use crate::{app::ToolRequest, door};
+use crate::{app::ToolRequest, door, questions::Unusable};
 
 /// What a client is told: a result, or that its side must answer something first.
 pub(super) enum Ended<T> {
@@ -160,13 +160,16 @@ impl Handler {
             tool: question.action,
             arguments: &question.arguments,
         };
-        let sealed = (&self.app.states, self.app.clock.now());
         let brought = (question.responses, question.state.as_deref());
-        let State::Given(given) = exchange::given(sealed, &asked, brought)? else {
-            let told = "`requestState`: it is not from this call";
-            return Err(ErrorData::invalid_params(told, None));
+        let brought = match exchange::brought(&self.app, &asked, brought) {
+            Ok(State::Answers(brought)) => brought,
+            Ok(State::Plan(_)) => {
+                let told = Unusable::Foreign.to_string();
+                return Err(asked.refused(&self.app, told).await);
+            }
+            Err(told) => return Err(asked.refused(&self.app, told).await),
         };
-        let (mut exchange, steps) = exchange::begin(&context, given);
+        let (mut exchange, steps) = exchange::begin(&context, brought);
         if !exchange::is_modern(&context) {
             // Older clients are asked about tools only.
             exchange.takes.clear();
@@ -184,7 +187,7 @@ impl Handler {
         let record = recorded.id().to_owned();
         let mut answer = recorded.into_answer();
         if let Some(asks) = answer.asks.take() {
-            return exchange::required(*asks, &asked, sealed).map(Ended::Required);
+            return exchange::required(&self.app, *asks, &asked).map(Ended::Required);
         }
         if !answer.status.has_data() {
             return Err(error(answer, &question.arguments));

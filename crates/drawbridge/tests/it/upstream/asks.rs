@@ -16,7 +16,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("send", "{power: send}"),
 ];
 
-fn written(scope: &'static str) -> Written<'static> {
+pub(super) fn written(scope: &'static str) -> Written<'static> {
     Written {
         tools: TOOLS,
         scope,
@@ -25,7 +25,27 @@ fn written(scope: &'static str) -> Written<'static> {
 }
 
 /// Asks for a tool as a client that can be asked this; every message that comes.
-async fn messages(person: &Person, capabilities: &Value, mut params: Value) -> Vec<Value> {
+async fn messages(person: &Person, capabilities: &Value, params: Value) -> Vec<Value> {
+    sent(person, ("", "tools/call"), capabilities, params).await
+}
+
+/// The answer to any question at any path.
+pub(super) async fn put(
+    person: &Person,
+    at: (&str, &str),
+    capabilities: &Value,
+    params: Value,
+) -> Value {
+    let messages = sent(person, at, capabilities, params).await;
+    messages.last().unwrap().clone()
+}
+
+async fn sent(
+    person: &Person,
+    (path, method): (&str, &str),
+    capabilities: &Value,
+    mut params: Value,
+) -> Vec<Value> {
     let mut meta = params["_meta"].take();
     if meta.is_null() {
         meta = json!({});
@@ -36,13 +56,13 @@ async fn messages(person: &Person, capabilities: &Value, mut params: Value) -> V
     params["_meta"] = meta;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client
-        .post(person.mcp_url())
+        .post(format!("{}{path}", person.mcp_url()))
         .bearer_auth(&person.token)
         .header("Accept", "application/json, text/event-stream")
         .header("MCP-Protocol-Version", MODERN)
-        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Method", method)
         .header("Mcp-Name", params["name"].as_str().unwrap())
-        .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}))
+        .json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
         .send()
         .await
         .unwrap();
@@ -57,12 +77,12 @@ async fn messages(person: &Person, capabilities: &Value, mut params: Value) -> V
 }
 
 /// The answer alone.
-async fn asked(person: &Person, capabilities: &Value, params: Value) -> Value {
+pub(super) async fn asked(person: &Person, capabilities: &Value, params: Value) -> Value {
     let messages = messages(person, capabilities, params).await;
     messages.last().unwrap().clone()
 }
 
-fn forms() -> Value {
+pub(super) fn forms() -> Value {
     json!({"elicitation": {"form": {}}})
 }
 
@@ -307,7 +327,7 @@ async fn resources_and_prompts_are_asked_for_in_words_of_mcp_at_the_door_of_thei
 }
 
 /// Sends a message as a client with a handshake, in the session that it was given.
-async fn say(person: &Person, session: &str, message: &Value) -> reqwest::Response {
+pub(super) async fn say(person: &Person, session: &str, message: &Value) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = client
         .post(person.mcp_url())
@@ -322,7 +342,7 @@ async fn say(person: &Person, session: &str, message: &Value) -> reqwest::Respon
     request.send().await.unwrap()
 }
 
-async fn greeted(person: &Person, capabilities: Value) -> String {
+pub(super) async fn greeted(person: &Person, capabilities: Value) -> String {
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
                         "clientInfo": {"name": "test", "version": "1"}});
     let greeting = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
@@ -334,7 +354,7 @@ async fn greeted(person: &Person, capabilities: Value) -> String {
 }
 
 /// The messages of a stream, one by one.
-async fn next(stream: &mut reqwest::Response, rest: &mut String) -> Value {
+pub(super) async fn next(stream: &mut reqwest::Response, rest: &mut String) -> Value {
     loop {
         if let Some((event, after)) = rest.split_once("\n\n") {
             let data = event.lines().find_map(|line| line.strip_prefix("data:"));
