@@ -40,7 +40,7 @@ pub(super) async fn inspect(server: &Server) -> Inspection {
         },
     };
     let tools = server.own.scope.tools.len();
-    inspection((health, summary), tools, Vec::new())
+    inspection((health, summary), tools, asks(server).into_iter().collect())
 }
 
 fn inspection(
@@ -65,7 +65,7 @@ fn inspection(
 
 fn of_listing(server: &Server, name: &str, listing: &Listing) -> Inspection {
     let scope = &server.own.scope;
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = asks(server).into_iter().collect();
     let mut withheld = 0;
     for tool in scope.tools.keys() {
         let problem = changed(tool, scope.pinned.tools.get(tool), listing.tools.get(tool));
@@ -109,6 +109,20 @@ fn of_listing(server: &Server, name: &str, listing: &Listing) -> Inspection {
         ),
     };
     inspection((health, summary), scope.tools.len(), problems)
+}
+
+/// That it asks in a way in which nobody can be asked.
+fn asks(server: &Server) -> Option<Problem> {
+    let asked = server.upstream.asked();
+    let words: Vec<&str> = asked.iter().map(|asking| asking.word()).collect();
+    (!asked.is_empty()).then(|| Problem {
+        path: words.join(", "),
+        reason: "its server asks for more input by requests of its own, as revisions of MCP before 2026-07-28 \
+                 have it; they do not say which call they belong to, and nobody is asked"
+            .to_owned(),
+        mend: "use a version of the server that speaks MCP 2026-07-28, or leave out the tools that ask"
+            .to_owned(),
+    })
 }
 
 fn changed(

@@ -1,6 +1,7 @@
 //! The server behind a connector: started or reached when it is first needed, watched, and left alone
 //! for a while when it fails.
 
+mod asked;
 mod connect;
 mod given_up;
 mod handler;
@@ -19,6 +20,7 @@ mod veil;
 mod whole;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,12 +28,14 @@ use std::{
 use drawbridge_core::{
     answer::Failure,
     connector::{Changed, Context},
+    exchange::Asking,
 };
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex as Turns, broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::part::Own;
+use asked::Asked;
 pub(super) use link::{InUse, Link, Listing, Trouble};
 pub(super) use question::Beside;
 pub(super) use standing::Seen;
@@ -70,6 +74,8 @@ struct Shared {
     stop: CancellationToken,
     /// What the server says that it changed.
     changes: broadcast::Sender<Changed>,
+    /// What it asked for by requests of its own.
+    asked: Asked,
     /// What it said when it wanted more access than its secret gives.
     lacks: Mutex<Option<String>>,
     /// Held from the start of a program until it is gone: there is never more than one.
@@ -91,6 +97,7 @@ impl Upstream {
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
                 changes: broadcast::Sender::new(MOST_CHANGES),
+                asked: Asked::default(),
                 lacks: Mutex::default(),
                 alone: Turns::new(()),
             }),
@@ -181,6 +188,11 @@ impl Upstream {
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
         }
+    }
+
+    /// What it asked for so far by requests of its own, which are not passed on.
+    pub(super) fn asked(&self) -> BTreeSet<Asking> {
+        self.shared.asked.all()
     }
 
     /// How it stands, without starting it.

@@ -280,7 +280,7 @@ where
     T: IntoTransport<RoleClient, E, A>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let handler = Handler::new(shared.changes.clone());
+    let handler = Handler::new(shared.changes.clone(), shared.asked.clone());
     let service = handler
         .clone()
         .serve_with_lifecycle(transport, mode)

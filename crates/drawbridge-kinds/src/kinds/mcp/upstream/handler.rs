@@ -1,30 +1,40 @@
-//! What servers ask of a client. Nothing of it reaches an AI client: sampling is refused, nobody is
-//! asked for input, and there are no roots.
+//! What servers ask of a client by requests of their own. Nothing of it reaches an AI client, and a server
+//! is told so: nobody was asked, and so nobody declined. There are no roots.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use drawbridge_core::connector::Changed;
+use drawbridge_core::{connector::Changed, exchange::Asking};
 use rmcp::{
-    ClientHandler, RoleClient,
-    model::{ClientConfig, Implementation, ProtocolVersion},
-    service::NotificationContext,
+    ClientHandler, ErrorData, RoleClient,
+    model::{
+        ClientConfig, ElicitRequestParams, ElicitResult, ElicitationCreateRequestMethod,
+        Implementation, ProtocolVersion,
+    },
+    service::{NotificationContext, RequestContext},
 };
 use tokio::sync::broadcast;
+
+use super::asked::Asked;
 
 /// Answers a server's own questions, and hears that its tools changed.
 #[derive(Clone)]
 pub(super) struct Handler {
     changed: Arc<AtomicBool>,
     changes: broadcast::Sender<Changed>,
+    asked: Asked,
 }
 
 impl Handler {
-    pub(super) fn new(changes: broadcast::Sender<Changed>) -> Self {
+    pub(super) fn new(changes: broadcast::Sender<Changed>, asked: Asked) -> Self {
         let changed = Arc::default();
-        Self { changed, changes }
+        Self {
+            changed,
+            changes,
+            asked,
+        }
     }
 
     /// The server said that its tools or prompts changed.
@@ -48,6 +58,18 @@ impl ClientHandler for Handler {
         info.protocol_version = ProtocolVersion::V_2025_11_25;
         info.client_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
         info
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        self.asked.note(match request {
+            ElicitRequestParams::UrlElicitationParams { .. } => Asking::Page,
+            _ => Asking::Form,
+        });
+        Err(ErrorData::method_not_found::<ElicitationCreateRequestMethod>())
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
