@@ -6,6 +6,7 @@ mod exchange;
 mod handler;
 mod legacy;
 mod native;
+mod plain;
 mod stdio;
 mod waiting;
 mod wire;
@@ -19,7 +20,7 @@ use axum::{
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{any, any_service},
+    routing::any,
 };
 use drawbridge_core::call::Caller;
 use rmcp::{
@@ -63,8 +64,17 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         fixed: None,
         running: running.clone(),
     };
-    let whole = service(handler.clone(), stop);
     let stop = stop.clone();
+    let whole = (handler.clone(), service(handler.clone(), &stop));
+    let all = move |caller: Extension<Caller>, request: Request| {
+        let (handler, service) = whole.clone();
+        async move {
+            match plain::answer(&handler, &caller, request).await {
+                Ok(answer) => answer,
+                Err(request) => service.handle(*request).await.map(Body::new),
+            }
+        }
+    };
     let one = move |Path(connector): Path<String>, caller: Extension<Caller>, request: Request| {
         let handler = Handler {
             connector: Some(connector),
@@ -76,11 +86,17 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
             if let Some(refusal) = nothing(&handler, &caller).await {
                 return refusal;
             }
-            service(handler, &stop).handle(request).await.map(Body::new) as Response
+            match plain::answer(&handler, &caller, request).await {
+                Ok(answer) => answer,
+                Err(request) => service(handler, &stop)
+                    .handle(*request)
+                    .await
+                    .map(Body::new),
+            }
         }
     };
     Router::new()
-        .route("/mcp", any_service(whole))
+        .route("/mcp", any(all))
         .route("/mcp/{connector}", any(one))
         .layer(from_fn_with_state(running, legacy::speak))
 }

@@ -7,6 +7,7 @@ mod authorized;
 mod effects;
 mod offered;
 mod pins;
+mod plain;
 mod resources;
 mod results;
 mod secrets;

@@ -176,18 +176,21 @@ fn takes(context: &RequestContext<RoleServer>) -> BTreeSet<Asking> {
         let parts = context.extensions.get::<Parts>();
         return parts.map_or_else(BTreeSet::new, |parts| asking::takes(&parts.headers));
     }
-    let Some(declared) = context.client_capabilities() else {
-        return BTreeSet::new();
-    };
-    let elicitation = declared.elicitation.as_ref();
+    let declared = context.client_capabilities();
+    declared.map_or_else(BTreeSet::new, |capabilities| declared_in(&capabilities))
+}
+
+/// What may be asked of a client that declares these capabilities.
+pub(super) fn declared_in(capabilities: &ClientCapabilities) -> BTreeSet<Asking> {
+    let elicitation = capabilities.elicitation.as_ref();
     // One that names neither takes forms.
     let form = elicitation.is_some_and(|one| one.form.is_some() || one.url.is_none());
     let page = elicitation.is_some_and(|one| one.url.is_some());
     [
         (form, Asking::Form),
         (page, Asking::Page),
-        (declared.sampling.is_some(), Asking::Sampling),
-        (declared.roots.is_some(), Asking::Roots),
+        (capabilities.sampling.is_some(), Asking::Sampling),
+        (capabilities.roots.is_some(), Asking::Roots),
     ]
     .into_iter()
     .filter_map(|(takes, asking)| takes.then_some(asking))

@@ -9,7 +9,7 @@ use drawbridge_core::{
         Changed,
         native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     },
-    log::LogDown,
+    log::{LogDown, Recorded},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -121,13 +121,7 @@ impl Handler {
                 cancel: context.ct.clone(),
                 exchange,
             };
-            let done = steps.until(context, door::call(&self.app, call)).await;
-            let down = |error: LogDown| ErrorData::internal_error(error.to_string(), None);
-            let mut recorded = done.map_err(down)?;
-            let Some(asks) = recorded.take_asks() else {
-                let takes = waiting::Takes::of(context);
-                return Ok(waiting::told(recorded, takes, &self.app.states));
-            };
+            let mut done = steps.until(context, door::call(&self.app, call)).await;
             let asked = Asked {
                 caller,
                 connector,
@@ -135,8 +129,11 @@ impl Handler {
                 arguments: &arguments,
             };
             let parts = context.extensions.get::<Parts>();
-            let Some(parts) = parts.filter(|_| !exchange::is_modern(context)) else {
-                return exchange::required(&self.app, *asks, &asked).map(Into::into);
+            let older = parts.filter(|_| !exchange::is_modern(context));
+            let asks = done.as_mut().ok().filter(|_| older.is_some());
+            let asks = asks.and_then(Recorded::take_asks);
+            let (Some(parts), Some(asks)) = (older, asks) else {
+                return self.told(&asked, done, waiting::Takes::of(context));
             };
             let of = (caller, &parts.headers);
             let answered = asking::answered(&self.running, of, context, *asks).await;
@@ -148,6 +145,21 @@ impl Handler {
         }
         let told = "its server asks for more input again and again";
         Err(ErrorData::internal_error(told, None))
+    }
+
+    /// What came of a call, as its client takes it.
+    pub(super) fn told(
+        &self,
+        asked: &Asked<'_>,
+        done: Result<Recorded, LogDown>,
+        takes: waiting::Takes,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let down = |error: LogDown| ErrorData::internal_error(error.to_string(), None);
+        let mut recorded = done.map_err(down)?;
+        match recorded.take_asks() {
+            None => Ok(waiting::told(recorded, takes, &self.app.states)),
+            Some(asks) => exchange::required(&self.app, *asks, asked).map(Into::into),
+        }
     }
 
     fn tools(&self, caller: &Caller) -> Vec<Tool> {

@@ -27,7 +27,7 @@ use super::{
 use crate::{door::body::MOST_BYTES, keys};
 
 /// Which revision a request is written in.
-const VERSION: &str = "mcp-protocol-version";
+pub(super) const VERSION: &str = "mcp-protocol-version";
 /// Which handshake a request belongs to.
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The longest session id that is looked at.

@@ -13,9 +13,9 @@ use drawbridge_core::{
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolResponse, CreateTaskResult, DetailedTask, ElicitRequest, ElicitRequestParams,
-        GetTaskResult, InputRequest, InputRequests, InputRequiredResult, Task, TaskPayload,
-        TaskStatus,
+        CallToolResponse, ClientCapabilities, CreateTaskResult, DetailedTask, ElicitRequest,
+        ElicitRequestParams, GetTaskResult, InputRequest, InputRequests, InputRequiredResult, Task,
+        TaskPayload, TaskStatus,
     },
     service::RequestContext,
 };
@@ -56,11 +56,14 @@ impl Takes {
     pub(super) fn of(context: &RequestContext<RoleServer>) -> Self {
         let version = context.protocol_version();
         let modern = version.is_some_and(|version| version.as_str() >= MODERN);
-        let Some(declared) = context.client_capabilities().filter(|_| modern) else {
-            return Self::Words;
-        };
-        let page = || declared.elicitation.as_ref()?.url.as_ref();
-        if declared.supports_tasks() {
+        let declared = context.client_capabilities().filter(|_| modern);
+        declared.map_or(Self::Words, |capabilities| Self::declared_in(&capabilities))
+    }
+
+    /// By the capabilities that a client of 2026-07-28 declares.
+    pub(super) fn declared_in(capabilities: &ClientCapabilities) -> Self {
+        let page = || capabilities.elicitation.as_ref()?.url.as_ref();
+        if capabilities.supports_tasks() {
             Self::Task
         } else if page().is_some() {
             Self::Page
