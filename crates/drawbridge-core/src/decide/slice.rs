@@ -191,7 +191,7 @@ impl Slice {
         standing.settled = standing.ask(context.clone(), &self.settled)?;
         // Where rules look at arguments too, each call tells.
         if !self.always.0.is_empty() && !self.resources_read_arguments {
-            standing.kept_from = !standing.admits(&self.always, context).unwrap_or(false);
+            standing.kept_from = !standing.ask_of(&self.always, context).unwrap_or(false);
         }
         Some(standing)
     }
@@ -299,7 +299,21 @@ impl Standing {
 
     /// Whether the caller may see a resource with these facets; none where that cannot be put to the
     /// rules.
-    pub(super) fn admits(&self, resource: &Resource, context: Context) -> Option<bool> {
+    pub(super) fn admits(&self, resource: &Resource, context: &Context) -> Option<bool> {
+        match self.known_of(resource) {
+            Some(known) => Some(known),
+            None => self.ask_of(resource, context.clone()),
+        }
+    }
+
+    /// The same, where it was asked before the arguments were known and hangs on nothing else.
+    fn known_of(&self, resource: &Resource) -> Option<bool> {
+        let slice = &self.slice;
+        let was_asked = !slice.always.0.is_empty() && !slice.resources_read_arguments;
+        (was_asked && *resource == slice.always).then_some(!self.kept_from)
+    }
+
+    fn ask_of(&self, resource: &Resource, context: Context) -> Option<bool> {
         let slice = &self.slice;
         let entity = slice
             .types

@@ -64,6 +64,6 @@ impl std::fmt::Debug for View {
 
 impl Inner {
     fn admits(&self, resource: &Resource) -> Option<bool> {
-        self.standing.admits(resource, self.context.clone())
+        self.standing.admits(resource, &self.context)
     }
 }

@@ -3,6 +3,7 @@
 
 mod asked;
 mod connect;
+mod direct;
 mod given_up;
 mod handler;
 mod http;

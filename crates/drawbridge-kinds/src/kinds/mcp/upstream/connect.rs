@@ -1,10 +1,9 @@
 //! From the file to a running connection: a program is started, or a server reached, and greeted.
 
 mod secrets;
+mod spawned;
 
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,19 +36,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Link, MOST_BYTES, Shared, Told, Why,
+    direct::Direct,
     handler::Handler,
     http::Http,
     locked,
-    pipe::{Era, Pipe},
-    program::{Program, Said},
+    pipe::Era,
+    program::Program,
     progress::Progress,
     refusal::{self, MORE},
     veil::Veil,
 };
-use crate::{
-    kinds::mcp::part::System,
-    launch::{self, Confinement, Launch, Started},
-};
+use spawned::spawned;
 
 /// How long a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -108,6 +105,12 @@ impl Held {
 
 type Connected = (Arc<Link>, Held);
 
+/// What a connection needs beside the SDK.
+enum Rest {
+    Here(Program),
+    Elsewhere(Direct),
+}
+
 /// Connects, as the file says, with the newest secret that the server lets in.
 pub(super) async fn connect(shared: &Shared) -> Result<Connected, Told> {
     let Some(credential) = &shared.context.credential else {
@@ -145,6 +148,25 @@ async fn once(shared: &Shared, secret: Option<Secret<String>>) -> Result<Connect
     }
 }
 
+/// What asks a server at this address.
+fn client(url: &str) -> Result<(reqwest::Client, reqwest::Url), Told> {
+    let told = |detail: String| Told {
+        detail,
+        ..Told::unavailable("no connection can be made")
+    };
+    // A redirect would take the secret to wherever the server likes.
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_WITHIN)
+        .tcp_nodelay(true)
+        .build();
+    let client = client.map_err(|error| told(error.to_string()))?;
+    let url = url
+        .parse()
+        .map_err(|_| told("its address is none".to_owned()))?;
+    Ok((client, url))
+}
+
 /// A server elsewhere.
 async fn reached(
     shared: &Shared,
@@ -154,44 +176,38 @@ async fn reached(
     let system = &shared.own.system;
     let veil = secrets::veil(system, secret.as_ref());
     let headers = secrets::headers(system, secret).map_err(|told| (false, told))?;
-    // A redirect would take the secret to wherever the server likes.
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_WITHIN)
-        .tcp_nodelay(true)
-        .build()
-        .map_err(|error| {
-            (
-                false,
-                Told {
-                    detail: error.to_string(),
-                    ..Told::unavailable("no connection can be made")
-                },
-            )
-        })?;
+    let (client, address) = client(url).map_err(|told| (false, told))?;
     let progress = Progress::default();
+    let http = Http {
+        client,
+        progress: progress.clone(),
+    };
     let transport = || {
         let config = StreamableHttpClientTransportConfig::with_uri(url)
             .custom_headers(headers.clone())
             .max_concurrent_requests(AT_A_TIME)
             .max_sse_event_size(MOST_BYTES)
             .max_json_response_size(MOST_BYTES);
-        let http = Http {
-            client: client.clone(),
-            progress: progress.clone(),
-        };
-        StreamableHttpClientTransport::with_client(http, config)
+        StreamableHttpClientTransport::with_client(http.clone(), config)
     };
     let mode = ClientLifecycleMode::Auto {
         preferred_versions: MODERN.to_vec(),
         legacy_version: Some(ProtocolVersion::V_2025_11_25),
     };
     let told = || (Why::default(), veil.clone(), progress.clone());
-    let mut connected = served(shared, (transport(), mode), None, told()).await;
+    let reached = || {
+        let headers = headers.clone().into_iter().collect();
+        Rest::Elsewhere(Direct::new(
+            http.clone(),
+            (address.clone(), headers),
+            AT_A_TIME,
+        ))
+    };
+    let mut connected = served(shared, (transport(), mode), reached(), told()).await;
     // One of the older era may answer anything to the question of the newer.
     if let Err(ClientInitializeError::ExpectedInitResult(_)) = &connected {
         let mode = ClientLifecycleMode::Initialize;
-        connected = served(shared, (transport(), mode), None, told()).await;
+        connected = served(shared, (transport(), mode), reached(), told()).await;
     }
     connected.map_err(|error| {
         let challenge = error.auth_challenge();
@@ -244,7 +260,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
     match served(
         shared,
         (pipe, mode),
-        Some(program),
+        Rest::Here(program),
         (why.clone(), veil.clone(), progress),
     )
     .await
@@ -273,7 +289,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
 async fn served<T, E, A>(
     shared: &Shared,
     (transport, mode): (T, ClientLifecycleMode),
-    program: Option<Program>,
+    rest: Rest,
     (why, veil, progress): (Why, Veil, Progress),
 ) -> Result<Connected, ClientInitializeError>
 where
@@ -286,8 +302,17 @@ where
         .serve_with_lifecycle(transport, mode)
         .await?;
     let closed = CancellationToken::new();
+    let version = service
+        .peer()
+        .peer_info()
+        .map(|info| info.protocol_version.clone());
+    let is_modern = version.is_some_and(|version| MODERN.contains(&version));
+    let (program, direct) = match rest {
+        Rest::Here(program) => (Some(program), None),
+        Rest::Elsewhere(direct) => (None, is_modern.then_some(direct)),
+    };
     let link = Link::new(
-        service.peer().clone(),
+        (service.peer().clone(), direct),
         (handler, progress),
         (shared.context.clock.clone(), shared.tasks.clone()),
         (closed.clone(), why.clone(), veil),
@@ -300,91 +325,4 @@ where
         closed,
     };
     Ok((Arc::new(link), held))
-}
-
-fn spawned(
-    shared: &Shared,
-    secret: Option<&Secret<String>>,
-    progress: &Progress,
-) -> Result<(Pipe, Program, Why), Told> {
-    let system = &shared.own.system;
-    let context = &shared.context;
-    let lacking = |error: std::io::Error| Told {
-        detail: error.to_string(),
-        ..Told::unavailable("its program cannot be started")
-    };
-    // Its home: beside nothing else of ours, and thrown away with the rest of what is derived.
-    let home = context.state.join("home");
-    let temporary = context.state.join("tmp");
-    for folder in [&home, &temporary] {
-        std::fs::create_dir_all(folder).map_err(lacking)?;
-    }
-    let folder = system
-        .folder
-        .as_ref()
-        .map_or_else(|| home.clone(), |folder| context.workspace.join(folder));
-    let mut environment = system.environment.clone();
-    for (name, folder) in [("HOME", &home), ("TMPDIR", &temporary)] {
-        let folder = folder.to_string_lossy().into_owned();
-        environment.entry(name.to_owned()).or_insert(folder);
-    }
-    if let (Some(place), Some(secret)) = (&system.credential_in, secret) {
-        environment.extend(secrets::variables(place, secret)?);
-    }
-    let started = start(
-        system,
-        (&context.program, &context.workspace),
-        (&folder, &environment),
-        [home, temporary],
-    );
-    let mut started = started.map_err(lacking)?;
-    let (Some(input), Some(output), Some(errors)) =
-        (started.stdin(), started.stdout(), started.stderr())
-    else {
-        return Err(Told::unavailable("its program cannot be spoken to"));
-    };
-    let said = Said {
-        bytes: Arc::default(),
-        over: CancellationToken::new(),
-        veil: secrets::veil(system, secret),
-    };
-    shared.tasks.spawn(said.clone().listen(errors));
-    let why = Why::default();
-    Ok((
-        Pipe::new((input, output), why.clone(), progress.clone()),
-        Program { started, said },
-        why,
-    ))
-}
-
-fn start(
-    system: &System,
-    (program, workspace): (&Path, &Path),
-    (folder, environment): (&Path, &BTreeMap<String, String>),
-    own: [PathBuf; 2],
-) -> std::io::Result<Started> {
-    let beneath = |paths: &[PathBuf]| {
-        paths
-            .iter()
-            .map(|path| workspace.join(path))
-            .collect::<Vec<_>>()
-    };
-    let mut write = beneath(&system.files.write);
-    write.extend(own);
-    let confinement = Confinement {
-        read: beneath(&system.files.read),
-        write,
-        network: system.network,
-        memory: system.most.memory_mib.saturating_mul(1 << 20),
-        processes: system.most.processes,
-        open_files: system.most.open_files,
-        cpu: system.most.processor_time.duration().as_secs(),
-    };
-    launch::start(&Launch {
-        program,
-        command: &system.command,
-        folder,
-        environment,
-        confinement: &confinement,
-    })
 }

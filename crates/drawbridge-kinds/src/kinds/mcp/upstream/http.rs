@@ -18,7 +18,7 @@ use sse_stream::{Error as SseError, Sse, SseStream};
 
 use super::{MOST_BYTES, progress::Progress, whole};
 
-type Failed = StreamableHttpError<reqwest::Error>;
+pub(super) type Failed = StreamableHttpError<reqwest::Error>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
 
 const SESSION: &str = "mcp-session-id";
@@ -118,46 +118,56 @@ impl StreamableHttpClient for Http {
     }
 }
 
-/// The answer to a question.
+/// What comes back to a question.
+pub(super) enum Come {
+    Message(Value),
+    Events(BoxStream<'static, Result<bytes::Bytes, io::Error>>),
+}
+
+/// The answer to a question, for the SDK.
 async fn answered(
     response: Response,
     (in_session, progress): (bool, &Progress),
 ) -> Result<StreamableHttpPostResponse, Failed> {
+    let (come, session) = come(response, in_session).await?;
+    Ok(match come {
+        Come::Message(message) => {
+            StreamableHttpPostResponse::Json(whole::message(message)?, session)
+        }
+        Come::Events(bytes) => {
+            let events = heard(SseStream::from_bytes_stream(bytes), progress.clone());
+            StreamableHttpPostResponse::Sse(events, session)
+        }
+    })
+}
+
+/// What comes back, with the session that it names.
+pub(super) async fn come(
+    response: Response,
+    in_session: bool,
+) -> Result<(Come, Option<String>), Failed> {
     let status = response.status();
-    let header = |name: &str| {
-        let value = response.headers().get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
     if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
         let asked = header(header::WWW_AUTHENTICATE.as_str()).unwrap_or_default();
         return Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
-            asked,
+            asked.to_owned(),
         )));
     }
     if status == StatusCode::NOT_FOUND && in_session {
         return Err(StreamableHttpError::SessionExpired);
     }
-    let session = header(SESSION);
+    let session = header(SESSION).map(str::to_owned);
     let sort = header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let sort = sort
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    if sort == JSON {
+    let sort = sort.split(';').next().unwrap_or_default().trim();
+    if sort.eq_ignore_ascii_case(JSON) {
         let body: Value = whole::read(&body(response).await?)?;
         // Only an error may come with a status that is one.
         if status.is_success() || body.get("error").is_some() {
-            return Ok(StreamableHttpPostResponse::Json(
-                whole::message(body)?,
-                session,
-            ));
+            return Ok((Come::Message(body), session));
         }
-    } else if sort == EVENTS && status.is_success() {
-        let events = SseStream::from_bytes_stream(bounded(response));
-        let events = heard(events, progress.clone());
-        return Ok(StreamableHttpPostResponse::Sse(events, session));
+    } else if sort.eq_ignore_ascii_case(EVENTS) && status.is_success() {
+        return Ok((Come::Events(bounded(response)), session));
     }
     Err(HttpStatusError::new(status.as_u16(), None).into())
 }

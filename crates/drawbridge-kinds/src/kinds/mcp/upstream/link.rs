@@ -1,7 +1,8 @@
 //! One running connection to a server: questions, answers, and what it offers.
 
+mod listing;
+
 use std::{
-    collections::BTreeMap,
     ops::Deref,
     sync::{Arc, Mutex},
     time::Duration,
@@ -9,21 +10,20 @@ use std::{
 
 use drawbridge_core::{
     answer::{Failure, Status},
-    connector::{Changed, Clock},
+    connector::Clock,
 };
 use rmcp::{
     Peer, RoleClient,
-    model::{
-        ClientRequest, CustomRequest, ProtocolVersion, ServerNotification, SubscriptionFilter,
-    },
+    model::{ClientRequest, CustomRequest},
     service::ServiceError,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::Mutex as Turn;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Told, Why,
+    direct::Direct,
     given_up::GivenUp,
     handler::Handler,
     locked,
@@ -35,16 +35,8 @@ use super::{
     veil::Veil,
     whole,
 };
-use crate::kinds::mcp::definition::Definition;
 
-/// How old the list of what a server offers may be when one of its tools is called. A server that
-/// changes a tool without saying so is found out after as long.
-const LIST_EVERY: Duration = Duration::from_secs(60);
-/// How long a server may take for one page of a list.
-const LIST_WITHIN: Duration = Duration::from_secs(20);
-const MOST_PAGES: usize = 100;
-/// The most tools, and the most prompts.
-const MOST_LISTED: usize = 2_000;
+pub(in super::super) use listing::Listing;
 
 /// Why a question has no answer.
 #[derive(Debug)]
@@ -76,17 +68,9 @@ impl Trouble {
 /// A result of a server.
 type Asked = Result<Value, Trouble>;
 
-/// What a server offers, as it says by now.
-#[derive(Debug, Default)]
-pub(in super::super) struct Listing {
-    pub(in super::super) tools: BTreeMap<String, Definition>,
-    pub(in super::super) prompts: BTreeMap<String, Definition>,
-    /// Names that it offers more than once, so that nobody can tell which is meant.
-    pub(in super::super) twice: Vec<String>,
-}
-
 pub(in super::super) struct Link {
     peer: Peer<RoleClient>,
+    direct: Option<Direct>,
     handler: Handler,
     progress: Progress,
     clock: Arc<dyn Clock>,
@@ -119,7 +103,7 @@ impl Drop for InUse {
 
 impl Link {
     pub(super) fn new(
-        peer: Peer<RoleClient>,
+        (peer, direct): (Peer<RoleClient>, Option<Direct>),
         (handler, progress): (Handler, Progress),
         (clock, tasks): (Arc<dyn Clock>, TaskTracker),
         (closed, why, veil): (CancellationToken, Why, Veil),
@@ -128,6 +112,7 @@ impl Link {
         let used = Mutex::new(Used::new(since));
         Self {
             peer,
+            direct,
             handler,
             progress,
             clock,
@@ -206,6 +191,15 @@ impl Link {
         params: Map<String, Value>,
         beside: &Beside,
     ) -> Asked {
+        let direct = self.direct.as_ref();
+        if let Some(plain) = direct.and_then(|direct| direct.plain(method, &params)) {
+            let answer = tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
+                answer = plain.ask(&params, beside) => answer,
+            };
+            return self.told(answer);
+        }
         let request = CustomRequest::new(method, Some(Value::Object(params)));
         let request = ClientRequest::CustomRequest(request);
         let sent = self
@@ -231,9 +225,12 @@ impl Link {
             () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
         };
         given_up.id = None;
-        let mut result = answer
-            .map(whole::result)
-            .map_err(|error| self.trouble(&error))?;
+        self.told(answer.map(whole::result))
+    }
+
+    /// What came of a question, without what must not leave.
+    fn told(&self, answer: Result<Value, ServiceError>) -> Asked {
+        let mut result = answer.map_err(|error| self.trouble(&error))?;
         self.veil.value(&mut result);
         Ok(result)
     }
@@ -287,105 +284,5 @@ impl Link {
 
     fn ended(&self) -> Failure {
         Failure::from(Told::unavailable(self.why()))
-    }
-
-    /// What the server offers; asked again where that is old, or the server said that it changed.
-    pub(in super::super) async fn listing(&self) -> Result<Arc<Listing>, Trouble> {
-        // Held while it is asked, so that all who need it wait for one answer.
-        let mut kept = self.listing.lock().await;
-        let changed = self.handler.take_changed();
-        if let Some((at, listing)) = &*kept
-            && !changed
-            && self.clock.monotonic().saturating_sub(*at) < LIST_EVERY
-        {
-            return Ok(listing.clone());
-        }
-        *kept = None;
-        let mut listing = Listing::default();
-        let tools = self.listed("tools/list", "tools").await?;
-        collect(tools, &mut listing.tools, &mut listing.twice);
-        let info = self.peer.peer_info();
-        if info.is_some_and(|info| info.capabilities.prompts.is_some()) {
-            let prompts = self.listed("prompts/list", "prompts").await?;
-            collect(prompts, &mut listing.prompts, &mut listing.twice);
-        }
-        let listing = Arc::new(listing);
-        *kept = Some((self.clock.monotonic(), listing.clone()));
-        Ok(listing)
-    }
-
-    /// Hears that what the server offers changed. Servers without a handshake say so only to those who
-    /// ask to hear it. Never returns.
-    pub(super) async fn hears(&self) {
-        let info = self.peer.peer_info();
-        if info.is_some_and(|info| info.protocol_version == ProtocolVersion::V_2026_07_28) {
-            let wanted = SubscriptionFilter::builder()
-                .tools_list_changed()
-                .prompts_list_changed()
-                .build();
-            if let Ok(mut heard) = self.peer.listen(wanted).await {
-                // It is asked again after a while in any case, so that the end of this is no harm.
-                while let Ok(Some(said)) = heard.next().await {
-                    self.handler.changed(match said {
-                        ServerNotification::PromptListChangedNotification(_) => Changed::Prompts,
-                        _ => Changed::Actions,
-                    });
-                }
-            }
-        }
-        std::future::pending().await
-    }
-
-    /// All pages of a list, of which the answers have what is listed under a key.
-    pub(in super::super) async fn listed(
-        &self,
-        method: &str,
-        key: &str,
-    ) -> Result<Vec<Value>, Trouble> {
-        let wrong = |told: &str| Trouble::Refused(Failure::new(Status::Failed, told));
-        let listing = Beside {
-            within: LIST_WITHIN,
-            ..Beside::default()
-        };
-        let mut all = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let params = cursor
-                .iter()
-                .map(|cursor| ("cursor".to_owned(), json!(cursor)));
-            let mut page = self.ask(method, params.collect(), &listing).await?;
-            let Some(Value::Array(items)) = page.get_mut(key).map(Value::take) else {
-                return Err(wrong(
-                    "its server lists what it offers in no form that MCP knows",
-                ));
-            };
-            all.extend(items);
-            if all.len() > MOST_LISTED {
-                return Err(wrong("its server offers more than can be reviewed"));
-            }
-            let next = page.get("nextCursor").and_then(Value::as_str);
-            let Some(next) = next.filter(|next| !next.is_empty()) else {
-                return Ok(all);
-            };
-            if cursor.as_deref() == Some(next) {
-                break;
-            }
-            cursor = Some(next.to_owned());
-        }
-        Err(wrong("its server's list of what it offers has no end"))
-    }
-}
-
-/// What was listed, by name. What has no name cannot be called, and is left out.
-fn collect(items: Vec<Value>, named: &mut BTreeMap<String, Definition>, twice: &mut Vec<String>) {
-    for item in items {
-        let Value::Object(fields) = item else {
-            continue;
-        };
-        if let Some((name, definition)) = Definition::listed(fields)
-            && named.insert(name.clone(), definition).is_some()
-        {
-            twice.push(name);
-        }
     }
 }

@@ -72,9 +72,15 @@ impl Progress {
             hears.heard(*step);
         }
         heard.early.retain(|(of, _)| *of != token);
-        heard.by.insert(token, hears);
+        drop(heard);
+        Some(self.hears(token, hears))
+    }
+
+    /// The same for a token that nothing was told under yet.
+    pub(super) fn hears(&self, token: i64, hears: Arc<dyn Hears>) -> Hearing {
+        locked(&self.heard).by.insert(token, hears);
         let of = self.clone();
-        Some(Hearing { of, token })
+        Hearing { of, token }
     }
 }
 

@@ -41,6 +41,13 @@ impl Beside {
         if self.takes.is_empty() {
             return options;
         }
+        let mut meta = RequestMetaObject::new();
+        meta.set_client_capabilities(self.capabilities());
+        options.with_meta(meta)
+    }
+
+    /// What the server may ask, as it is told.
+    pub(super) fn capabilities(&self) -> ClientCapabilities {
         let takes = |asking| self.takes.contains(&asking);
         let mut capabilities = ClientCapabilities::default();
         if takes(Asking::Form) || takes(Asking::Page) {
@@ -55,8 +62,6 @@ impl Beside {
         }
         capabilities.sampling = takes(Asking::Sampling).then(SamplingCapability::default);
         capabilities.roots = takes(Asking::Roots).then(RootsCapabilities::default);
-        let mut meta = RequestMetaObject::new();
-        meta.set_client_capabilities(capabilities);
-        options.with_meta(meta)
+        capabilities
     }
 }
