@@ -9,7 +9,7 @@ use drawbridge_core::{
         Changed,
         native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     },
-    log::{LogDown, Recorded},
+    log::Recorded,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -133,7 +133,7 @@ impl Handler {
             let asks = done.as_mut().ok().filter(|_| older.is_some());
             let asks = asks.and_then(Recorded::take_asks);
             let (Some(parts), Some(asks)) = (older, asks) else {
-                return self.told(&asked, done, waiting::Takes::of(context));
+                return waiting::told((&self.app, &asked), done, waiting::Takes::of(context));
             };
             let of = (caller, &parts.headers);
             let answered = asking::answered(&self.running, of, context, *asks).await;
@@ -145,21 +145,6 @@ impl Handler {
         }
         let told = "its server asks for more input again and again";
         Err(ErrorData::internal_error(told, None))
-    }
-
-    /// What came of a call, as its client takes it.
-    pub(super) fn told(
-        &self,
-        asked: &Asked<'_>,
-        done: Result<Recorded, LogDown>,
-        takes: waiting::Takes,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let down = |error: LogDown| ErrorData::internal_error(error.to_string(), None);
-        let mut recorded = done.map_err(down)?;
-        match recorded.take_asks() {
-            None => Ok(waiting::told(recorded, takes, &self.app.states)),
-            Some(asks) => exchange::required(&self.app, *asks, asked).map(Into::into),
-        }
     }
 
     fn tools(&self, caller: &Caller) -> Vec<Tool> {

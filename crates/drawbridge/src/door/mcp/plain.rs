@@ -23,7 +23,12 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{MODERN, exchange, handler::Handler, legacy::VERSION, waiting::Takes};
+use super::{
+    MODERN, exchange,
+    handler::Handler,
+    legacy::VERSION,
+    waiting::{self, Takes},
+};
 use crate::{
     app::ToolRequest,
     door::{self, body::MOST_BYTES},
@@ -167,7 +172,8 @@ async fn called(
         tool: &params.name,
         arguments: kept.as_ref().unwrap_or(&Value::Null),
     };
-    handler.told(&asked, recorded, Takes::declared_in(capabilities))
+    let takes = Takes::declared_in(capabilities);
+    waiting::told((&handler.app, &asked), recorded, takes)
 }
 
 fn written(code: StatusCode, message: &impl Serialize) -> Response {

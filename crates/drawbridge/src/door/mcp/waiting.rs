@@ -7,7 +7,7 @@ use drawbridge_core::{
     answer::Status,
     call::{Caller, canonical},
     exchange::Exchange,
-    log::{Recorded, Seal},
+    log::{LogDown, Recorded, Seal},
     plan::{KeptPlan, Stage},
 };
 use rmcp::{
@@ -22,7 +22,11 @@ use rmcp::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{MODERN, exchange::Asked, wire};
+use super::{
+    MODERN,
+    exchange::{self, Asked},
+    wire,
+};
 use crate::{
     app::{App, ToolRequest},
     door,
@@ -73,8 +77,20 @@ impl Takes {
     }
 }
 
-/// The answer to a call, told as the client can take it.
-pub(super) fn told(recorded: Recorded, takes: Takes, seal: &Seal) -> CallToolResponse {
+/// What came of a call, told as its client can take it.
+pub(super) fn told(
+    (app, asked): (&App, &Asked<'_>),
+    done: Result<Recorded, LogDown>,
+    takes: Takes,
+) -> Result<CallToolResponse, ErrorData> {
+    let mut recorded = done.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    match recorded.take_asks() {
+        None => Ok(answered(recorded, takes, &app.states)),
+        Some(asks) => exchange::required(app, *asks, asked).map(Into::into),
+    }
+}
+
+fn answered(recorded: Recorded, takes: Takes, seal: &Seal) -> CallToolResponse {
     let waits = |stage| matches!(stage, Stage::Waiting | Stage::Approved | Stage::Applying);
     let plan = recorded.answer().plan.as_ref();
     let Some(plan) = plan.filter(|plan| waits(plan.stage)) else {
