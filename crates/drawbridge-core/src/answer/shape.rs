@@ -77,6 +77,11 @@ fn whole(found: Found, labels: &Labels) -> Answer {
     }
 }
 
+/// What the target itself says of a failure, marked as such.
+pub(crate) fn said(words: &str) -> String {
+    format!("The system says: {words}")
+}
+
 /// An answer that says what did not happen, in words an AI will not read past.
 pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
     let nothing = match power {
@@ -86,10 +91,7 @@ pub(crate) fn failed(failure: &Failure, power: Power) -> Answer {
             "Nothing was changed"
         }
     };
-    let words = failure
-        .words
-        .as_ref()
-        .map(|words| format!("The system says: {words}"));
+    let words = failure.words.as_deref().map(said);
     Answer {
         status: failure.status,
         data: Value::Null,

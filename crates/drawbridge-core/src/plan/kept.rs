@@ -96,6 +96,9 @@ pub struct Ended {
     pub status: Status,
     /// Why: the caller is told.
     pub reason: String,
+    /// What the target itself says of it, for those who may see the plan: content, so never for a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
 }
 
 /// When an approved plan is tried again that its target could not take at the moment.

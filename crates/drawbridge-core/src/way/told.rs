@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{Answer, Handle, Status},
+    answer::{Answer, Handle, Status, shape::said},
     call::Power,
     plan::{KeptPlan, Stage},
 };
@@ -17,14 +17,20 @@ pub(super) fn told(plan: &KeptPlan, address: &str) -> Answer {
     };
     let link = link(address, &plan.id);
     let notice = notice(plan);
-    let text = format!("{status}: {}", text(plan, &notice, &link));
+    let words = words(plan);
+    let mut text = format!("{status}: {}", text(plan, &notice, &link));
+    if let Some(words) = &words {
+        text.push_str("\n\n");
+        text.push_str(words);
+    }
     let applied = plan.stage == Stage::Applied;
     Answer {
         status,
         data: data(plan),
         sources: Vec::new(),
         label: None,
-        notices: notice.into_iter().collect(),
+        // The first is what a record keeps of it.
+        notices: notice.into_iter().chain(words).collect(),
         plan: Some(Handle {
             id: plan.id.clone(),
             stage: plan.stage,
@@ -96,6 +102,11 @@ fn data(plan: &KeptPlan) -> Value {
         }
         _ => Value::Null,
     }
+}
+
+/// What the target itself says of why it was not done.
+fn words(plan: &KeptPlan) -> Option<String> {
+    plan.ended.as_ref()?.words.as_deref().map(said)
 }
 
 /// What did not happen, or is still to come.

@@ -134,12 +134,9 @@ impl Way {
                     Status::Unknown => Status::Failed,
                     status => status,
                 };
-                let failure = Failure::new(status, failure.message);
-                begun.failed(&failure, self.clock.now())
+                begun.failed(&Failure { status, ..failure }, self.clock.now())
             }
-            Ok(Settled::Unknown(why)) => {
-                begun.failed(&Failure::new(Status::Unknown, why), self.clock.now())
-            }
+            Ok(Settled::Unknown(why)) => begun.failed(&untold(failure, why), self.clock.now()),
             Ok(Settled::Later(_)) | Err(_) => left_to_settle(begun, self.clock.now()),
         }
     }
@@ -350,5 +347,18 @@ fn written(done: Result<Recorded, Unwritten>, next: KeptPlan) -> Result<Option<K
         Ok(_) => Ok(Some(next)),
         Err(Unwritten::Overtaken(_)) => Ok(None),
         Err(Unwritten::Down(down)) => Err(down),
+    }
+}
+
+/// What nobody can tell: why, and where the connector itself came to that, what it was told by its target.
+fn untold(failure: Failure, why: String) -> Failure {
+    let message = match failure.status {
+        Status::Unknown if failure.message != why => format!("{}; {why}", failure.message),
+        _ => why,
+    };
+    Failure {
+        status: Status::Unknown,
+        message,
+        ..failure
     }
 }

@@ -144,6 +144,9 @@ impl KeptPlan {
         let mut next = self.turned(self.stage);
         next.plan = next.plan.without_images();
         next.arguments = Value::Null;
+        if let Some(ended) = &mut next.ended {
+            ended.words = None;
+        }
         next.dropped = true;
         next.news = false;
         next
@@ -159,6 +162,7 @@ impl KeptPlan {
             at: now,
             status: stage.status(),
             reason: reason.to_owned(),
+            words: None,
         });
         next
     }
@@ -174,6 +178,7 @@ impl KeptPlan {
         let mut next = self.ended(stage, (None, &failure.message), now);
         if let Some(ended) = &mut next.ended {
             ended.status = failure.status;
+            ended.words.clone_from(&failure.words);
         }
         next
     }
