@@ -13,6 +13,7 @@ use super::{
     definition::Definition,
     doubts,
     part::Scope,
+    results::parts,
     upstream::{Listing, Seen},
 };
 
@@ -193,6 +194,19 @@ pub(super) fn doubts(scope: &Scope) -> Vec<Fault> {
                 tool.name, tool.scope.power
             );
             found.push(Fault::new(at, rule, "give it the power of what it changes"));
+        }
+        let places = tool.scope.result.places();
+        for place in places.filter(|place| !tool.definition.answers_with(&parts(place))) {
+            let at = format!("/scope/tools/{}/result", tool.name);
+            let rule = format!(
+                "`{place}` of `{}` is left out or masked, and the schema of its answers has no such place",
+                tool.name
+            );
+            found.push(Fault::new(
+                at,
+                rule,
+                "write the place as the schema under `pinned` has it; as it is, nothing may be left out",
+            ));
         }
     }
     found

@@ -2,6 +2,7 @@
 
 mod compare;
 mod faults;
+mod left_out;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +25,7 @@ use super::{
 pub(super) use compare::compare;
 pub use faults::is_secret;
 pub(super) use faults::{check, is_variable};
+pub(super) use left_out::{Mask, ResultRule};
 
 /// `system`: exactly one of `command` and `url`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -130,7 +132,8 @@ pub(super) struct Scope {
     /// The tools that are offered, by the server's names. What is not named is not offered.
     #[serde(default)]
     pub(super) tools: BTreeMap<String, ToolScope>,
-    /// The resources that can be read, by their addresses. Default: none.
+    /// The resources that can be read, by their addresses. Default: none. Where some are named, others are left
+    /// out of answers of tools and of prompts, too.
     #[serde(default)]
     pub(super) resources: Vec<ResourceScope>,
     /// The prompts that can be read. Default: none.
@@ -218,35 +221,6 @@ pub(super) struct ArgumentRule {
     /// A path at or beneath this absolute folder, without `..` and links resolved by the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) under: Option<String>,
-}
-
-/// What becomes of an answer. Places are JSON pointers into its structured content; `*` is every
-/// member of a list or an object. With either, text beside the structured content is not passed on.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ResultRule {
-    /// Places that are left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) drop: Vec<String>,
-    /// Places whose value is masked.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) mask: BTreeMap<String, Mask>,
-}
-
-impl ResultRule {
-    pub(super) fn is_nothing(&self) -> bool {
-        self.drop.is_empty() && self.mask.is_empty()
-    }
-}
-
-/// How a value is masked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Mask {
-    /// Nothing of it: `***`.
-    Full,
-    /// Its first character, and of an e-mail address the domain.
-    Partial,
 }
 
 /// Another tool, and what it is called with.

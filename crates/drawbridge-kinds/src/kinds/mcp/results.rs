@@ -123,7 +123,7 @@ pub(super) fn shaped(rule: &ResultRule, result: &mut Map<String, Value>) -> Resu
 }
 
 /// The parts of a JSON pointer.
-fn parts(pointer: &str) -> Vec<String> {
+pub(super) fn parts(pointer: &str) -> Vec<String> {
     let parts = pointer.trim_start_matches('/').split('/');
     parts
         .map(|part| part.replace("~1", "/").replace("~0", "~"))

@@ -127,6 +127,46 @@ async fn what_the_file_leaves_out_is_nowhere() {
     assert_eq!(answer["status"], "ok", "{answer:#}");
 }
 
+/// A place that is written wrongly leaves nothing out, and whoever reviews the file is told so.
+#[test]
+fn a_place_that_no_answer_has_is_a_doubt() {
+    let upstream = Upstream::new();
+    upstream.added(&[], &[]);
+    let doubt = "the schema of its answers has no such place";
+    for (place, is_doubt) in [
+        ("/rows/*/secret", false),
+        ("/rows/0/email", false),
+        ("/rows", false),
+        ("/rows/*/*", false),
+        ("/rows/*/secrets", true),
+        ("/rows/secret", true),
+        ("/row/*/secret", true),
+        ("/rows/*/secret/deeper", true),
+    ] {
+        for rule in [
+            format!("drop: [\"{place}\"]"),
+            format!("mask: {{\"{place}\": full}}"),
+        ] {
+            let records = format!("{{power: read, result: {{{rule}}}}}");
+            let tools = &[
+                ("records", records.as_str()),
+                ("big", "{power: read, result: {drop: [/any]}}"),
+            ];
+            upstream.write(Written {
+                tools,
+                ..Written::default()
+            });
+            let checked = told(&upstream.firm.house.line(&["check", "up", "--offline"]));
+            assert_eq!(checked.contains(doubt), is_doubt, "{rule}: {checked}");
+            assert_eq!(
+                checked.contains(place) && checked.contains("of `records`"),
+                is_doubt,
+                "{rule}: {checked}"
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_say_how_sensitive_they_are_and_whether_they_are_trusted() {
     let upstream = Upstream::with(&[], written());

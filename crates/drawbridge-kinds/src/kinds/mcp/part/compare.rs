@@ -137,19 +137,14 @@ fn scope((old, new): (&Scope, &Scope), labels: &Labels, changes: &mut Vec<Change
     }
     tools((old, new), labels, changes);
     if old.resources != new.resources {
-        let fewer = new.resources.iter().all(|one| old.resources.contains(one))
-            && old.resources.len() > new.resources.len();
-        // A pattern that is gone may have kept what a later one lets in.
-        let direction = if new.resources.is_empty() && fewer {
-            Narrows
+        // A pattern that is gone may have kept what a later one lets in; and without any, what stands within
+        // answers is let in.
+        let sentence = if new.resources.is_empty() {
+            "no resources can be read, and those within answers are no longer left out"
         } else {
-            Widens
+            "other resources can be read"
         };
-        changes.push(Change::new(
-            "/scope/resources",
-            direction,
-            "other resources can be read",
-        ));
+        changes.push(Change::new("/scope/resources", Widens, sentence));
     }
     asks((old, new), changes);
     for name in new

@@ -10,7 +10,7 @@ use crate::kinds::mcp::{
     actions::OWN,
     arguments::{is_unasked, whole},
     definition::Definition,
-    part::{ArgumentRule, Origin, Other, Scope, ToolScope},
+    part::{ArgumentRule, Origin, Other, ResultRule, Scope, ToolScope},
 };
 
 /// The longest name of a tool that every AI client takes, after the connector's own.
@@ -200,6 +200,18 @@ fn values((at, name, rule): (&str, &str, &ArgumentRule)) -> Vec<Fault> {
     faults
 }
 
+/// What was left out of an answer would be missing, or be a mask, where it is written back.
+fn masked(at: &str, rule: &ResultRule, place: &str) -> Option<Fault> {
+    let left_out = rule.touches(place)?;
+    Some(Fault::new(
+        at,
+        format!(
+            "`{left_out}` is left out or masked in that answer, and it would be written back so"
+        ),
+        "take it from elsewhere, or leave `undo` out",
+    ))
+}
+
 fn other(
     (at, other): (&str, &Other),
     (tool, definition, scope): (&ToolScope, &Definition, &Scope),
@@ -252,7 +264,14 @@ fn other(
                     mend,
                 ));
             }
-            Origin::Argument(_) | Origin::Before(_) | Origin::Result(_) | Origin::Value(_) => {}
+            Origin::Before(place) => {
+                let preview = tool.preview.as_ref();
+                let rule = preview.and_then(|preview| scope.tools.get(&preview.tool));
+                let rule = rule.map(|preview| &preview.result);
+                faults.extend(rule.and_then(|rule| masked(&at, rule, place)));
+            }
+            Origin::Result(place) => faults.extend(masked(&at, &tool.result, place)),
+            Origin::Argument(_) | Origin::Value(_) => {}
         }
     }
 }
