@@ -283,7 +283,7 @@ impl ServerHandler for Handler {
     ) -> Result<ListPromptsResult, ErrorData> {
         native::one_page(request)?;
         let question = Question::new(LIST_PROMPTS, []);
-        let asked = self.native(context, question, native::fresh).await?;
+        let asked = self.native(context, question, native::prompts).await?;
         asked.complete()
     }
 

@@ -8,8 +8,8 @@ use drawbridge_core::{
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        ErrorCode, InputRequiredResult, InputResponses, PaginatedRequestParams, PromptsCapability,
-        ServerCapabilities,
+        ErrorCode, InputRequiredResult, InputResponses, PaginatedRequestParams, Prompt,
+        PromptsCapability, Resource, ResourceTemplate, ServerCapabilities,
     },
     service::RequestContext,
 };
@@ -66,8 +66,22 @@ pub(super) fn fresh(data: &mut Map<String, Value>) {
     data.insert("cacheScope".to_owned(), json!("private"));
 }
 
+/// Leaves out of a list what is not as MCP has it, so that the rest can be read.
+fn readable<T: DeserializeOwned>(data: &mut Map<String, Value>, key: &str) {
+    if let Some(Value::Array(items)) = data.get_mut(key) {
+        items.retain(|item| T::deserialize(item).is_ok());
+    }
+}
+
+/// The prompts.
+pub(super) fn prompts(data: &mut Map<String, Value>) {
+    readable::<Prompt>(data, "prompts");
+    fresh(data);
+}
+
 /// A page of resources.
 pub(super) fn resources(data: &mut Map<String, Value>) {
+    readable::<Resource>(data, "resources");
     data.shift_remove("templates");
     if let Some(next) = data.shift_remove("cursor") {
         data.insert("nextCursor".to_owned(), next);
@@ -80,6 +94,7 @@ pub(super) fn templates(data: &mut Map<String, Value>) {
     let templates = data.shift_remove("templates").unwrap_or_else(|| json!([]));
     data.clear();
     data.insert("resourceTemplates".to_owned(), templates);
+    readable::<ResourceTemplate>(data, "resourceTemplates");
     fresh(data);
 }
 
