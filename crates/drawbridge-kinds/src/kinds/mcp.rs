@@ -92,16 +92,26 @@ impl Server {
 
     /// Whether the server says of a tool by now what was reviewed.
     async fn pinned(&self, name: &str) -> Result<(), Failure> {
+        self.as_reviewed(name, Status::Unavailable).await
+    }
+
+    /// The same for an effect: what was planned with one tool is not done with another. It does not pass by
+    /// itself, so that it is not tried again.
+    async fn unchanged(&self, name: &str) -> Result<(), Failure> {
+        self.as_reviewed(name, Status::Conflict).await
+    }
+
+    async fn as_reviewed(&self, name: &str, or_else: Status) -> Result<(), Failure> {
         let listing = self.upstream.listing().await.map_err(Trouble::failure)?;
         let same = listing.tools.get(name) == self.own.scope.pinned.tools.get(name);
-        withheld((name, same), &listing.twice)
+        withheld((name, same), (&listing.twice, or_else))
     }
 
     /// Whether the server says of a prompt by now what was reviewed.
     async fn pinned_prompt(&self, name: &str) -> Result<(), Failure> {
         let listing = self.upstream.listing().await.map_err(Trouble::failure)?;
         let same = listing.prompts.get(name) == self.own.scope.pinned.prompts.get(name);
-        withheld((name, same), &listing.twice)
+        withheld((name, same), (&listing.twice, Status::Unavailable))
     }
 
     /// When an answer was made, and whether it is trusted.
@@ -118,7 +128,10 @@ fn resource(name: &str, label: &str) -> Resource {
     ]))
 }
 
-fn withheld((name, same): (&str, bool), twice: &[String]) -> Result<(), Failure> {
+fn withheld(
+    (name, same): (&str, bool),
+    (twice, or_else): (&[String], Status),
+) -> Result<(), Failure> {
     if same && !twice.iter().any(|one| one == name) {
         return Ok(());
     }
@@ -126,7 +139,7 @@ fn withheld((name, same): (&str, bool), twice: &[String]) -> Result<(), Failure>
         "`{name}` is no longer what was reviewed, and is withheld until a person has looked at it again; \
          tell whoever keeps the connector to run `drawbridge connector pin`"
     );
-    Err(Failure::new(Status::Unavailable, told))
+    Err(Failure::new(or_else, told))
 }
 
 #[async_trait]

@@ -31,10 +31,12 @@ pub(super) async fn fetch(server: &Server, call: &Call, view: &View) -> Result<F
         name => {
             let tool = server.tool(name, view)?;
             let arguments = arguments::sent(&tool, &call.arguments, &call.caller.person)?;
-            let result = asked(server, &tool, arguments, &call.exchange)
+            let mut result = asked(server, &tool, arguments, &call.exchange)
                 .await
                 .map_err(Trouble::failure)?;
-            let from = (tool.name.to_owned(), tool.label);
+            let sees = |label: &str| admitted(view, tool.name, label);
+            let label = server.narrow(result.get_mut("content"), tool.label, sees);
+            let from = (tool.name.to_owned(), label);
             Ok(results::found(result, from, server.mark()))
         }
     }
@@ -83,12 +85,13 @@ pub(super) async fn put(
         other => other,
     })?;
     match asks::of(server, &result, exchange) {
-        Some(failure) => Err(Trouble::Refused(failure)),
+        // Whatever asks for more has begun.
+        Some(failure) => Err(Trouble::Halted(failure)),
         None => Ok(result),
     }
 }
 
-/// Calls a tool: what it says that it did not do, it did not do.
+/// Calls a tool.
 async fn called(
     server: &Server,
     name: &str,
@@ -103,7 +106,7 @@ async fn called(
     let failed = result.get("isError") == Some(&Value::Bool(true));
     results::whole(result).map_err(|failure| {
         if failed {
-            Trouble::Refused(failure)
+            Trouble::Failed(failure)
         } else {
             Trouble::After(failure)
         }
@@ -201,7 +204,7 @@ async fn templates(server: &Server, view: &View) -> Result<Vec<Value>, Failure> 
     match listed {
         Ok(listed) => Ok(listed.into_iter().filter(seen).collect()),
         // Many servers have none, and do not know the question.
-        Err(Trouble::Refused(_)) => Ok(Vec::new()),
+        Err(Trouble::Refused(_) | Trouble::Failed(_) | Trouble::Halted(_)) => Ok(Vec::new()),
         Err(trouble) => Err(trouble.failure()),
     }
 }
@@ -249,6 +252,9 @@ async fn read_resource(server: &Server, view: &View, call: &Call) -> Result<Foun
             .highest([label, of_one])
             .unwrap_or(label);
         kept.push(one.clone());
+    }
+    if kept.is_empty() && !contents.is_empty() {
+        return Err(not_there());
     }
     let texts = kept.iter().map(|one| {
         let told = |key: &str| one.get(key).and_then(Value::as_str);

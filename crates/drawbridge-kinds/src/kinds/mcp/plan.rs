@@ -1,5 +1,7 @@
 //! Effects: the exact call as a plan, done once, and taken back by the tool that the file names for it.
 
+mod before;
+
 use drawbridge_core::{
     answer::{Failure, Status},
     call::{Call, Power},
@@ -16,9 +18,10 @@ use super::{
     doubts::visible,
     fetch::asked,
     part::{Origin, Other, Tool},
-    results,
+    resource, results,
     upstream::Trouble,
 };
+use before::{Before, before, tells_all};
 
 /// The most characters of an argument in a plan's sentence.
 const MOST_SHOWN: usize = 60;
@@ -30,6 +33,9 @@ const LOOK_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// In the place of a digest, where what an effect left could not be looked at: nothing is equal to it.
 const UNSEEN: &str = "not seen";
 
+/// In the place of an argument of an undo, for those who may not see what it was before.
+const AS_BEFORE: &str = "(what was there before)";
+
 /// Arguments, or a result.
 type Fields = Map<String, Value>;
 
@@ -38,28 +44,12 @@ type Fields = Map<String, Value>;
 struct Work {
     tool: String,
     arguments: Map<String, Value>,
-    /// What the preview showed, or that it refused.
+    /// What the preview showed, or that there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Before>,
-}
-
-/// What was there before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Before {
-    /// The preview's answer.
-    Shown(Map<String, Value>),
-    /// The preview says that it cannot show it: nothing is there, as a rule.
-    Nothing,
-}
-
-impl Before {
-    fn shown(&self) -> Option<&Map<String, Value>> {
-        match self {
-            Self::Shown(result) => Some(result),
-            Self::Nothing => None,
-        }
-    }
+    /// The preview whose answer people see in the plan. What one may not ask oneself, no plan shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<String>,
 }
 
 /// What a receipt tells `undo`.
@@ -77,32 +67,30 @@ struct Done {
 pub(super) async fn plan(server: &Server, call: &Call, view: &View) -> Result<Plan, Failure> {
     let tool = server.tool(&call.action.name, view)?;
     let arguments = arguments::sent(&tool, &call.arguments, &call.caller.person)?;
-    server.pinned(tool.name).await?;
-    planned(server, &tool, arguments).await
+    let sees = |preview: &Tool<'_>| view.admits(&resource(preview.name, preview.label));
+    planned(server, &tool, (arguments.clone(), arguments), sees).await
 }
 
+/// The plan of a call, in which the answer of a preview is shown to those who see such, and the arguments as
+/// they are told.
 async fn planned(
     server: &Server,
     tool: &Tool<'_>,
-    arguments: Map<String, Value>,
+    (arguments, told): (Fields, Fields),
+    sees: impl Fn(&Tool<'_>) -> bool,
 ) -> Result<Plan, Failure> {
+    server.unchanged(tool.name).await?;
     let before = before(server, tool, &arguments).await?;
-    let reversal = match &tool.scope.undo {
-        None => Reversal::Irreversible("its file names no tool that takes it back".to_owned()),
-        Some(undo)
-            if needs_before(undo)
-                && before
-                    .as_ref()
-                    .is_none_or(|before| before.shown().is_none()) =>
-        {
-            Reversal::Irreversible(
-                "what was there before cannot be shown, so that it cannot be put back".to_owned(),
-            )
-        }
-        Some(_) => Reversal::Reversible,
-    };
-    let shown = before.as_ref().and_then(Before::shown).map(image);
-    let asked = Image::Fields(arguments.clone());
+    let preview = tool.scope.preview.as_ref();
+    let preview = preview.and_then(|preview| server.own.tool(&preview.tool));
+    let preview_label = preview.map_or(tool.label, |preview| preview.label);
+    let seen = preview.filter(sees).map(|preview| preview.name.to_owned());
+    let shown = before.as_ref().filter(|_| seen.is_some());
+    let shown = shown.and_then(Before::shown);
+    let shown = shown.map(|shown| image((server, preview_label), shown));
+    let reversal = reversal(tool, before.as_ref());
+    let sentence = sentence(tool.name, &told);
+    let asked = Image::Fields(told);
     let (before_image, after_image) = match tool.scope.power {
         Power::Delete => (Some(shown.unwrap_or_else(|| asked.clone())), None),
         Power::Update => (
@@ -126,11 +114,11 @@ async fn planned(
         before: before_image,
         after: after_image,
     };
-    let sentence = sentence(tool.name, &arguments);
     let work = Work {
         tool: tool.name.to_owned(),
         arguments,
         before,
+        seen,
     };
     let work = serde_json::to_value(work).map_err(|error| {
         Failure::new(Status::Failed, "the plan cannot be written").with_source(error)
@@ -145,35 +133,28 @@ async fn planned(
     })
 }
 
-/// What the preview shows; none where the file names none.
-async fn before(
-    server: &Server,
-    tool: &Tool<'_>,
-    arguments: &Map<String, Value>,
-) -> Result<Option<Before>, Failure> {
-    let Some(preview) = &tool.scope.preview else {
-        return Ok(None);
-    };
-    let other = server.other(&preview.tool)?;
-    let mut filled = filled(preview, (arguments, None, None))?;
-    arguments::made_up(&other, &mut filled)?;
-    match asked(server, &other, filled, &Exchange::default()).await {
-        Ok(mut result) => {
-            // What changes with every answer is no part of what is there.
-            result.shift_remove("_meta");
-            Ok(Some(Before::Shown(result)))
+/// Whether it can be taken back, after what was there before.
+fn reversal(tool: &Tool<'_>, before: Option<&Before>) -> Reversal {
+    let why = match &tool.scope.undo {
+        None => "its file names no tool that takes it back",
+        Some(undo) if needs_before(undo) && before.and_then(Before::shown).is_none() => {
+            "what was there before cannot be shown, so that it cannot be put back"
         }
-        Err(Trouble::Refused(_)) => Ok(Some(Before::Nothing)),
-        Err(trouble) => Err(trouble.failure()),
-    }
+        Some(_) => return Reversal::Reversible,
+    };
+    Reversal::Irreversible(why.to_owned())
 }
 
-/// What a preview showed, as people compare it.
-fn image(result: &Map<String, Value>) -> Image {
-    match result.get("structuredContent") {
-        Some(Value::Object(fields)) => Image::Fields(fields.clone()),
-        _ => Image::Text(results::text(result)),
+/// What a preview showed, as people compare it: without resources more sensitive than the preview itself.
+fn image((server, label): (&Server, &str), result: &Map<String, Value>) -> Image {
+    if let Some(Value::Object(fields)) = result.get("structuredContent") {
+        return Image::Fields(fields.clone());
     }
+    let mut result = result.clone();
+    let labels = &server.context.labels;
+    let sees = |of_one: &str| labels.highest([label, of_one]) == Some(label);
+    server.narrow(result.get_mut("content"), label, sees);
+    Image::Text(results::text(&result))
 }
 
 fn needs_before(other: &Other) -> bool {
@@ -252,7 +233,7 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
     }
     let work = work(plan)?;
     let tool = server.other(&work.tool)?;
-    server.pinned(tool.name).await?;
+    server.unchanged(tool.name).await?;
     let now = before(server, &tool, &work.arguments).await?;
     if now != work.before {
         let told = "what is there changed since the plan was made";
@@ -260,17 +241,52 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
     }
     let result = match asked(server, &tool, work.arguments.clone(), &Exchange::default()).await {
         Ok(result) => result,
-        // Nothing was sent, or the server says that it did nothing.
-        Err(Trouble::Before(failure) | Trouble::Refused(failure)) => return Err(failure),
+        // Nothing was sent; where that is so because it changed just now, that is a conflict too.
+        Err(Trouble::Before(failure)) => {
+            server.unchanged(tool.name).await?;
+            return Err(failure);
+        }
+        Err(Trouble::Refused(failure)) => return Err(failure),
+        Err(Trouble::Failed(failure) | Trouble::Halted(failure)) => {
+            return Err(halted(server, (&tool, &work), failure).await);
+        }
         Err(Trouble::After(failure)) => {
-            let told =
-                format!("it was asked for, and nobody can tell whether it was done: {failure}");
-            return Err(Failure::new(Status::Unknown, told));
+            let told = format!("it was asked for, and {failure}");
+            return Err(unknown(failure, told));
         }
     };
     let receipt = receipt(server, plan, (&tool, &work), result).await;
     server.done.keep(key, &receipt);
     Ok(receipt)
+}
+
+/// What is known of an effect whose server says that it failed: that it did nothing, where the preview shows
+/// just what was there before; else nothing, for it may have done a part.
+async fn halted(server: &Server, (tool, work): (&Tool<'_>, &Work), failure: Failure) -> Failure {
+    if work.before.is_some() && tells_all(server, tool) {
+        let now = before(server, tool, &work.arguments);
+        let now = tokio::time::timeout(LOOK_WITHIN, now).await;
+        if now.is_ok_and(|now| now.is_ok_and(|now| now == work.before)) {
+            let message = format!("{failure}, and all is as it was before");
+            return Failure {
+                status: Status::Failed,
+                message,
+                asks: None,
+                ..failure
+            };
+        }
+    }
+    let told = format!("{failure}; it may have done a part: look before you ask again");
+    unknown(failure, told)
+}
+
+fn unknown(failure: Failure, message: String) -> Failure {
+    Failure {
+        status: Status::Unknown,
+        message,
+        asks: None,
+        ..failure
+    }
 }
 
 async fn receipt(
@@ -346,8 +362,17 @@ pub(super) async fn undo(server: &Server, plan: &Plan, receipt: &Receipt) -> Res
     let mut arguments = filled(undo, (&work.arguments, shown, Some(&done.result)))?;
     let other = server.other(&undo.tool)?;
     arguments::made_up(&other, &mut arguments)?;
-    server.pinned(other.name).await?;
-    planned(server, &other, arguments).await
+    // Whoever has it taken back sees no more of it than the plan showed that was done.
+    let mut told = arguments.clone();
+    let before = undo
+        .arguments
+        .iter()
+        .filter(|(_, origin)| work.seen.is_none() && matches!(origin, Origin::Before(_)));
+    for (name, _) in before {
+        told.insert(name.clone(), Value::from(AS_BEFORE));
+    }
+    let sees = |preview: &Tool<'_>| work.seen.as_deref() == Some(preview.name);
+    planned(server, &other, (arguments, told), sees).await
 }
 
 fn work(plan: &Plan) -> Result<Work, Failure> {

@@ -75,15 +75,21 @@ pub(super) async fn get(server: &Server, view: &View, call: &Call) -> Result<Fou
         ("name".to_owned(), json!(name)),
         ("arguments".to_owned(), arguments),
     ]);
-    let result = put(server, "prompts/get", params, &call.exchange)
+    let mut result = put(server, "prompts/get", params, &call.exchange)
         .await
         .map_err(Trouble::failure)?;
-    let Some(messages) = result.get("messages").and_then(Value::as_array) else {
+    let messages = result.get_mut("messages").map(Value::take);
+    let Some(Value::Array(mut messages)) = messages else {
         return Err(Failure::new(
             Status::Failed,
             "its server answers with no prompt",
         ));
     };
+    let mut label = label.as_str();
+    for one in &mut messages {
+        let sees = |label: &str| admitted(view, GET_PROMPT, label);
+        label = server.narrow(one.get_mut("content"), label, sees);
+    }
     let texts = messages.iter().map(|one| {
         let told = |pointer: &str| {
             one.pointer(pointer)

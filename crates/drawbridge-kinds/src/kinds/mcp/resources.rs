@@ -1,8 +1,12 @@
 //! Which resources of a server can be read, and how sensitive each is.
 
 use globset::{GlobBuilder, GlobMatcher};
+use serde_json::{Value, json};
 
-use super::part::Scope;
+use super::{Server, part::Scope};
+
+/// Stands where a resource was left out.
+const LEFT_OUT: &str = "[a resource stood here that is not let in, and was left out]";
 
 /// The patterns of the file, in its order.
 pub(super) struct Patterns(Vec<Pattern>);
@@ -50,6 +54,43 @@ impl Patterns {
         }
         example.push_str(rest);
         self.label(&example)
+    }
+}
+
+impl Server {
+    /// Leaves out of content each resource, and each link to one, that the file's patterns do not let in or
+    /// that is not seen by its label. What of label then is in it: that of the rest, or a higher one. Where
+    /// the file has no patterns, it says nothing of them.
+    pub(super) fn narrow<'a>(
+        &'a self,
+        content: Option<&mut Value>,
+        label: &'a str,
+        sees: impl Fn(&str) -> bool,
+    ) -> &'a str {
+        let patterns = &self.own.resources;
+        let blocks = match content {
+            Some(Value::Array(blocks)) => blocks.as_mut_slice(),
+            Some(block) => std::slice::from_mut(block),
+            None => &mut [],
+        };
+        let mut highest = label;
+        for block in blocks.iter_mut().filter(|_| !patterns.0.is_empty()) {
+            let uri = match block.get("type").and_then(Value::as_str) {
+                Some("resource") => block.pointer("/resource/uri"),
+                Some("resource_link") => block.get("uri"),
+                _ => continue,
+            };
+            let of_one = uri.and_then(Value::as_str);
+            let of_one = of_one.and_then(|uri| patterns.label(uri));
+            match of_one.filter(|label| sees(label)) {
+                Some(of_one) => {
+                    let labels = &self.context.labels;
+                    highest = labels.highest([highest, of_one]).unwrap_or(highest);
+                }
+                None => *block = json!({"type": "text", "text": LEFT_OUT}),
+            }
+        }
+        highest
     }
 }
 

@@ -16,6 +16,7 @@ mod question;
 mod refusal;
 mod standing;
 mod told;
+mod trouble;
 mod used;
 mod veil;
 mod whole;
@@ -37,12 +38,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::part::Own;
 use asked::Asked;
-pub(super) use link::{InUse, Link, Listing, Trouble};
+pub(super) use link::{InUse, Link, Listing};
 pub(super) use question::Beside;
 pub(super) use standing::Seen;
 use standing::{Standing, State};
 pub(super) use told::once;
 use told::{AGAIN, Told, Why};
+pub(super) use trouble::Trouble;
 
 /// The largest message that a server may send, in bytes.
 const MOST_BYTES: usize = 16 << 20;

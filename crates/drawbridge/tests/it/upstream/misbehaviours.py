@@ -41,6 +41,11 @@ def perform(what, fault):
         give_up(f"`{what}` needs --http")
     if what.startswith("status:"):
         return status(fault, int(what.removeprefix("status:")))
+    if what.startswith("error:"):
+        fault.work()
+        return error(fault, int(what.removeprefix("error:")))
+    if what.startswith("refuse:"):
+        return error(fault, int(what.removeprefix("refuse:")))
     way = WAYS.get(what) or HTTP_WAYS.get(what) or give_up(f"no misbehaviour is called `{what}`")
     way(fault)
 
@@ -185,6 +190,44 @@ def loop_cursor(fault):
     fault.result(lambda result: {**result, "nextCursor": "again"})
 
 
+def fail_before(fault):
+    failed = {"resultType": "complete", "content": [{"type": "text", "text": "it would not begin"}], "isError": True}
+    fault.exchange.answer({"jsonrpc": "2.0", "id": fault.message["id"], "result": failed})
+
+
+def fail_after(fault):
+    fault.work()
+    failed = {"resultType": "complete", "content": [{"type": "text", "text": "it broke in the middle"}], "isError": True}
+    fault.exchange.answer({"jsonrpc": "2.0", "id": fault.message["id"], "result": failed})
+
+
+def error(fault, code):
+    told = {"code": code, "message": f"SECRET-IN-ERROR {code}"}
+    fault.exchange.answer({"jsonrpc": "2.0", "id": fault.message["id"], "error": told})
+
+
+def with_resources(fault):
+    """A prompt with resources in it, of which some are of no pattern."""
+    uris = ["demo://public/1", "file:///etc/shadow", "demo://secret/1", None]
+    blocks = [{"type": "resource", "resource": {"uri": uri, "text": f"INSIDE {uri}"}} for uri in uris]
+    blocks += [{"type": "resource_link", "uri": "file:///etc/passwd", "name": "NAME-OF-A-LINK"}]
+    messages = [{"role": "user", "content": block} for block in blocks]
+    fault.result(lambda result: {**result, "messages": messages})
+
+
+def only_others(fault):
+    fault.result(lambda result: {**result, "contents": [{"uri": "demo://secret/1", "text": "SECRET-RESOURCE"}]})
+
+
+def odd_items(fault):
+    """Lists in which some items have another form than MCP's."""
+    odd = {
+        "resources": [{"uri": "demo://public/odd", "name": 7}, {"uri": "demo://public/even", "name": "even", "size": "big"}],
+        "resourceTemplates": [{"uriTemplate": "demo://item/{odd}", "name": []}],
+    }
+    fault.result(lambda result: {key: odd.get(key, []) + it if key in odd else it for key, it in result.items()})
+
+
 # Things beside the answer.
 
 
@@ -258,7 +301,8 @@ def named(*ways):
 WAYS = named(
     die, die_after, hang, late, wrong_id, no_id, string_id, twice, not_json, half_line, cut, endless_line,
     endless_notifications, giant, deep, wrong_schema, wrong_structured, wrong_content, other_uri, unknown_result,
-    null_result, error_and_result, loop_cursor, stderr_flood, fork,
+    null_result, error_and_result, loop_cursor, stderr_flood, fork, fail_before, fail_after, with_resources,
+    only_others, odd_items,
 )  # fmt: skip
 HTTP_WAYS = named(redirect, slow_headers, endless_sse, compress_bomb)
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::setup::{ASK, OLGA, Upstream, Written, listed, told, until};
+use super::setup::{ASK, OLGA, Upstream, Written, listed, mcp_call, told, until};
 use crate::{
     acting::firm::{ANN, LENA, Open, PATIENCE, Person},
     desk::{Desk, gateway},
@@ -291,17 +291,53 @@ async fn a_plan_whose_tool_changes_while_it_waits_is_not_applied() {
     upstream.state(&json!({"notify": true, "descriptions": changed}));
     until(&ann, echo(), "unavailable").await;
     lena.approve(&id).await;
-    // It is tried again for a while, in case the tool is what it was: what it must not do is happen.
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let plan = lena.plan(&id).await;
-        if plan["stage"] != "waiting" {
-            assert_ne!(plan["stage"], "applied", "{plan:#}");
-            break;
-        }
-        assert!(Instant::now() < end, "{plan:#}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let plan = lena.until(&id, &["conflict", "failed", "applied"]).await;
+    assert_eq!(plan["stage"], "conflict", "{plan:#}");
+    let told = mcp_call(&ann, "drawbridge_result", json!({"id": id})).await;
+    assert_eq!(told["structuredContent"]["status"], "conflict", "{told:#}");
+    let text = told["content"][0]["text"].as_str().unwrap();
+    for words in [
+        "`put` is no longer what was reviewed",
+        "drawbridge connector pin",
+        "Nothing was changed",
+    ] {
+        assert!(text.contains(words), "{words}: {told:#}");
     }
+    assert!(
+        !told.to_string().contains("Sends the value elsewhere"),
+        "{told:#}"
+    );
+    // Nor is it done once the tool is what it was.
+    upstream.state(&json!({"notify": true}));
+    until(&ann, echo(), "ok").await;
+    assert_eq!(lena.plan(&id).await["stage"], "conflict");
+    assert!(upstream.calls("put").is_empty());
+}
+
+/// The same of the preview: what was there before was shown by another tool than now is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_whose_preview_changes_while_it_waits_is_not_applied() {
+    let put = "{power: update, preview: {tool: get, arguments: {key: {argument: key}}}}";
+    let upstream = Upstream::with(
+        &["--era", "legacy"],
+        Written {
+            tools: &[TOOLS[0], TOOLS[1], ("put", put)],
+            approval: ASK,
+            ..Written::default()
+        },
+    );
+    upstream.state(&json!({"notify": true}));
+    let (_open, ann, lena, id) = open_and_asked(&upstream).await;
+    let changed = json!({"get": "Another value.", "echo": "Says it elsewhere."});
+    upstream.state(&json!({"notify": true, "descriptions": changed}));
     until(&ann, echo(), "unavailable").await;
+    lena.approve(&id).await;
+    let plan = lena.until(&id, &["conflict", "failed", "applied"]).await;
+    assert_eq!(plan["stage"], "conflict", "{plan:#}");
+    assert!(
+        plan.to_string()
+            .contains("`get` is no longer what was reviewed"),
+        "{plan:#}"
+    );
     assert!(upstream.calls("put").is_empty());
 }

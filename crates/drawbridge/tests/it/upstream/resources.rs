@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{OLGA, Upstream, Written, direct, mcp_call, told, until};
+use super::setup::{OLGA, Upstream, Written, direct, mcp_at, mcp_call, told, until};
 use crate::acting::firm::{ANN, BOB, Person};
 
 const SCOPE: &str = "  resources:\n    - {uri: \"demo://secret/*\", label: restricted}\n    \
@@ -188,6 +188,149 @@ async fn what_a_server_gives_beside_what_was_asked_for_is_narrowed_too() {
         answer["label"], "restricted",
         "the most sensitive of all counts: {answer:#}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_of_which_nothing_may_be_read_is_not_there() {
+    let upstream = upstream(&[]);
+    upstream.state(&json!({"misbehave": {"demo://public/1": "only_others"}}));
+    let open = upstream.open();
+    let [ann, bob] = [ANN, BOB].map(|person| open.client(&upstream.firm, person, "claude"));
+    let public = json!({"uri": "demo://public/1"});
+    let answer = ann.call("up_read_resource", public.clone()).await;
+    assert_eq!(answer["status"], "not_found", "{answer:#}");
+    assert!(
+        !answer.to_string().contains("SECRET-RESOURCE"),
+        "{answer:#}"
+    );
+    let over = mcp_at(&ann, "/up", ("resources/read", public.clone())).await;
+    assert_eq!(over["error"]["code"], -32602, "{over:#}");
+    let answer = bob.call("up_read_resource", public).await;
+    assert!(answer.to_string().contains("SECRET-RESOURCE"), "{answer:#}");
+}
+
+/// What stands where a resource was left out.
+const LEFT_OUT: &str = "was left out";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_within_answers_and_prompts_are_narrowed_by_the_same_patterns() {
+    let upstream = Upstream::new();
+    upstream.added(&[], &[]);
+    let scope = "  resources:\n    - {uri: \"demo://secret/*\", label: restricted}\n    \
+         - {uri: \"demo://embedded/1\", label: restricted}\n    \
+         - {uri: \"demo://public/*\"}\n  prompts: [greet]\n";
+    upstream.write(Written {
+        tools: &[("image", "{power: read}")],
+        scope,
+        permissions: "  - {who: [\"bob@x.example\"], may: [read]}\n  \
+             - {who: [\"ann@x.example\"], may: [read], only: {label: {up_to: internal}}}\n",
+        ..Written::default()
+    });
+    upstream.pinned();
+    upstream.state(&json!({"misbehave": {"greet": "with_resources"}}));
+    let open = upstream.open();
+    let [ann, bob] = [ANN, BOB].map(|person| open.client(&upstream.firm, person, "claude"));
+    let greet = json!({"name": "greet", "arguments": {"name": "Ada"}});
+    // A tool's answer, and a prompt: what is in it, what is not, for each person.
+    for (person, label, image, prompt) in [
+        (
+            &ann,
+            "internal",
+            (
+                ["demo://public/1"].as_slice(),
+                ["demo://embedded/1", "an embedded text", "demo://embedded/2"].as_slice(),
+            ),
+            (
+                ["INSIDE demo://public/1"].as_slice(),
+                ["INSIDE demo://secret/1"].as_slice(),
+            ),
+        ),
+        (
+            &bob,
+            "restricted",
+            (
+                ["demo://public/1", "demo://embedded/1", "an embedded text"].as_slice(),
+                ["demo://embedded/2"].as_slice(),
+            ),
+            (
+                ["INSIDE demo://public/1", "INSIDE demo://secret/1"].as_slice(),
+                [].as_slice(),
+            ),
+        ),
+    ] {
+        for (tool, arguments, (kept, gone)) in [
+            ("up_image", json!({}), image),
+            ("up_get_prompt", greet.clone(), prompt),
+        ] {
+            let answer = person.call(tool, arguments.clone()).await;
+            assert_eq!(answer["label"], label, "{answer:#}");
+            let over = mcp_call(person, tool, arguments).await;
+            for text in [answer.to_string(), over.to_string()] {
+                assert!(
+                    kept.iter().all(|one| text.contains(one)),
+                    "{kept:?}: {text}"
+                );
+                assert!(
+                    !gone.iter().any(|one| text.contains(one)),
+                    "{gone:?}: {text}"
+                );
+                for other in [
+                    "/etc/shadow",
+                    "/etc/passwd",
+                    "NAME-OF-A-LINK",
+                    "INSIDE None",
+                ] {
+                    assert!(!text.contains(other), "{other}: {text}");
+                }
+                assert!(text.contains(LEFT_OUT), "{text}");
+            }
+        }
+        let image = mcp_call(person, "up_image", json!({})).await;
+        let text = image["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(LEFT_OUT), "the AI reads it: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_odd_in_a_list_keeps_nobody_from_the_rest() {
+    let upstream = Upstream::new();
+    upstream.state(&json!({"prompt_descriptions": {"greet": 7}}));
+    upstream.added(&[], &[]);
+    upstream.write(Written {
+        tools: &[("echo", "{power: read}")],
+        scope: "  resources: [{uri: \"demo://**\"}]\n  prompts: [greet, plain]\n",
+        ..Written::default()
+    });
+    upstream.pinned();
+    upstream.state(&json!({"prompt_descriptions": {"greet": 7}, "misbehave": {
+        "resources/list": "odd_items", "resources/templates/list": "odd_items",
+    }}));
+    let open = upstream.open();
+    let ann = open.client(&upstream.firm, ANN, "claude");
+    for (method, key, odd, kept) in [
+        (
+            "resources/list",
+            "resources",
+            "demo://public/odd",
+            "demo://public/1",
+        ),
+        (
+            "resources/templates/list",
+            "resourceTemplates",
+            "demo://item/{odd}",
+            "demo://item/{id}",
+        ),
+        ("prompts/list", "prompts", "greet", "plain"),
+    ] {
+        let listed = mcp_at(&ann, "/up", (method, json!({}))).await;
+        let listed = &listed["result"][key];
+        assert!(listed.is_array(), "{method}: {listed:#}");
+        let text = listed.to_string();
+        assert!(
+            text.contains(kept) && !text.contains(odd),
+            "{method}: {text}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,8 @@ cancelled or whose client went away, and "fork" {"pid", "session"}.
     page n                                               tools/list gives n at a time (resources always two)
     ttl_ms n, cache_scope "public"|"private"             of modern lists; 0 and "private" unless said
     notify true                                          each change of this file sends notifications/tools/list_changed
-    misbehave {tool, prompt, uri or method: what}        see WAYS and HTTP_WAYS in misbehaviours.py, or "status:N"
+    misbehave {tool, prompt, uri or method: what}        see WAYS and HTTP_WAYS in misbehaviours.py, "status:N",
+                                                         "refuse:N" (an error at once) or "error:N" (after it was done)
     redirect_to url                                      where "redirect" leads
     start {"sleep": s, "die": true, "flap": n}           before anything is read; flap dies at the first n starts and counts
                                                          them in F.starts

@@ -322,7 +322,15 @@ pub(crate) fn told(out: &Output) -> String {
 
 /// Asks the gateway over MCP.
 pub(crate) async fn mcp(person: &Person, method: &str, params: Value) -> Value {
-    let mut params = params;
+    mcp_at(person, "", (method, params)).await["result"].clone()
+}
+
+/// Asks the gateway over MCP at the door of one connector; the whole answer.
+pub(crate) async fn mcp_at(
+    person: &Person,
+    path: &str,
+    (method, mut params): (&str, Value),
+) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
@@ -330,24 +338,17 @@ pub(crate) async fn mcp(person: &Person, method: &str, params: Value) -> Value {
     });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = client
-        .post(person.mcp_url())
+        .post(format!("{}{path}", person.mcp_url()))
         .bearer_auth(&person.token)
         .header("Accept", "application/json, text/event-stream")
         .header("MCP-Protocol-Version", MODERN)
         .header("Mcp-Method", method);
-    if let Some(name) = params["name"].as_str() {
+    if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
         request = request.header("Mcp-Name", name);
     }
     let ask = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let answer: Value = request
-        .json(&ask)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    answer["result"].clone()
+    let answer = request.json(&ask).send().await.unwrap();
+    answer.json().await.unwrap()
 }
 
 /// Calls a tool over MCP.

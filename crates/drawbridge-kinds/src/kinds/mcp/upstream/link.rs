@@ -22,7 +22,7 @@ use tokio::sync::Mutex as Turn;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Told, Why,
+    Told, Trouble, Why,
     direct::Direct,
     given_up::GivenUp,
     handler::Handler,
@@ -37,33 +37,6 @@ use super::{
 };
 
 pub(in super::super) use listing::Listing;
-
-/// Why a question has no answer.
-#[derive(Debug)]
-pub(in super::super) enum Trouble {
-    /// It was never asked: nothing happened.
-    Before(Failure),
-    /// The server says that it did not do it: nothing happened, by its word.
-    Refused(Failure),
-    /// It was asked, and nobody can tell what came of it.
-    After(Failure),
-}
-
-impl Trouble {
-    /// Without what the server itself says of it.
-    pub(in super::super) fn without_words(mut self) -> Self {
-        let (Self::Before(failure) | Self::Refused(failure) | Self::After(failure)) = &mut self;
-        failure.words = None;
-        self
-    }
-
-    /// As a failure to read.
-    pub(in super::super) fn failure(self) -> Failure {
-        match self {
-            Self::Before(failure) | Self::Refused(failure) | Self::After(failure) => failure,
-        }
-    }
-}
 
 /// A result of a server.
 type Asked = Result<Value, Trouble>;
@@ -237,7 +210,7 @@ impl Link {
 
     fn trouble(&self, error: &ServiceError) -> Trouble {
         match error {
-            ServiceError::McpError(error) => Trouble::Refused(refused(error, &self.veil)),
+            ServiceError::McpError(error) => refused(error, &self.veil),
             ServiceError::Timeout { .. } => {
                 let told = "its server did not answer in time";
                 Trouble::After(Failure::new(Status::Timeout, told))

@@ -8,7 +8,7 @@ use rmcp::{
     model::ErrorCode, service::ServiceError, transport::streamable_http_client::StreamableHttpError,
 };
 
-use super::veil::Veil;
+use super::{Trouble, veil::Veil};
 use crate::kinds::mcp::{asks, doubts::visible};
 
 /// The longest text that a server may say of wrong arguments, in characters.
@@ -67,9 +67,25 @@ impl Lost {
     }
 }
 
-/// A JSON-RPC error: the server did nothing. What it says may hold anything, a secret too, and is for
-/// the operator alone; but for what is wrong with the arguments, which the caller can mend.
-pub(super) fn refused(error: &rmcp::ErrorData, veil: &Veil) -> Failure {
+/// A JSON-RPC error: the server did nothing where the error is one of those that come before anything is
+/// begun. What it says may hold anything, a secret too, and is for the operator alone; but for what is
+/// wrong with the arguments, which the caller can mend.
+pub(super) fn refused(error: &rmcp::ErrorData, veil: &Veil) -> Trouble {
+    let failure = told(error, veil);
+    match error.code {
+        ErrorCode::PARSE_ERROR
+        | ErrorCode::INVALID_REQUEST
+        | ErrorCode::METHOD_NOT_FOUND
+        | ErrorCode::INVALID_PARAMS
+        | ErrorCode::HEADER_MISMATCH
+        | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
+        | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => Trouble::Refused(failure),
+        ErrorCode::RESOURCE_NOT_FOUND => Trouble::Failed(failure),
+        _ => Trouble::Halted(failure),
+    }
+}
+
+fn told(error: &rmcp::ErrorData, veil: &Veil) -> Failure {
     let (status, told) = match error.code.0 {
         -32602 => (
             Status::Invalid,
