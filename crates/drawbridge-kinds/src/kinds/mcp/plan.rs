@@ -261,9 +261,14 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
 }
 
 /// What is known of an effect whose server says that it failed: that it did nothing, where the preview shows
-/// just what was there before; else nothing, for it may have done a part.
+/// just what it showed before; else nothing, for it may have done a part. That nothing can be shown, before
+/// and after, is no sight of anything.
 async fn halted(server: &Server, (tool, work): (&Tool<'_>, &Work), failure: Failure) -> Failure {
-    if work.before.is_some() && tells_all(server, tool) {
+    let was_shown = work
+        .before
+        .as_ref()
+        .is_some_and(|before| before.shown().is_some());
+    if was_shown && tells_all(server, tool) {
         let now = before(server, tool, &work.arguments);
         let now = tokio::time::timeout(LOOK_WITHIN, now).await;
         if now.is_ok_and(|now| now.is_ok_and(|now| now == work.before)) {
