@@ -288,7 +288,8 @@ fn policies(input: &[u8]) {
     };
     let (file, kind) = read_connector("handbook.yaml", "handbook", CONNECTOR, &BESIDE, KINDS)
         .expect("the seed is right");
-    let actions: Vec<Arc<Action>> = kind
+    let file = Arc::new(file);
+    let actions: Arc<[Arc<Action>]> = kind
         .actions(&file.part())
         .into_iter()
         .map(Arc::new)

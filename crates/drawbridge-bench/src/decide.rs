@@ -31,7 +31,8 @@ pub(crate) fn measure(workspace: &Path, times: u32) -> anyhow::Result<Decisions>
     let text = read("connectors/handbook.yaml")?;
     let name = "connectors/handbook.yaml";
     let (file, kind) = read_connector(name, "handbook", &text, &gateway, KINDS)?;
-    let actions: Vec<Arc<Action>> = kind
+    let file = Arc::new(file);
+    let actions: Arc<[Arc<Action>]> = kind
         .actions(&file.part())
         .into_iter()
         .map(Arc::new)

@@ -94,12 +94,8 @@ impl Bare {
         let path = format!("connectors/{name}.yaml");
         let text = read(&path)?;
         let (file, kind) = read_connector(&path, name, &text, &gateway, KINDS)?;
-        let actions: Vec<Arc<Action>> = kind
-            .actions(&file.part())
-            .into_iter()
-            .filter(|action| file.access.contains(&action.power))
-            .map(Arc::new)
-            .collect();
+        let file = Arc::new(file);
+        let actions = file.actions(kind);
         let ruled = Ruled {
             file: &file,
             kind,
@@ -108,8 +104,8 @@ impl Bare {
         let rules = RuleBook::build(&gateway, &[ruled], &[])?;
         let person = gateway.person(PERSON).context("no person")?;
         let tools: Option<Vec<_>> = actions
-            .into_iter()
-            .map(|action| tool((name, &action), &person, &rules))
+            .iter()
+            .map(|action| tool((name, action), &person, &rules))
             .collect();
         let context = Context {
             connector: Arc::from(name),

@@ -2,6 +2,7 @@
 
 mod book;
 mod cedar;
+mod compiled;
 mod gate;
 mod limits;
 mod policy;

@@ -36,6 +36,6 @@ pub use fault::{Fault, FileError, FileErrors};
 pub use gateway::{ClaimsFile, GatewayFile, Limits, OidcFile, PersonFile, Rate, Roles};
 pub use labels::Labels;
 pub use notifications::{EmailFile, Notifications, Security, WebhookFile};
-pub use read::{read_connector, read_gateway, read_part};
+pub use read::{Reader, read_connector, read_gateway, read_part};
 pub use schema::{connector_schema, gateway_schema};
 pub use text::{MOST_BYTES, text};

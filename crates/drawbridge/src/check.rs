@@ -10,9 +10,10 @@ mod purpose;
 mod recovery;
 mod scope;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use drawbridge_core::{
+    call::Action,
     connector::Inspection,
     file::{ConnectorFile, GatewayFile},
     lifecycle::{Due, Standing},
@@ -82,10 +83,21 @@ pub struct Subject<'a> {
     pub file: &'a ConnectorFile,
     /// `drawbridge.yaml`.
     pub gateway: &'a GatewayFile,
-    /// The files of all connectors, this one among them.
-    pub all: &'a BTreeMap<&'a str, &'a ConnectorFile>,
+    /// What it offers.
+    pub actions: &'a [Arc<Action>],
+    /// All connectors, this one among them.
+    pub all: &'a BTreeMap<&'a str, Beside<'a>>,
     /// What is true of it; none where there are only files.
     pub facts: Option<&'a Facts>,
+}
+
+/// A connector among the others.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// Its file, without errors.
+    pub file: &'a ConnectorFile,
+    /// What it offers, worked out when its file was taken up.
+    pub actions: &'a [Arc<Action>],
 }
 
 /// What is true of a connector, beyond what its file says.

@@ -4,6 +4,7 @@
 //! that began on the old one keep it until they end or are cancelled.
 
 mod mount;
+mod readings;
 mod review;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -29,6 +30,7 @@ use crate::{
 
 use mount::{Accepted, Opener};
 pub use mount::{Mounted, Waiting};
+use readings::Readings;
 pub use review::{GATEWAY, due, short};
 
 /// All connectors, at one moment.
@@ -59,8 +61,8 @@ pub struct Connectors {
     way: Way,
     credentials: Arc<Credentials>,
     current: ArcSwap<Snapshot>,
-    /// One reload at a time.
-    reloading: Mutex<()>,
+    /// One reload at a time, which goes on from what earlier ones understood.
+    reloading: Mutex<Readings>,
     changed: watch::Sender<u64>,
 }
 
@@ -107,6 +109,7 @@ impl Connectors {
         let Files { gateway, .. } = read(&workspace).await;
         let gateway = Arc::new(gateway?);
         let rules = Arc::new(RuleBook::build(&gateway, &[], &[])?);
+        let readings = Readings::new(kinds, gateway.clone());
         let empty = Snapshot {
             gateway,
             connectors: BTreeMap::new(),
@@ -127,7 +130,7 @@ impl Connectors {
             way,
             credentials,
             current: ArcSwap::from_pointee(empty),
-            reloading: Mutex::new(()),
+            reloading: Mutex::new(readings),
             changed: watch::Sender::new(0),
         };
         connectors.bring_into_force(true).await?;
@@ -173,7 +176,7 @@ impl Connectors {
     }
 
     async fn bring_into_force(&self, first: bool) -> Result<(), ReloadError> {
-        let _alone = self.reloading.lock().await;
+        let mut readings = self.reloading.lock().await;
         let old = self.snapshot();
         let version = self.store.version().await?;
         let files = read(&self.workspace).await;
@@ -187,14 +190,16 @@ impl Connectors {
             }
         };
         let mut accepted = Vec::new();
-        let halted = self.halted().await?;
-        for standing in self.standings(&files.connectors).await? {
-            let (one, wrong) = self.accept(standing, &gateway, &old).await?;
+        let (candidates, halted) = self.standings(&files.connectors).await?;
+        readings.begin(&gateway, self.store.last_reviews(GATEWAY).await?);
+        for candidate in candidates {
+            let (one, wrong) = self.accept(candidate, &mut readings, &old).await?;
             problems.extend(wrong);
             accepted.extend(one);
         }
+        readings.end();
         let built = files.policies.and_then(|policies| {
-            let rules = build(&gateway, &accepted, &policies)?;
+            let rules = build(&old, (&gateway, &policies), &accepted)?;
             Ok((rules, policies))
         });
         let (rules, policies) = match built {
@@ -203,7 +208,7 @@ impl Connectors {
             Err(errors) => {
                 problems.extend(errors.0);
                 (
-                    build(&gateway, &accepted, &old.policies)?,
+                    build(&old, (&gateway, &old.policies), &accepted)?,
                     old.policies.clone(),
                 )
             }
@@ -327,10 +332,11 @@ async fn read(workspace: &Workspace) -> Files {
     }
 }
 
+/// The rules in force next. What the old ones have already is not compiled again.
 fn build(
-    gateway: &GatewayFile,
+    old: &Snapshot,
+    (gateway, policies): (&GatewayFile, &[PolicyFile]),
     accepted: &[Accepted],
-    policies: &[PolicyFile],
 ) -> Result<RuleBook, FileErrors> {
     let ruled: Vec<Ruled<'_>> = accepted
         .iter()
@@ -340,7 +346,7 @@ fn build(
             actions: &one.actions,
         })
         .collect();
-    RuleBook::build(gateway, &ruled, policies)
+    old.rules.renewed(gateway, &ruled, policies)
 }
 
 /// Traces problems that were not there before, and says when there are none any more.
@@ -352,3 +358,6 @@ fn tell(before: &[FileError], after: &[FileError]) {
         info!("all files are in order again");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,23 @@
 //! All rules in force: each connector's permissions and the organisation's policies, compiled once.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeSet, HashMap},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use cedar_policy::{Policy, Schema};
 use lru::LruCache;
 use serde::Serialize;
 
 use super::{
     Decision, Fingerprint,
     cedar::{self, Types},
-    policy,
+    compiled::{Compiled, Organisation},
     slice::{Question, Slice, Standing},
 };
 use crate::{
     call::{Action, Call, Caller},
-    connector::Kind,
+    connector::{Kind, LABEL},
     file::{ConnectorFile, FileError, FileErrors, GatewayFile, Labels},
 };
 
@@ -38,18 +36,19 @@ pub struct PolicyFile {
 /// What the rules must know of a connector.
 #[derive(Clone, Copy)]
 pub struct Ruled<'a> {
-    /// Its file.
-    pub file: &'a ConnectorFile,
+    /// Its file. While it is the same one, its rules are not compiled again.
+    pub file: &'a Arc<ConnectorFile>,
     /// Its kind.
     pub kind: &'static dyn Kind,
     /// What it offers.
-    pub actions: &'a [Arc<Action>],
+    pub actions: &'a Arc<[Arc<Action>]>,
 }
 
 /// The rules in force. Built anew when a file changes, never changed.
 pub struct RuleBook {
-    /// By connector, then by action.
-    slices: HashMap<String, HashMap<Cow<'static, str>, Arc<Slice>>>,
+    connectors: HashMap<String, Arc<Compiled>>,
+    organisation: Arc<Organisation>,
+    labels: Arc<Labels>,
     schema: String,
     standings: Mutex<LruCache<Fingerprint, Arc<Standing>>>,
     decisions: Mutex<LruCache<Fingerprint, Decision>>,
@@ -57,7 +56,7 @@ pub struct RuleBook {
 
 impl std::fmt::Debug for RuleBook {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "RuleBook({} connectors)", self.slices.len())
+        write!(formatter, "RuleBook({} connectors)", self.connectors.len())
     }
 }
 
@@ -93,40 +92,68 @@ impl RuleBook {
         ruled: &[Ruled<'_>],
         policies: &[PolicyFile],
     ) -> Result<Self, FileErrors> {
-        let types = Types::new().ok_or_else(|| ours("the entity types are broken"))?;
-        let text = cedar::schema(&attributes(gateway, ruled), ruled);
-        let (schema, _) = Schema::from_cedarschema_str(&text)
-            .map_err(|error| ours(&format!("{error}\n{text}")))?;
-        let mut organisation = Vec::new();
-        for file in policies {
-            let parsed = policy::of_organisation(file)?;
-            policy::validate(&schema, file, &parsed)?;
-            organisation.extend(parsed);
-        }
         let labels = Arc::new(gateway.labels());
-        let mut slices = HashMap::new();
-        for one in ruled {
-            let mut rules = permissions(one.file, &labels)?;
-            rules.extend(organisation.iter().cloned());
-            let mut actions = HashMap::new();
-            let mut always = one.kind.always(&one.file.part());
-            for action in one.actions {
-                let place = (one.file.connector.as_str(), &**action);
-                let always = always.remove(&*action.name).unwrap_or_default();
-                let slice = Slice::build((&types, &labels), (place, always), &rules);
-                actions.insert(
-                    action.name.clone(),
-                    Arc::new(slice.map_err(|error| ours(&error))?),
-                );
-            }
-            slices.insert(one.file.connector.clone(), actions);
+        Self::empty(labels).renewed(gateway, ruled, policies)
+    }
+
+    /// The same of these files, where what did not change is not compiled again: one connector's
+    /// approval must not cost more the more others there are.
+    ///
+    /// # Errors
+    /// What is wrong with the organisation's policies, with file, line and column.
+    pub fn renewed(
+        &self,
+        gateway: &GatewayFile,
+        ruled: &[Ruled<'_>],
+        policies: &[PolicyFile],
+    ) -> Result<Self, FileErrors> {
+        let types = Types::new().ok_or_else(|| ours("the entity types are broken"))?;
+        let mut next = Self::empty(self.labels.clone());
+        if *next.labels != gateway.labels() {
+            next.labels = Arc::new(gateway.labels());
         }
-        Ok(Self {
-            slices,
-            schema: text,
+        next.organisation = if self.organisation.files == policies {
+            self.organisation.clone()
+        } else {
+            Arc::new(Organisation::read(policies)?)
+        };
+        let same_rules = Arc::ptr_eq(&next.organisation, &self.organisation);
+        let same = same_rules && Arc::ptr_eq(&next.labels, &self.labels);
+        for one in ruled {
+            let name = &one.file.connector;
+            let before = self.connectors.get(name);
+            let compiled = match before.filter(|before| same && before.is_of(one)) {
+                Some(before) => before.clone(),
+                None => Arc::new(Compiled::new(
+                    one,
+                    (&types, &next.labels),
+                    &next.organisation,
+                )?),
+            };
+            next.connectors.insert(name.clone(), compiled);
+        }
+        next.schema = next.schema_of(gateway, ruled);
+        if !(same_rules && next.schema == self.schema) {
+            next.organisation.validate(&next.schema)?;
+        }
+        Ok(next)
+    }
+
+    fn schema_of(&self, gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> String {
+        let compiled = |one: &Ruled<'_>| self.connectors.get(&one.file.connector);
+        let actions = ruled.iter().filter_map(compiled).map(|one| &*one.schema);
+        cedar::schema(&attributes(gateway, ruled), &facets(ruled), actions)
+    }
+
+    fn empty(labels: Arc<Labels>) -> Self {
+        Self {
+            connectors: HashMap::new(),
+            organisation: Arc::default(),
+            labels,
+            schema: String::new(),
             standings: Mutex::new(LruCache::new(KEPT)),
             decisions: Mutex::new(LruCache::new(KEPT)),
-        })
+        }
     }
 
     /// The Cedar schema that an organisation's policies are checked against.
@@ -238,7 +265,7 @@ impl RuleBook {
     }
 
     fn slice(&self, connector: &str, action: &Action) -> Option<&Arc<Slice>> {
-        self.slices.get(connector)?.get(&*action.name)
+        self.connectors.get(connector)?.slices.get(&*action.name)
     }
 
     fn standing(
@@ -271,16 +298,8 @@ fn lock<T>(cache: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The grants of a connector's file as rules.
-fn permissions(file: &ConnectorFile, labels: &Labels) -> Result<Vec<Policy>, FileErrors> {
-    let texts = policy::of_permissions(file, labels).into_iter();
-    let parsed = texts.map(|(id, text)| policy::parse(&id, &text));
-    let rules: Result<Vec<Policy>, String> = parsed.collect();
-    rules.map_err(|error| ours(&error))
-}
-
 /// Something that only a defect of ours can break.
-fn ours(rule: &str) -> FileErrors {
+pub(super) fn ours(rule: &str) -> FileErrors {
     FileErrors(vec![FileError {
         file: "drawbridge.yaml".to_owned(),
         line: 1,
@@ -308,6 +327,13 @@ fn attributes(gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> BTreeSet<String> {
         .flat_map(|only| only.values())
         .filter_map(|value| value.strip_prefix("person.").map(str::to_owned));
     of_people.chain(of_claims).chain(of_permissions).collect()
+}
+
+/// Every facet of a resource but its label, which all have.
+fn facets(ruled: &[Ruled<'_>]) -> BTreeSet<String> {
+    let facets = ruled.iter().flat_map(|one| one.kind.facets());
+    let names = facets.map(|facet| facet.name.to_owned());
+    names.filter(|name| name != LABEL).collect()
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt::Write,
+    sync::Arc,
 };
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use serde_json::Value;
 
-use super::{Resource, book::Ruled};
+use super::Resource;
 use crate::{
-    call::{Person, Power},
+    call::{Action, Person, Power},
     connector::LABEL,
     file::Labels,
 };
@@ -145,19 +146,17 @@ pub(super) fn literal(value: &str) -> String {
 }
 
 /// The schema of this gateway: its people's attributes, its kinds' facets, its tools' arguments.
-pub(super) fn schema(attributes: &BTreeSet<String>, ruled: &[Ruled<'_>]) -> String {
+pub(super) fn schema<'a>(
+    attributes: &BTreeSet<String>,
+    facets: &BTreeSet<String>,
+    actions: impl Iterator<Item = &'a str>,
+) -> String {
     let optional = |names: &BTreeSet<String>| {
         names.iter().fold(String::new(), |mut all, name| {
             let _ = write!(all, ", {}?: String", literal(name));
             all
         })
     };
-    let facets: BTreeSet<String> = ruled
-        .iter()
-        .flat_map(|one| one.kind.facets())
-        .map(|facet| facet.name.to_owned())
-        .filter(|name| name != LABEL)
-        .collect();
     let mut attributes = attributes.clone();
     attributes.remove("id");
     let mut schema = format!(
@@ -166,24 +165,29 @@ pub(super) fn schema(attributes: &BTreeSet<String>, ruled: &[Ruled<'_>]) -> Stri
          entity Person in [Group] = {{ \"id\": String{} }};\n\
          entity Resource in [Connector] = {{ \"label\": String, \"rank\": Long{} }};\n",
         optional(&attributes),
-        optional(&facets)
+        optional(facets)
     );
     for power in Power::ALL {
         let _ = writeln!(schema, "action {};", literal(power.word()));
     }
-    for one in ruled {
-        for action in one.actions {
-            let _ = writeln!(
-                schema,
-                "action {} in [{}] appliesTo {{ principal: [Person], resource: [Connector, \
-                 Resource], context: {{ \"client\": Client, \"door\": String, \"arguments\": {} }} }};",
-                literal(&format!("{}_{}", one.file.connector, action.name)),
-                literal(action.power.word()),
-                record_type(&action.input),
-            );
-        }
-    }
+    schema.extend(actions);
     schema.push_str("}\n");
+    schema
+}
+
+/// A connector's actions in the schema.
+pub(super) fn actions(connector: &str, actions: &[Arc<Action>]) -> String {
+    let mut schema = String::new();
+    for action in actions {
+        let _ = writeln!(
+            schema,
+            "action {} in [{}] appliesTo {{ principal: [Person], resource: [Connector, \
+             Resource], context: {{ \"client\": Client, \"door\": String, \"arguments\": {} }} }};",
+            literal(&format!("{connector}_{}", action.name)),
+            literal(action.power.word()),
+            record_type(&action.input),
+        );
+    }
     schema
 }
 

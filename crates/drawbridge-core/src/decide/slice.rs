@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 use super::{
     Decision, Fingerprint, View,
     cedar::{self, Types},
-    reads::{Reads, bears_on, reads},
+    compiled::Parsed,
+    reads::{Reads, bears_on},
     view::{Inner, Resource},
 };
 use crate::{
@@ -67,7 +68,7 @@ impl Slice {
     pub(super) fn build(
         (types, labels): (&Types, &Arc<Labels>),
         ((connector, action), always): ((&str, &Action), Resource),
-        rules: &[Policy],
+        rules: &[Parsed],
     ) -> Result<Self, String> {
         let mut slice = Self {
             types: types.clone(),
@@ -92,21 +93,21 @@ impl Slice {
             part_of(&mut hasher, facet);
             part_of(&mut hasher, value);
         }
-        for rule in rules {
-            if bears_on(rule, &slice.action, &slice.power) {
-                part_of(&mut hasher, &rule.to_string());
-                slice.add(rule)?;
+        for parsed in rules {
+            if bears_on(&parsed.rule, &slice.action, &slice.power) {
+                part_of(&mut hasher, &parsed.rule.to_string());
+                slice.add(parsed)?;
             }
         }
         slice.revision = hasher.finalize().into();
         Ok(slice)
     }
 
-    fn add(&mut self, rule: &Policy) -> Result<(), String> {
+    fn add(&mut self, Parsed { rule, reads }: &Parsed) -> Result<(), String> {
         let Reads {
             arguments,
             resource,
-        } = reads(rule);
+        } = *reads;
         let broken = |error: cedar_policy::PolicySetError| error.to_string();
         let part = if arguments {
             &mut self.asked

@@ -96,8 +96,8 @@ impl Kind for Shelf {
 /// Everything that decides.
 struct World {
     gateway: GatewayFile,
-    file: ConnectorFile,
-    actions: Vec<Arc<Action>>,
+    file: Arc<ConnectorFile>,
+    actions: Arc<[Arc<Action>]>,
     policies: Vec<PolicyFile>,
     book: RuleBook,
 }
@@ -150,7 +150,8 @@ impl World {
         }
         static KINDS: &[&'static dyn Kind] = &[&Shelf];
         let (file, kind) = read_connector("things.yaml", "things", &text, &gateway, KINDS).unwrap();
-        let actions: Vec<Arc<Action>> = kind
+        let file = Arc::new(file);
+        let actions: Arc<[Arc<Action>]> = kind
             .actions(&file.part())
             .into_iter()
             .map(Arc::new)
@@ -228,7 +229,7 @@ impl World {
             let mut entities = types
                 .caller(&caller.person, &caller.client, "things")
                 .unwrap();
-            for action in &self.actions {
+            for action in self.actions.iter() {
                 let uid = types.action_uid("things", &action.name);
                 entities
                     .push(types.action(&uid, &types.power_uid(action.power)).unwrap()[0].clone());

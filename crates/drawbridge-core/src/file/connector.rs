@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
+    sync::Arc,
 };
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -13,8 +14,8 @@ use serde_json::{Map, Value};
 
 use super::{approval::Approval, duration::Span, gateway::Limits};
 use crate::{
-    call::{Caller, Person, Power},
-    connector::Part,
+    call::{Action, Caller, Person, Power},
+    connector::{Kind, Part},
 };
 
 /// A connector: `connectors/NAME.yaml`.
@@ -332,6 +333,14 @@ impl ConnectorFile {
             when_stale: self.system.when_stale,
             powers: self.powers(),
         }
+    }
+
+    /// What a connector of this file offers: the actions of its kind, as far as `access` goes.
+    #[must_use]
+    pub fn actions(&self, kind: &dyn Kind) -> Arc<[Arc<Action>]> {
+        let actions = kind.actions(&self.part()).into_iter();
+        let granted = actions.filter(|action| self.access.contains(&action.power));
+        granted.map(Arc::new).collect()
     }
 
     fn powers(&self) -> BTreeSet<Power> {

@@ -1,11 +1,13 @@
 //! Reading a file: its form by the schema, then what only this gateway can know.
 
+use std::sync::{LazyLock, OnceLock};
+
 use serde_json::{Value, json};
 
 use super::{
     ConnectorFile, Fault, FileErrors, GatewayFile, Labels, WhenStale,
     check::{check_connector, check_gateway},
-    schema::{faults, gateway_schema, nearest, schema_of_kind, schema_of_no_kind},
+    schema::{Form, gateway_schema, nearest, schema_of_kind, schema_of_no_kind},
     tree::Tree,
 };
 use crate::{
@@ -13,14 +15,16 @@ use crate::{
     connector::{Kind, Part},
 };
 
+/// What `drawbridge.yaml` must look like: it is read whenever any file changes.
+static GATEWAY: LazyLock<Form> = LazyLock::new(|| Form::new(gateway_schema()));
+
 /// Reads `drawbridge.yaml`.
 ///
 /// # Errors
 /// Everything that is wrong with it, with line and column.
 pub fn read_gateway(name: &str, text: &str) -> Result<GatewayFile, FileErrors> {
     let tree = Tree::parse(name, text)?;
-    let wrong = faults(&gateway_schema(), &tree.value);
-    typed(&tree, wrong, check_gateway)
+    typed(&tree, GATEWAY.faults(&tree.value), check_gateway)
 }
 
 /// The kind that a connector file names, that kind's part, and its credential, whatever else is wrong with
@@ -54,7 +58,8 @@ pub fn read_part(name: &str, text: &str) -> Result<(String, Part, Option<String>
     Ok((kind, part, credential.map(str::to_owned)))
 }
 
-/// Reads a connector file. `stem` is the file's name without `.yaml`.
+/// Reads a connector file. `stem` is the file's name without `.yaml`. Whoever reads several has a
+/// [`Reader`].
 ///
 /// # Errors
 /// Everything that is wrong with it, with line and column.
@@ -65,16 +70,52 @@ pub fn read_connector(
     gateway: &GatewayFile,
     kinds: &[&'static dyn Kind],
 ) -> Result<(ConnectorFile, &'static dyn Kind), FileErrors> {
-    let tree = Tree::parse(name, text)?;
-    let word = tree
-        .value
-        .pointer("/system/kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let Some(kind) = kinds.iter().copied().find(|kind| kind.name() == word) else {
-        let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-        let mend = nearest(word, names.iter().copied()).map_or_else(
-            || format!("write one of {}", names.join(", ")),
+    Reader::new(kinds).read((name, stem), text, gateway)
+}
+
+/// Reads connector files. What a file of a kind must look like is worked out once, for the first.
+pub struct Reader {
+    kinds: Vec<(&'static dyn Kind, OnceLock<Form>)>,
+    no_kind: OnceLock<Form>,
+}
+
+impl Reader {
+    /// For connectors of any of these kinds.
+    #[must_use]
+    pub fn new(kinds: &[&'static dyn Kind]) -> Self {
+        Self {
+            kinds: kinds.iter().map(|kind| (*kind, OnceLock::new())).collect(),
+            no_kind: OnceLock::new(),
+        }
+    }
+
+    /// Reads a connector file. `stem` is the file's name without `.yaml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with line and column.
+    pub fn read(
+        &self,
+        (name, stem): (&str, &str),
+        text: &str,
+        gateway: &GatewayFile,
+    ) -> Result<(ConnectorFile, &'static dyn Kind), FileErrors> {
+        let tree = Tree::parse(name, text)?;
+        let word = tree.value.pointer("/system/kind").and_then(Value::as_str);
+        let word = word.unwrap_or_default();
+        let Some((kind, form)) = self.kinds.iter().find(|(kind, _)| kind.name() == word) else {
+            return Err(self.of_no_kind(word, &tree));
+        };
+        let form = form.get_or_init(|| Form::new(schema_of_kind(*kind)));
+        let file = typed(&tree, form.faults(&tree.value), |file| {
+            check_connector(file, stem, gateway, *kind)
+        })?;
+        Ok((file, *kind))
+    }
+
+    fn of_no_kind(&self, word: &str, tree: &Tree) -> FileErrors {
+        let names = || self.kinds.iter().map(|(kind, _)| kind.name());
+        let mend = nearest(word, names()).map_or_else(
+            || format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
         let rule = if word.is_empty() {
@@ -82,16 +123,12 @@ pub fn read_connector(
         } else {
             format!("there is no kind `{word}`")
         };
-        let mut wrong = faults(&schema_of_no_kind(), &tree.value);
+        let form = self.no_kind.get_or_init(|| Form::new(schema_of_no_kind()));
+        let mut wrong = form.faults(&tree.value);
         wrong.retain(|fault| fault.pointer != "/system/kind");
         wrong.push(Fault::new("/system/kind", rule, mend));
-        return Err(tree.locate(wrong));
-    };
-    let wrong = faults(&schema_of_kind(kind), &tree.value);
-    let file = typed(&tree, wrong, |file| {
-        check_connector(file, stem, gateway, kind)
-    })?;
-    Ok((file, kind))
+        tree.locate(wrong)
+    }
 }
 
 /// The typed file, unless its form was wrong or `check` finds something. Where only parts are

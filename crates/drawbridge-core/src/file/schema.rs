@@ -1,6 +1,6 @@
 //! The published JSON Schemas of the two files, and what they say is wrong with one.
 
-use jsonschema::{ValidationError, error::ValidationErrorKind};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
@@ -98,27 +98,38 @@ fn set(schema: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// Everything the schema says is wrong with a value, all at once.
-pub(super) fn faults(schema: &Value, value: &Value) -> Vec<Fault> {
-    let validator = match jsonschema::draft202012::new(schema) {
-        Ok(validator) => validator,
-        // A kind with a broken schema must not let everything through.
-        Err(error) => {
-            return vec![Fault::new(
-                "",
-                format!("the schema of this kind is broken: {error}"),
-                "report it as a defect of Drawbridge",
-            )];
-        }
-    };
-    let mut found: Vec<Fault> = validator
-        .iter_errors(value)
-        .flat_map(|error| fault(schema, &error))
-        .collect();
-    // A slip in a key is one error, not a missing key and an unknown one.
-    let slips: Vec<String> = found.iter().filter_map(meant_key).collect();
-    found.retain(|fault| !(fault.rule.ends_with("is missing") && slips.contains(&fault.pointer)));
-    found
+/// A schema, compiled once for all files of its form.
+pub(super) struct Form {
+    schema: Value,
+    validator: Result<Validator, Fault>,
+}
+
+impl Form {
+    pub(super) fn new(schema: Value) -> Self {
+        let validator = jsonschema::draft202012::new(&schema).map_err(|error| {
+            let rule = format!("the schema of this kind is broken: {error}");
+            Fault::new("", rule, "report it as a defect of Drawbridge")
+        });
+        Self { schema, validator }
+    }
+
+    /// Everything the schema says is wrong with a value, all at once.
+    pub(super) fn faults(&self, value: &Value) -> Vec<Fault> {
+        let validator = match &self.validator {
+            Ok(validator) => validator,
+            // A kind with a broken schema must not let everything through.
+            Err(broken) => return vec![broken.clone()],
+        };
+        let mut found: Vec<Fault> = validator
+            .iter_errors(value)
+            .flat_map(|error| fault(&self.schema, &error))
+            .collect();
+        // A slip in a key is one error, not a missing key and an unknown one.
+        let slips: Vec<String> = found.iter().filter_map(meant_key).collect();
+        let meant = |fault: &Fault| slips.contains(&fault.pointer);
+        found.retain(|fault| !(fault.rule.ends_with("is missing") && meant(fault)));
+        found
+    }
 }
 
 /// Of an unknown key that was a slip: the place of the key that was meant.

@@ -76,7 +76,7 @@ static FACETS: &[Facet] = &[
 const TRIES: usize = 3;
 
 /// How long after opening calls wait for the first listing, so that a program that is started for
-/// one question answers it from all that an unchanged folder holds.
+/// one question answers it from all that an unchanged or a new folder holds.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// A folder that is kept in step with the disk.
@@ -92,7 +92,8 @@ struct Folder {
     anew: Notify,
     /// When it was opened.
     opened: Instant,
-    /// Set when the first listing after opening is done, whatever is left to read.
+    /// Set when the first listing after opening is done, whatever is left to read; where nothing was
+    /// known before, when all is read.
     first: CancellationToken,
     turns: Turns,
     /// For what changes documents.

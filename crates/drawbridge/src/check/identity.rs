@@ -80,7 +80,7 @@ fn shared(subject: &Subject<'_>, credential: &str, noticed: &mut Noticed) {
         .iter()
         .filter(|(name, other)| {
             **name != subject.file.connector
-                && other.identity.credential.as_deref() == Some(credential)
+                && other.file.identity.credential.as_deref() == Some(credential)
         })
         .map(|(name, _)| *name)
         .collect();

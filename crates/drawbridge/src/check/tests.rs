@@ -69,12 +69,17 @@ fn told(text: &str, facts: Option<&Facts>) -> String {
 fn told_in(gateway: &str, text: &str, facts: Option<&Facts>) -> String {
     let gateway = read_gateway("drawbridge.yaml", gateway).unwrap();
     let kinds = drawbridge_kinds::kinds::KINDS;
-    let (file, _) = read_connector("handbook.yaml", "handbook", text, &gateway, kinds).unwrap();
-    let twin = file.clone();
-    let all = BTreeMap::from([("handbook", &file), ("twin", &twin)]);
+    let (file, kind) = read_connector("handbook.yaml", "handbook", text, &gateway, kinds).unwrap();
+    let (actions, twin) = (file.actions(kind), file.clone());
+    let beside = |file| Beside {
+        file,
+        actions: &actions,
+    };
+    let all = BTreeMap::from([("handbook", beside(&file)), ("twin", beside(&twin))]);
     let areas = grade(&Subject {
         file: &file,
         gateway: &gateway,
+        actions: &actions,
         all: &all,
         facts,
     });

@@ -6,7 +6,7 @@ use drawbridge_core::{
     call::Action,
     connector::Kind,
     decide::{RuleBook, Ruled},
-    file::{ConnectorFile, FileError, GatewayFile, read_connector},
+    file::{ConnectorFile, FileError, GatewayFile, Reader},
 };
 use drawbridge_kinds::kinds::KINDS;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{client::Client, show as out};
 use crate::{
-    check::{Area, Colour, Subject, grade},
+    check::{Area, Beside, Colour, Subject, grade},
     workspace::{Files, Workspace},
 };
 
@@ -98,9 +98,18 @@ pub(super) async fn run(
 
 /// A connector file without errors, and what the rules must know of it.
 struct Good {
-    file: ConnectorFile,
+    file: Arc<ConnectorFile>,
     kind: &'static dyn Kind,
-    actions: Vec<Arc<Action>>,
+    actions: Arc<[Arc<Action>]>,
+}
+
+impl Good {
+    fn beside(&self) -> Beside<'_> {
+        Beside {
+            file: &self.file,
+            actions: &self.actions,
+        }
+    }
 }
 
 /// All files, understood as far as they are in order.
@@ -127,9 +136,9 @@ impl Read {
                 return read;
             }
         };
-        let mut whole = true;
+        let (reader, mut whole) = (Reader::new(KINDS), true);
         for (name, text) in &files.connectors {
-            match read_connector(&text.name, name, &text.text, &gateway, KINDS) {
+            match reader.read((&text.name, name), &text.text, &gateway) {
                 Ok(found) => read.good.push(good(found)),
                 Err(found) => {
                     whole = false;
@@ -188,17 +197,18 @@ impl Read {
     }
 
     fn graded(&self) -> BTreeMap<String, Graded> {
-        let all: BTreeMap<&str, &ConnectorFile> = self
+        let all: BTreeMap<&str, Beside<'_>> = self
             .good
             .iter()
-            .map(|one| (one.file.connector.as_str(), &one.file))
+            .map(|one| (one.file.connector.as_str(), one.beside()))
             .collect();
         let gateway = self.gateway.iter();
         gateway
             .flat_map(|gateway| all.iter().map(move |one| (gateway, one)))
-            .map(|(gateway, (name, file))| {
+            .map(|(gateway, (name, one))| {
                 let subject = Subject {
-                    file,
+                    file: one.file,
+                    actions: one.actions,
                     gateway,
                     all: &all,
                     facts: None,
@@ -216,16 +226,10 @@ impl Read {
 }
 
 fn good((file, kind): (ConnectorFile, &'static dyn Kind)) -> Good {
-    let actions = kind
-        .actions(&file.part())
-        .into_iter()
-        .filter(|action| file.access.contains(&action.power))
-        .map(Arc::new)
-        .collect();
     Good {
-        file,
+        actions: file.actions(kind),
+        file: Arc::new(file),
         kind,
-        actions,
     }
 }
 

@@ -182,12 +182,15 @@ impl Opener {
             }
             State::Retired => return Err("this connector was retired".to_owned()),
         }
-        let part = one.file.part();
         let opened = before.and_then(|before| {
             let connector = before.bridge.connector.as_ref().ok()?;
             Some((before, connector))
         });
         if let Some((before, connector)) = opened {
+            if Arc::ptr_eq(&before.bridge.file, &one.file) {
+                return Ok(connector.clone());
+            }
+            let part = one.file.part();
             let same_credential = before.bridge.file.identity.credential
                 == one.file.identity.credential
                 && before.bridge.file.identity.acts_for == one.file.identity.acts_for;
@@ -201,7 +204,7 @@ impl Opener {
             connector.close().await;
         }
         let context = self.context(one, gateway);
-        match one.kind.open(&part, context).await {
+        match one.kind.open(&one.file.part(), context).await {
             Ok(connector) => {
                 info!(connector.name = %one.name, "opened connector `{}`", one.name);
                 Ok(connector)

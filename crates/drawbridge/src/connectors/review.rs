@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use drawbridge_core::{
     answer::Found,
-    call::{Action, Caller},
-    connector::Kind,
-    file::{Change, ConnectorFile, Direction, FileError, GatewayFile, changes, read_connector},
+    call::Caller,
+    file::{Change, ConnectorFile, Direction, FileError, GatewayFile, changes},
     lifecycle::{Due, Standing, State},
     way::Act,
 };
 use serde_json::{Value, json};
 
-use super::{Accepted, Connectors, ReloadError, Snapshot, mount::Waiting};
+use super::{
+    Accepted, Connectors, ReloadError, Snapshot,
+    mount::Waiting,
+    readings::{Read, Readings},
+};
 use crate::{
     app::new_id,
     store::{self, Review},
@@ -29,28 +32,14 @@ pub(super) struct Candidate {
     text: Option<Text>,
 }
 
-type Read = (Arc<ConnectorFile>, &'static dyn Kind);
-
 impl Connectors {
-    /// Who stopped every effect, while they are stopped: kept as a pause of the gateway itself.
-    pub(super) async fn halted(&self) -> Result<Option<Standing>, ReloadError> {
-        let standings = self.store.standings().await?;
-        let own = standings.into_iter().find(|one| one.connector == GATEWAY);
-        let paused = own.filter(|own| own.state == State::Paused);
-        Ok(paused.map(|own| Standing {
-            state: own.state,
-            by: own.by,
-            at: own.at,
-            reason: own.reason,
-        }))
-    }
-
-    /// The state of every connector that has a file or is known to the store. One that has a file
-    /// for the first time comes into review.
+    /// The state of every connector that has a file or is known to the store, and who stopped every
+    /// effect while they are stopped: that is kept as a pause of the gateway itself. One that has a
+    /// file for the first time comes into review.
     pub(super) async fn standings(
         &self,
         files: &BTreeMap<String, Text>,
-    ) -> Result<Vec<Candidate>, ReloadError> {
+    ) -> Result<(Vec<Candidate>, Option<Standing>), ReloadError> {
         let mut known: BTreeMap<String, store::Standing> = self
             .store
             .standings()
@@ -58,8 +47,11 @@ impl Connectors {
             .into_iter()
             .map(|standing| (standing.connector.clone(), standing))
             .collect();
+        let own = known.remove(GATEWAY);
+        let halted = own.filter(|own| own.state == State::Paused);
         for (name, text) in files {
-            if !known.contains_key(name) {
+            // No file is the gateway itself, whose state says whether effects are stopped.
+            if name != GATEWAY && !known.contains_key(name) {
                 let standing = store::Standing {
                     connector: name.clone(),
                     state: State::InReview,
@@ -72,22 +64,19 @@ impl Connectors {
                 known.insert(name.clone(), standing);
             }
         }
-        Ok(known
-            .into_iter()
-            .filter(|(name, _)| name != GATEWAY)
-            .map(|(name, standing)| Candidate {
-                text: files.get(&name).cloned(),
-                name,
-                standing,
-            })
-            .collect())
+        let candidates = known.into_iter().map(|(name, standing)| Candidate {
+            text: files.get(&name).cloned(),
+            name,
+            standing,
+        });
+        Ok((candidates.collect(), halted.map(in_words)))
     }
 
     /// Decides which revision of one connector is in force, and what is wrong with its file.
     pub(super) async fn accept(
         &self,
         candidate: Candidate,
-        gateway: &GatewayFile,
+        readings: &mut Readings,
         old: &Snapshot,
     ) -> Result<(Option<Accepted>, Vec<FileError>), ReloadError> {
         let Candidate {
@@ -99,17 +88,17 @@ impl Connectors {
         let Some(text) = text else {
             return Ok((None, Vec::new()));
         };
-        let read = self.read_text(&text.name, &name, &text.text, gateway);
+        let read = readings.read(&name, &text);
         if read.is_ok() {
-            self.store
-                .put_revision((&name, &text.hash), &text.text, self.clock.now())
-                .await?;
+            let kept = (&self.store, self.clock.now());
+            readings.keep((&name, &text), kept).await?;
         }
         let (mut waiting, mut problems, mut broken) = (None, Vec::new(), None);
         let in_force = match read {
             Ok(read) => {
                 let chosen;
-                (standing, chosen, waiting) = self.choose(standing, (&text, read), gateway).await?;
+                (standing, chosen, waiting) =
+                    self.choose(standing, (&text, read), readings, old).await?;
                 Some(chosen)
             }
             Err(errors) => {
@@ -117,7 +106,7 @@ impl Connectors {
                 problems = errors.0;
                 // Without one, the approved revision itself no longer fits drawbridge.yaml.
                 match &standing.active {
-                    Some(hash) => self.active(&name, hash, gateway).await?,
+                    Some(hash) => self.active(&name, hash, readings).await?,
                     None => None,
                 }
             }
@@ -125,8 +114,8 @@ impl Connectors {
         let Some((read, hash)) = in_force else {
             return Ok((None, problems));
         };
-        let reviewed = self.store.last_review(&name, GATEWAY).await?;
-        let due = due(&read.0, gateway, reviewed.as_ref());
+        let reviewed = readings.review(&name);
+        let due = due(&read.0, readings.gateway(), reviewed.as_ref());
         let standing = self.overdue(standing, due).await?;
         let one = Accepted {
             waiting,
@@ -144,7 +133,8 @@ impl Connectors {
         &self,
         mut standing: store::Standing,
         (text, read): (&Text, Read),
-        gateway: &GatewayFile,
+        readings: &mut Readings,
+        old: &Snapshot,
     ) -> Result<(store::Standing, (Read, String), Option<Waiting>), ReloadError> {
         let waits = |changes| {
             Some(Waiting {
@@ -160,7 +150,7 @@ impl Connectors {
         if hash == text.hash {
             return Ok((standing, (read, hash), None));
         }
-        let Some(active) = self.active(&standing.connector, &hash, gateway).await? else {
+        let Some(active) = self.active(&standing.connector, &hash, readings).await? else {
             // What it would widen cannot be told, and what was approved cannot be in force.
             let lost = "the approved revision no longer fits drawbridge.yaml";
             let waiting = waits(vec![Change::new("", Direction::Widens, lost)]);
@@ -169,7 +159,11 @@ impl Connectors {
             }
             return Ok((standing, (read, text.hash.clone()), waiting));
         };
-        let differences = changes(&active.0.0, &read.0, read.1, &gateway.labels());
+        let labels = readings.gateway().labels();
+        let known = Some(old)
+            .filter(|old| *old.gateway == *readings.gateway())
+            .and_then(|old| compared(old, &standing.connector, (&active.1, &text.hash)));
+        let differences = known.unwrap_or_else(|| changes(&active.0.0, &read.0, read.1, &labels));
         let wider = |change: &Change| change.direction == Direction::Widens;
         if differences.iter().any(wider) {
             let waiting = waits(differences);
@@ -237,16 +231,23 @@ impl Connectors {
         &self,
         name: &str,
         hash: &str,
-        gateway: &GatewayFile,
+        readings: &mut Readings,
     ) -> Result<Option<(Read, String)>, ReloadError> {
-        let Some(revision) = self.store.revision(name, hash).await? else {
-            return Ok(None);
+        let read = match readings.known(name, hash) {
+            Some(read) => read,
+            None => {
+                let Some(revision) = self.store.revision(name, hash).await? else {
+                    return Ok(None);
+                };
+                let text = Text {
+                    name: format!("connectors/{name}.yaml (revision {})", short(hash)),
+                    text: revision.text,
+                    hash: hash.to_owned(),
+                };
+                readings.read(name, &text)
+            }
         };
-        let shown = format!("connectors/{name}.yaml (revision {})", short(hash));
-        Ok(self
-            .read_text(&shown, name, &revision.text, gateway)
-            .ok()
-            .map(|read| (read, hash.to_owned())))
+        Ok(read.ok().map(|read| (read, hash.to_owned())))
     }
 
     /// Puts a revision that only narrows into force, without a reviewer.
@@ -276,16 +277,22 @@ impl Connectors {
         tracing::info!(connector.name = %name, revision = short(&text.hash), "a narrower revision of `{name}` is in force");
         Ok(standing)
     }
+}
 
-    fn read_text(
-        &self,
-        shown: &str,
-        name: &str,
-        text: &str,
-        gateway: &GatewayFile,
-    ) -> Result<Read, drawbridge_core::file::FileErrors> {
-        let (file, kind) = read_connector(shown, name, text, gateway, self.kinds)?;
-        Ok((Arc::new(file), kind))
+/// How a file differs from the revision in force, where the same two were compared before.
+fn compared(old: &Snapshot, name: &str, (active, file): (&str, &str)) -> Option<Vec<Change>> {
+    let before = old.connectors.get(name)?;
+    let waiting = before.waiting.as_ref()?;
+    let same = *before.bridge.revision == *active && waiting.hash == file;
+    same.then(|| waiting.changes.clone())
+}
+
+fn in_words(standing: store::Standing) -> Standing {
+    Standing {
+        state: standing.state,
+        by: standing.by,
+        at: standing.at,
+        reason: standing.reason,
     }
 }
 
@@ -311,17 +318,10 @@ fn accepted(
     let same = old
         .connectors
         .get(&name)
-        .filter(|before| *before.bridge.revision == *hash && before.bridge.file == file);
+        .filter(|before| *before.bridge.revision == *hash)
+        .filter(|before| Arc::ptr_eq(&before.bridge.file, &file) || before.bridge.file == file);
     let (file, actions) = same.map_or_else(
-        || {
-            let actions: Arc<[Arc<Action>]> = kind
-                .actions(&file.part())
-                .into_iter()
-                .filter(|action| file.access.contains(&action.power))
-                .map(Arc::new)
-                .collect();
-            (file.clone(), actions)
-        },
+        || (file.clone(), file.actions(kind)),
         |before| (before.bridge.file.clone(), before.bridge.actions.clone()),
     );
     Accepted {
@@ -329,12 +329,7 @@ fn accepted(
         file,
         kind,
         revision: hash.into(),
-        standing: Standing {
-            state: standing.state,
-            by: standing.by,
-            at: standing.at,
-            reason: standing.reason,
-        },
+        standing: in_words(standing),
         actions,
         waiting: None,
         broken: None,

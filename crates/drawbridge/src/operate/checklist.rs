@@ -9,6 +9,7 @@ use drawbridge_core::{
     credential::Version,
     file::{ActsFor, ConnectorFile},
 };
+use drawbridge_kinds::kinds::KINDS;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    check::{self, Area, CredentialFacts, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
+    check::{self, Area, Beside, CredentialFacts, FAILED_WITHIN, Facts, Subject, UNUSED_AFTER},
     connectors::{Mounted, Snapshot},
     credentials::{CredentialError, Whose},
 };
@@ -169,20 +170,39 @@ impl App {
     }
 }
 
-/// Grades a revision of a connector's file among all files in force.
+/// Grades a revision of a connector's file among all connectors in force.
 pub(super) fn areas(snapshot: &Snapshot, file: &ConnectorFile, facts: &Facts) -> Vec<Area> {
-    let mut all: BTreeMap<&str, &ConnectorFile> = snapshot
+    let mut all: BTreeMap<&str, Beside<'_>> = snapshot
         .connectors
         .iter()
-        .map(|(name, mounted)| (name.as_str(), &*mounted.bridge.file))
+        .map(|(name, mounted)| (name.as_str(), beside(mounted)))
         .collect();
-    all.insert(&file.connector, file);
+    let in_force = all.get(file.connector.as_str());
+    let own = in_force.filter(|one| std::ptr::eq(one.file, file));
+    let worked_out;
+    let actions = match own {
+        Some(one) => one.actions,
+        None => {
+            let kind = KINDS.iter().find(|kind| kind.name() == file.system.kind);
+            worked_out = kind.map(|kind| file.actions(*kind));
+            worked_out.as_deref().unwrap_or_default()
+        }
+    };
+    all.insert(&file.connector, Beside { file, actions });
     check::grade(&Subject {
         file,
+        actions,
         gateway: &snapshot.gateway,
         all: &all,
         facts: Some(facts),
     })
+}
+
+fn beside(mounted: &Mounted) -> Beside<'_> {
+    Beside {
+        file: &mounted.bridge.file,
+        actions: &mounted.bridge.actions,
+    }
 }
 
 /// Looks at a connector, and gives a first sync a moment to end.

@@ -1,5 +1,7 @@
 //! Who used a connector lately, and who last reviewed it: facts for the checklist.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row;
@@ -53,33 +55,36 @@ impl Store {
             .collect()
     }
 
-    /// The last review of a connector by a person: what the gateway puts into force by itself
+    /// The last review of each connector by a person: what the gateway puts into force by itself
     /// is no review.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn last_review(
+    pub async fn last_reviews(
         &self,
-        connector: &str,
         gateway: &str,
-    ) -> Result<Option<Review>, StoreError> {
-        let row = sqlx::query(
-            "SELECT approved_by, approved_at, reason FROM revisions WHERE connector = $1 \
-             AND approved_at IS NOT NULL AND approved_by <> $2 ORDER BY approved_at DESC LIMIT 1",
+    ) -> Result<BTreeMap<String, Review>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT one.connector, one.approved_by, one.approved_at, one.reason \
+             FROM revisions one JOIN (SELECT connector, MAX(approved_at) AS newest FROM revisions \
+             WHERE approved_at IS NOT NULL AND approved_by <> $1 GROUP BY connector) last \
+             ON one.connector = last.connector AND one.approved_at = last.newest \
+             WHERE one.approved_by <> $1",
         )
-        .bind(connector)
         .bind(gateway)
-        .fetch_optional(&self.inner.pool)
+        .fetch_all(&self.inner.pool)
         .await?;
-        row.map(|row| {
-            Ok(Review {
-                by: row.try_get("approved_by")?,
-                at: time(&row, "approved_at")?,
-                reason: row
-                    .try_get::<Option<String>, _>("reason")?
-                    .unwrap_or_default(),
+        rows.iter()
+            .map(|row| {
+                let review = Review {
+                    by: row.try_get("approved_by")?,
+                    at: time(row, "approved_at")?,
+                    reason: row
+                        .try_get::<Option<String>, _>("reason")?
+                        .unwrap_or_default(),
+                };
+                Ok((row.try_get("connector")?, review))
             })
-        })
-        .transpose()
+            .collect()
     }
 }

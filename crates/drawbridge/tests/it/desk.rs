@@ -70,7 +70,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<Still>,
     gateway: GatewayFile,
     rules: RuleBook,
-    actions: Vec<Arc<Action>>,
+    actions: Arc<[Arc<Action>]>,
     workspace: PathBuf,
 }
 
@@ -90,8 +90,8 @@ impl Desk {
         file: ConnectorFile,
         kind: &'static dyn Kind,
     ) -> Self {
-        let part = file.part();
-        let actions: Vec<Arc<Action>> = kind.actions(&part).into_iter().map(Arc::new).collect();
+        let (part, file) = (file.part(), Arc::new(file));
+        let actions: Arc<[Arc<Action>]> = kind.actions(&part).into_iter().map(Arc::new).collect();
         let ruled = Ruled {
             file: &file,
             kind,

@@ -144,8 +144,9 @@ async fn whole(folder: &Arc<Folder>, planned: Planned, watch: &Watch) -> Looked 
     folder.progress.lock().problems = problems;
     let total = listing.files.len() as u64;
     let changes = changed(folder, listing);
-    if !changes.is_empty() {
-        // Nobody waits for what must be read.
+    let holds = folder.library.snapshot().paths().next().is_some();
+    if holds && !changes.is_empty() {
+        // Nobody waits for what must be read, unless there is nothing yet to answer from.
         folder.first.cancel();
     }
     let looked = match look_at(folder, changes, total).await {

@@ -1,7 +1,8 @@
 //! Tools whose names look alike, so that an AI or a person may take one for the other.
 
-use drawbridge_core::file::ConnectorFile;
-use drawbridge_kinds::kinds::KINDS;
+use std::sync::Arc;
+
+use drawbridge_core::call::Action;
 
 use crate::check::{Noticed, Subject};
 
@@ -10,12 +11,12 @@ const MOST: usize = 5;
 
 /// Compares each tool with those of every connector, its own too.
 pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
-    let own: Vec<(String, String)> = tools(subject.file);
-    let others = subject
-        .all
-        .values()
-        .filter(|file| file.connector != subject.file.connector);
-    let others: Vec<(String, String)> = others.flat_map(|file| tools(file)).collect();
+    let name = subject.file.connector.as_str();
+    let own = tools(name, subject.actions);
+    let others = subject.all.iter().filter(|(other, _)| **other != name);
+    let others: Vec<(String, String)> = others
+        .flat_map(|(other, beside)| tools(other, beside.actions))
+        .collect();
     let mut told = 0;
     for (index, (name, seen)) in own.iter().enumerate() {
         let later = own.get(index + 1..).unwrap_or_default();
@@ -36,14 +37,10 @@ pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
 }
 
 /// The names of a connector's tools, each with how it looks.
-fn tools(file: &ConnectorFile) -> Vec<(String, String)> {
-    let kind = KINDS.iter().find(|kind| kind.name() == file.system.kind);
-    let actions = kind
-        .map(|kind| kind.actions(&file.part()))
-        .unwrap_or_default();
+fn tools(connector: &str, actions: &[Arc<Action>]) -> Vec<(String, String)> {
     let names = actions
         .iter()
-        .map(|action| format!("{}_{}", file.connector, action.name));
+        .map(|action| format!("{connector}_{}", action.name));
     names
         .map(|name| (looks(&name), name))
         .map(|(seen, name)| (name, seen))
