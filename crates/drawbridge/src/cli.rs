@@ -2,6 +2,7 @@
 
 mod address;
 mod approvals;
+mod approve;
 mod ask;
 mod check;
 mod client;
@@ -27,7 +28,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::{app::App, telemetry, workspace::Workspace};
-use ask::{Stand, approve, pairs, standing};
+use ask::{Stand, pairs, standing};
 use client::Client;
 
 /// The controlled bridge between AI and the systems people work in.
@@ -139,17 +140,8 @@ enum Command {
         /// The connector.
         name: String,
     },
-    /// Puts the revision that waits into force. Example: drawbridge approve-revision handbook --reason "as agreed"
-    ApproveRevision {
-        /// The connector.
-        name: String,
-        /// Its hash, or the first eight digits. Default: the one that waits, else the one in
-        /// force, which is thereby reviewed again.
-        hash: Option<String>,
-        /// Why.
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
+    /// Puts the revisions that wait into force. Example: drawbridge approve-revision handbook --reason "as agreed"
+    ApproveRevision(approve::Approve),
     /// Reads files as a confined child.
     #[command(hide = true)]
     Extract,
@@ -269,6 +261,11 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
                 let (code, text) = outcome?;
                 return Ok(show::read(code, &text));
             }
+            if let Command::ApproveRevision(wanted) = &command {
+                let code = approve::run(&client, wanted, line.json).await;
+                client.close().await;
+                return code;
+            }
             let text = readable(&command);
             let answer = ask(&client, command).await;
             client.close().await;
@@ -287,10 +284,7 @@ fn readable(command: &Command) -> text::Text {
         Command::Secret { command } => command.readable(),
         Command::Connect(_) => text::connected,
         Command::Disconnect(_) => text::disconnected,
-        Command::Pause(_)
-        | Command::Resume(_)
-        | Command::Retire(_)
-        | Command::ApproveRevision { .. } => text::standing,
+        Command::Pause(_) | Command::Resume(_) | Command::Retire(_) => text::standing,
         Command::Diff { .. } => text::revisions,
         Command::Approvals(wanted) => wanted.readable(),
         Command::Undo(_) => text::outcome,
@@ -334,9 +328,6 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         Command::Resume(stand) => standing(client, "resume", stand).await,
         Command::Retire(stand) => standing(client, "retire", stand).await,
         Command::Diff { name } => client.get(&format!("/connectors/{name}/revisions")).await,
-        Command::ApproveRevision { name, hash, reason } => {
-            approve(client, (&name, hash), &reason).await
-        }
         Command::Serve
         | Command::Demo { .. }
         | Command::Stdio { .. }
@@ -346,6 +337,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::Import(_)
         | Command::Connector { .. }
         | Command::Log(_)
+        | Command::ApproveRevision(_)
         | Command::Schema { .. }
         | Command::Extract
         | Command::Rows { .. }

@@ -24,18 +24,6 @@ pub(super) async fn standing(client: &Client, act: &str, stand: Stand) -> anyhow
         .await
 }
 
-/// The revision that waits, else the one in force, which is thereby reviewed again.
-async fn waiting(client: &Client, name: &str) -> anyhow::Result<String> {
-    let revisions = client.get(&format!("/connectors/{name}/revisions")).await?;
-    let hash = ["/data/waiting/hash", "/data/in_force"]
-        .into_iter()
-        .find_map(|at| revisions.pointer(at)?.as_str().map(str::to_owned));
-    hash.ok_or_else(|| {
-        let why = revisions.pointer("/notices/0").and_then(Value::as_str);
-        anyhow::anyhow!("{}", why.unwrap_or("there is nothing to approve"))
-    })
-}
-
 /// Arguments as `key=value` pairs, numbers and booleans as such; or one JSON object.
 pub(super) fn pairs(arguments: &[String]) -> anyhow::Result<Value> {
     if let [one] = arguments
@@ -55,18 +43,4 @@ pub(super) fn pairs(arguments: &[String]) -> anyhow::Result<Value> {
         map.insert(key.to_owned(), value);
     }
     Ok(Value::Object(map))
-}
-
-/// Approves the revision that waits, or the one with this hash.
-pub(super) async fn approve(
-    client: &Client,
-    (name, hash): (&str, Option<String>),
-    reason: &str,
-) -> anyhow::Result<Value> {
-    let hash = match hash {
-        Some(hash) => hash,
-        None => waiting(client, name).await?,
-    };
-    let path = format!("/connectors/{name}/revisions/{hash}/approve");
-    client.post(&path, &json!({"reason": reason})).await
 }

@@ -200,3 +200,55 @@ async fn explain_says_what_a_view_admits_in_words() {
     let denied = site.line(&["explain", "notes_write"]);
     assert_eq!(denied.status.code(), Some(4), "{denied:?}");
 }
+
+/// One that is refused keeps no other from being approved, and each has a record of its own.
+#[test]
+fn several_revisions_are_approved_by_one_command_each_by_itself() {
+    let site = Site::new(GATEWAY);
+    for name in ["notes", "wiki", "lost"] {
+        site.write(&format!("connectors/{name}.yaml"), &connector(name));
+        if name != "lost" {
+            site.write(&format!("{name}-files/hello.md"), "# Hello\n");
+        }
+    }
+    let lost = connector("lost").replace("  - {who", "  - {why");
+    site.write("connectors/lost.yaml", &lost);
+    let several = ["approve-revision", "notes", "lost", "wiki", "--reason", "x"];
+    let done = site.line(&several);
+    assert!(!done.status.success(), "{done:?}");
+    let told = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(told, "notes is active.\nwiki is active.\n");
+    assert!(!done.stderr.is_empty());
+    let log = site.json(&["log"]);
+    let records = log["data"]["records"].as_array().unwrap();
+    let approved = records
+        .iter()
+        .filter(|one| one["action"] == "approve_revision");
+    let of: Vec<&str> = approved
+        .filter(|one| one["status"] == "ok")
+        .map(|one| one["connector"].as_str().unwrap())
+        .collect();
+    assert_eq!(of.len(), 2, "{log:#}");
+    assert!(of.contains(&"notes") && of.contains(&"wiki"));
+    // A hash is of one connector.
+    let shown = site.json(&["diff", "notes"]);
+    let hash = shown["data"]["in_force"].as_str().unwrap();
+    let wrong = [
+        "approve-revision",
+        "notes",
+        "wiki",
+        "--hash",
+        &hash[..8],
+        "--reason",
+        "x",
+    ];
+    assert_eq!(site.line(&wrong).status.code(), Some(2));
+    site.ok(&[
+        "approve-revision",
+        "notes",
+        "--hash",
+        &hash[..8],
+        "--reason",
+        "again",
+    ]);
+}
