@@ -27,7 +27,7 @@ use sse_stream::SseStream;
 use tokio::sync::Semaphore;
 
 use super::{
-    http::{Come, Failed, Http, come},
+    http::{Failed, Http, Reply, reply},
     locked,
     question::Beside,
     whole,
@@ -201,17 +201,18 @@ impl Plain<'_> {
             .header(NAME, self.name.clone())
             .body(serde_json::to_vec(&question)?);
         let answers = |message: &Value| message.get("id").and_then(Value::as_i64) == Some(id);
-        match come(request.send().await?, false).await?.0 {
-            Come::Message(message) => Some(message)
+        match reply(request.send().await?, false).await?.0 {
+            Reply::Message(message, _) => Some(message)
                 .filter(answers)
                 .ok_or_else(|| StreamableHttpError::UnexpectedServerResponse("another id".into())),
-            Come::Events(bytes) => {
+            Reply::Events(bytes) => {
                 let mut events = SseStream::from_bytes_stream(bytes);
                 while let Some(event) = events.next().await {
                     let Some(data) = event?.data.filter(|data| !data.is_empty()) else {
                         continue;
                     };
-                    let message = whole::read(data.as_bytes())?;
+                    let read = whole::apart(data.len(), move || whole::read(data.as_bytes()));
+                    let message = read.await??;
                     if !http.progress.take(&message) && answers(&message) {
                         return Ok(message);
                     }

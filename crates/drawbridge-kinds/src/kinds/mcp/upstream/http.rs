@@ -119,8 +119,9 @@ impl StreamableHttpClient for Http {
 }
 
 /// What comes back to a question.
-pub(super) enum Come {
-    Message(Value),
+pub(super) enum Reply {
+    /// One message of so many bytes.
+    Message(Value, usize),
     Events(BoxStream<'static, Result<bytes::Bytes, io::Error>>),
 }
 
@@ -129,12 +130,13 @@ async fn answered(
     response: Response,
     (in_session, progress): (bool, &Progress),
 ) -> Result<StreamableHttpPostResponse, Failed> {
-    let (come, session) = come(response, in_session).await?;
-    Ok(match come {
-        Come::Message(message) => {
-            StreamableHttpPostResponse::Json(whole::message(message)?, session)
+    let (reply, session) = reply(response, in_session).await?;
+    Ok(match reply {
+        Reply::Message(message, bytes) => {
+            let message = whole::apart(bytes, move || whole::message(message));
+            StreamableHttpPostResponse::Json(message.await??, session)
         }
-        Come::Events(bytes) => {
+        Reply::Events(bytes) => {
             let events = heard(SseStream::from_bytes_stream(bytes), progress.clone());
             StreamableHttpPostResponse::Sse(events, session)
         }
@@ -142,10 +144,10 @@ async fn answered(
 }
 
 /// What comes back, with the session that it names.
-pub(super) async fn come(
+pub(super) async fn reply(
     response: Response,
     in_session: bool,
-) -> Result<(Come, Option<String>), Failed> {
+) -> Result<(Reply, Option<String>), Failed> {
     let status = response.status();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
     if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
@@ -161,13 +163,16 @@ pub(super) async fn come(
     let sort = header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let sort = sort.split(';').next().unwrap_or_default().trim();
     if sort.eq_ignore_ascii_case(JSON) {
-        let body: Value = whole::read(&body(response).await?)?;
+        let body = body(response).await?;
+        let bytes = body.len();
+        let read = whole::apart(bytes, move || whole::read(&body));
+        let message = read.await??;
         // Only an error may come with a status that is one.
-        if status.is_success() || body.get("error").is_some() {
-            return Ok((Come::Message(body), session));
+        if status.is_success() || message.get("error").is_some() {
+            return Ok((Reply::Message(message, bytes), session));
         }
     } else if sort.eq_ignore_ascii_case(EVENTS) && status.is_success() {
-        return Ok((Come::Events(bounded(response)), session));
+        return Ok((Reply::Events(bounded(response)), session));
     }
     Err(HttpStatusError::new(status.as_u16(), None).into())
 }
@@ -205,9 +210,16 @@ fn heard(
     events: impl Stream<Item = Result<Sse, SseError>> + Send + 'static,
     progress: Progress,
 ) -> Events {
-    events
-        .map(move |event| event.map(|event| kept(event, &progress)))
-        .boxed()
+    let each = move |event: Result<Sse, SseError>| {
+        let progress = progress.clone();
+        async move {
+            let event = event?;
+            let bytes = event.data.as_ref().map_or(0, String::len);
+            let kept = whole::apart(bytes, move || kept(event, &progress)).await;
+            kept.map_err(|error| SseError::Body(Box::new(error)))
+        }
+    };
+    events.then(each).boxed()
 }
 
 fn kept(mut event: Sse, progress: &Progress) -> Sse {

@@ -7,14 +7,19 @@ use rmcp::{
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{ChildStdin, ChildStdout},
     sync::Mutex,
+    task::JoinHandle,
 };
 
-use super::{MOST_BYTES, Why, progress::Progress, whole};
+use super::{
+    MOST_BYTES, Why,
+    progress::Progress,
+    whole::{self, Come},
+};
 
 /// The id of the question by which a server's age is told. No id of the SDK is a text.
 const PROBE: &str = "drawbridge-probe";
@@ -26,6 +31,8 @@ pub(super) struct Pipe {
     input: Arc<Mutex<Option<ChildStdin>>>,
     output: BufReader<ChildStdout>,
     line: Vec<u8>,
+    /// A large message that is being read.
+    reading: Option<JoinHandle<serde_json::Result<Come>>>,
     /// How many messages came since the last answer.
     unasked: u32,
     why: Why,
@@ -49,6 +56,7 @@ impl Pipe {
             input: Arc::new(Mutex::new(Some(input))),
             output: BufReader::with_capacity(64 << 10, output),
             line: Vec::new(),
+            reading: None,
             unasked: 0,
             why,
             progress,
@@ -72,21 +80,26 @@ impl Pipe {
         loop {
             match self.next().await? {
                 None => return Ok(None),
-                Some(message) if message.get("id").is_some_and(|id| *id == PROBE) => {
-                    let modern = message.get("result").is_some();
+                Some(come) if come.head.get("id").is_some_and(|id| *id == PROBE) => {
+                    let modern = come.head.get("result").is_some();
                     return Ok(Some(if modern { Era::Modern } else { Era::Legacy }));
                 }
                 // It may answer an error without an id, for want of one that it understands.
-                Some(message) if message.get("error").is_some() => return Ok(Some(Era::Legacy)),
+                Some(come) if come.head.get("error").is_some() => return Ok(Some(Era::Legacy)),
                 Some(_) => {}
             }
         }
     }
 
     /// The next message; none when there are no more. May be dropped at any point: what has come of
-    /// a line is kept.
-    async fn next(&mut self) -> io::Result<Option<Value>> {
+    /// a line is kept, and a message that is being read.
+    async fn next(&mut self) -> io::Result<Option<Come>> {
         loop {
+            if let Some(reading) = &mut self.reading {
+                let read = reading.await;
+                self.reading = None;
+                return read?.map(Some).map_err(|_| not_read());
+            }
             let come = self.output.fill_buf().await?;
             if come.is_empty() {
                 return Ok(None);
@@ -113,14 +126,16 @@ impl Pipe {
             if line.trim_ascii_start().first() != Some(&b'{') {
                 continue;
             }
-            let message = whole::read(&line);
-            return message.map(Some).map_err(|_| {
-                io::Error::other(
-                    "it sent a message that is no JSON, too deep, or of too many parts",
-                )
-            });
+            if line.len() < whole::LARGE {
+                return Come::read(&line).map(Some).map_err(|_| not_read());
+            }
+            self.reading = Some(tokio::task::spawn_blocking(move || Come::read(&line)));
         }
     }
+}
+
+fn not_read() -> io::Error {
+    io::Error::other("it sent a message that is no JSON, too deep, or of too many parts")
 }
 
 async fn write(input: &Mutex<Option<ChildStdin>>, message: String) -> io::Result<()> {
@@ -149,18 +164,18 @@ impl Transport<RoleClient> for Pipe {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         loop {
-            let message = match self.next().await {
-                Ok(message) => message?,
+            let Come { head, message } = match self.next().await {
+                Ok(come) => come?,
                 Err(error) => {
                     self.why.say(error.to_string());
                     return None;
                 }
             };
             // An answer that came after it was no longer waited for; the SDK knows of no question.
-            if message.get("id").is_some_and(|id| *id == PROBE) {
+            if head.get("id").is_some_and(|id| *id == PROBE) {
                 continue;
             }
-            self.unasked = match message.get("method") {
+            self.unasked = match head.get("method") {
                 Some(_) => self.unasked + 1,
                 None => 0,
             };
@@ -169,10 +184,10 @@ impl Transport<RoleClient> for Pipe {
                     .say("it tells without end what it was not asked for");
                 return None;
             }
-            if self.progress.take(&message) {
+            if self.progress.take(&head) {
                 continue;
             }
-            match whole::message(message) {
+            match message {
                 Ok(message) => return Some(message),
                 Err(_) => {
                     self.why.say("it sent a message that is none of MCP");
@@ -185,5 +200,49 @@ impl Transport<RoleClient> for Pipe {
     async fn close(&mut self) -> io::Result<()> {
         self.input.lock().await.take();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    /// The SDK drops what it waits for whenever it has something to send.
+    #[tokio::test]
+    async fn a_large_message_is_not_lost_with_who_waited_for_it() {
+        let mut cat = tokio::process::Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let ends = (cat.stdin.take().unwrap(), cat.stdout.take().unwrap());
+        let mut pipe = Pipe::new(ends, Why::default(), Progress::default());
+        let text = "x".repeat(whole::LARGE);
+        let input = pipe.input.clone();
+        let mut sending = tokio::task::JoinSet::new();
+        sending.spawn(async move {
+            for id in 0..3 {
+                let message = json!({"jsonrpc": "2.0", "id": id, "result": {"text": text}});
+                write(&input, message.to_string()).await.unwrap();
+            }
+        });
+        let (mut come, mut dropped) = (Vec::new(), 0);
+        while come.len() < 3 {
+            tokio::select! {
+                biased;
+                message = pipe.receive() => come.push(message.unwrap()),
+                () = tokio::task::yield_now() => dropped += 1,
+            }
+        }
+        sending.join_next().await.unwrap().unwrap();
+        assert!(dropped > 0);
+        for (id, message) in come.into_iter().enumerate() {
+            let message = serde_json::to_value(message).unwrap();
+            assert_eq!(message["id"], id);
+            assert!(message.to_string().len() > whole::LARGE);
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! sorts stay as they are: a handshake, which the SDK reads itself; and the list of tools, of which
 //! the SDK keeps which arguments go into headers. The list comes along in `_meta` as it was.
 
+use std::io;
+
 use rmcp::model::{ServerJsonRpcMessage, ServerResult};
 use serde_json::{Map, Value};
 
@@ -13,6 +15,49 @@ const WHOLE: &str = "drawbridge/whole";
 
 /// How many parts a message may have. Each takes many times its bytes once it is read.
 const MOST_PARTS: usize = 1_000_000;
+
+/// From how many bytes on a message is read beside the runtime's threads: reading it takes long enough
+/// there that others would wait.
+pub(super) const LARGE: usize = 256 << 10;
+
+/// Does with a message of so many bytes what takes long with many, so that nobody else waits for it.
+/// What was begun goes on when this is dropped, and is lost.
+pub(super) async fn apart<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    if bytes < LARGE {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)
+}
+
+/// A message as it came, and what the SDK is given of it.
+pub(super) struct Come {
+    /// What it asks or tells; of an answer only its id, and whether it is an error.
+    pub(super) head: Value,
+    pub(super) message: Result<ServerJsonRpcMessage, serde_json::Error>,
+}
+
+impl Come {
+    pub(super) fn read(line: &[u8]) -> Result<Self, serde_json::Error> {
+        let message = read(line)?;
+        let mut head = Map::new();
+        for (key, value) in message.as_object().into_iter().flatten() {
+            let value = match key.as_str() {
+                "result" => Value::Bool(true),
+                _ => value.clone(),
+            };
+            head.insert(key.clone(), value);
+        }
+        Ok(Self {
+            head: Value::Object(head),
+            message: self::message(message),
+        })
+    }
+}
 
 /// Reads a message, unless it has so many parts that they would take more memory than their bytes say.
 pub(super) fn read(message: &[u8]) -> Result<Value, serde_json::Error> {
@@ -117,6 +162,15 @@ mod tests {
             json!({"foo": 1}),
         ] {
             assert_eq!(through(&sent), sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_is_large_is_read_on_another_thread() {
+        let own = std::thread::current().id();
+        for (bytes, same) in [(0, true), (LARGE - 1, true), (LARGE, false)] {
+            let other = apart(bytes, || std::thread::current().id()).await;
+            assert_eq!(other.unwrap() == own, same, "{bytes}");
         }
     }
 
