@@ -2,8 +2,12 @@
 
 use drawbridge_core::connector::Problem;
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus};
-use rustix::process::{
-    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+use rustix::{
+    process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit},
+    thread::{
+        CapabilitiesSecureBits as Bits, CapabilitySet, CapabilitySets, capabilities,
+        set_capabilities, set_capabilities_secure_bits, set_no_new_privs,
+    },
 };
 
 /// What a child says first when the kernel confines it wholly.
@@ -32,6 +36,7 @@ const OPEN: u64 = 3;
 /// kernel has all of the Landlock that is asked for; the limits hold without it.
 pub(crate) fn confine() -> std::io::Result<u8> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    powerless()?;
     for (resource, most) in LIMITS {
         limit(resource, most)?;
     }
@@ -45,6 +50,31 @@ pub(crate) fn confine() -> std::io::Result<u8> {
         RulesetStatus::FullyEnforced => WHOLLY,
         RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => PARTLY,
     })
+}
+
+/// Gives up whatever root, or an account that was given some of it, can do beyond others. What is
+/// started later gets none of it back, by whichever file.
+pub(crate) fn powerless() -> std::io::Result<()> {
+    set_no_new_privs(true)?;
+    // Root gets all of it anew with every program, unless this says that it does not.
+    if capabilities(None)?
+        .effective
+        .contains(CapabilitySet::SETPCAP)
+    {
+        set_capabilities_secure_bits(
+            Bits::NO_ROOT
+                | Bits::NO_ROOT_LOCKED
+                | Bits::NO_CAP_AMBIENT_RAISE
+                | Bits::NO_CAP_AMBIENT_RAISE_LOCKED,
+        )?;
+    }
+    let none = CapabilitySet::empty();
+    let none = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    Ok(set_capabilities(None, none)?)
 }
 
 /// Lowers a limit; one that is lower already stays.

@@ -5,6 +5,7 @@
 
 mod calls;
 mod files;
+mod keeper;
 mod launcher;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+pub use keeper::child as keep;
 pub use launcher::child;
 
 /// What the first line on standard error begins with when the program was not started: the rest of
@@ -124,6 +126,7 @@ pub(crate) fn start(launch: &Launch<'_>) -> io::Result<Started> {
     let id = id.and_then(Pid::from_raw);
     let id = id.ok_or_else(|| io::Error::other("the child has no process"))?;
     let group = Group(Some(id));
+    keeper::enter(id, launch.program)?;
     let about = File::open(format!("/proc/{}", id.as_raw_nonzero()));
     Ok(Started {
         group,
@@ -144,16 +147,26 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Kills it. From here on its number may be another's.
+    fn end(&self) {
+        self.send(Signal::KILL);
+        if let Some(group) = self.0 {
+            keeper::leave(group);
+        }
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
-        self.send(Signal::KILL);
+        self.end();
     }
 }
 
 /// A program that was started. Dropped, it is killed with all that it started.
 ///
-/// If the gateway itself is killed, the program's first process ends with it; those that it started
-/// see the end of their input.
+/// If the gateway itself is killed, the kernel ends the program's first process with it, and the keeper
+/// what that had started.
 // INVARIANT: until `end` waits for the child, its number is nobody else's, so that the group that
 // is killed is its own. Fields are dropped in their order: the group before the child.
 pub(crate) struct Started {
@@ -192,7 +205,7 @@ impl Started {
             // Whether it ended or not, it is killed.
             let _ = tokio::time::timeout(PATIENCE, self.ended()).await;
         }
-        self.group.send(Signal::KILL);
+        self.group.end();
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await??;
         self.group.0 = None;
         Ok(status)

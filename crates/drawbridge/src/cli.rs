@@ -151,6 +151,9 @@ enum Command {
         /// What is asked of it.
         request: String,
     },
+    /// Ends what is left of foreign programs when the gateway is killed.
+    #[command(hide = true)]
+    Keep,
     /// Becomes a foreign program, confined.
     #[command(hide = true)]
     Launch {
@@ -171,6 +174,9 @@ pub fn run() -> ExitCode {
     }
     if let Command::Rows { request } = &line.command {
         return drawbridge_kinds::kinds::sql::child(request);
+    }
+    if matches!(line.command, Command::Keep) {
+        return drawbridge_kinds::launch::keep();
     }
     if let Command::Launch { request, command } = &line.command {
         return drawbridge_kinds::launch::child(request, command);
@@ -340,6 +346,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         | Command::ApproveRevision(_)
         | Command::Schema { .. }
         | Command::Extract
+        | Command::Keep
         | Command::Rows { .. }
         | Command::Launch { .. } => anyhow::bail!("this command asks the gateway nothing"),
     }

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Resource, Signal, getppid, set_parent_process_death_signal};
 
 use super::{Confinement, NOT_FOUND, NOT_STARTED, REFUSED, Request, calls, files};
-use crate::confine::limit;
+use crate::confine::{limit, powerless};
 
 /// The first descriptor after standard input, output and error.
 const FIRST_CLOSED: i32 = 3;
@@ -66,6 +66,7 @@ fn become_program(request: &str, command: &[String]) -> Result<std::convert::Inf
     close_fds::set_fds_cloexec_threadsafe(FIRST_CLOSED, &[]);
     let path = found(name, &request.search)?;
     limits(&request.confinement).map_err(|error| cannot("limit what it uses", error))?;
+    powerless().map_err(|error| cannot("give up what only root may do", error))?;
     files::confine(&request.confinement)?;
     calls::confine(request.confinement.network)?;
     let error = Command::new(&path).arg0(name).args(arguments).exec();

@@ -113,6 +113,13 @@ def start_kept():
     start(path)()
 
 
+def powers():
+    with open("/proc/self/status") as status:
+        pairs = [line.split() for line in status]
+    names = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:", "NoNewPrivs:"]
+    return [f"{pair[0]}{int(pair[1], 16)}" for pair in pairs if pair[0] in names]
+
+
 def fork():
     child = os.fork()
     if not child:
@@ -154,6 +161,9 @@ say("signal gateway", lambda: os.kill(gateway, 0))
 say("limit gateway", lambda: resource.prlimit(gateway, resource.RLIMIT_NOFILE, (0, 0)))
 say("limit own", limit_own)
 say("read own", read("/proc/self/stat"))
+say("powers", powers)
+say("owner", lambda: os.chown(f"{folder}/kept/file", 1, 1))
+say("account", lambda: os.setuid(1))
 say("connect", connect(socket.AF_INET, ("127.0.0.1", port)))
 say("listen", listen)
 say("raw", raw)

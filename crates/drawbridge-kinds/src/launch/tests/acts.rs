@@ -25,6 +25,7 @@ const MAY: &[&str] = &[
 /// How an attempt must end; the others must end with a refusal of files.
 const REFUSED_BY: &[(&str, &str)] = &[
     ("abstract", "EACCES"),
+    ("account", "EPERM"),
     ("bpf", "EPERM"),
     ("clone3", "ENOSYS"),
     ("connect", "EACCES"),
@@ -37,7 +38,12 @@ const REFUSED_BY: &[(&str, &str)] = &[
     ("listen", "EACCES"),
     ("mount", "EPERM"),
     ("namespace", "EPERM"),
+    ("owner", "EPERM"),
     ("parent death", "EPERM"),
+    (
+        "powers",
+        "['CapInh:0', 'CapPrm:0', 'CapEff:0', 'CapAmb:0', 'NoNewPrivs:1']",
+    ),
     ("raw", "EACCES"),
     ("read memory of another", "EPERM"),
     ("setpgid", "EPERM"),
@@ -117,8 +123,6 @@ async fn a_network_is_the_internet_and_no_other_socket() {
     }
 }
 
-/// That processes are limited is not shown: the kernel does not hold root to it, as whom tests run
-/// in containers.
 #[tokio::test]
 async fn a_program_that_takes_too_much_fails_alone() {
     if found("python3").is_none() {
@@ -150,6 +154,54 @@ async fn a_program_that_takes_too_much_fails_alone() {
         .said_with(&["sh", "-c", "while :; do :; done"], &little)
         .await;
     assert!(!said.status.success(), "{:?}", said.status);
+}
+
+/// Starts others without end, which say nothing and stay.
+const MULTIPLIES: &str = "import errno, os, time\n\
+    made = 0\n\
+    try:\n\
+    \x20   while made < 1000:\n\
+    \x20       if os.fork() == 0:\n\
+    \x20           os.close(1), os.close(2)\n\
+    \x20           while True: time.sleep(1000)\n\
+    \x20       made += 1\n\
+    except OSError as error: print(errno.errorcode[error.errno])\n\
+    print(made)\n";
+
+/// The kernel does not hold root to it, as whom tests run in containers: then it is shown of another
+/// account, which has no other process.
+#[tokio::test]
+async fn a_program_that_multiplies_is_stopped_and_ends_as_a_whole() {
+    if found("python3").is_none() || found("setpriv").is_none() {
+        return;
+    }
+    let other = "setpriv --reuid 54321 --regid 54321 --clear-groups";
+    let line = format!("[ $(id -u) != 0 ] || exec {other} \"$0\" \"$@\"");
+    let bench = Bench::prepared(&line);
+    // What the other account executes lies where it may look.
+    let test = std::env::current_exe().unwrap().display().to_string();
+    fs::copy(&test, bench.path("granted/test")).unwrap();
+    let copy = bench.path("granted/test").display().to_string();
+    let program = fs::read_to_string(bench.path("program")).unwrap();
+    bench.write("program", &program.replace(&test, &copy));
+    for path in [bench.folder.path(), &bench.path("program")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let few = Confinement {
+        processes: 24,
+        ..bench.confinement()
+    };
+    let mark = format!("multiplies-in-{}", bench.folder.path().display());
+    let said = bench
+        .said_with(&["python3", "-c", MULTIPLIES, &mark], &few)
+        .await;
+    let lines: Vec<&str> = said.output.lines().collect();
+    let [why, made] = lines[..] else {
+        panic!("{}{}", said.output, said.errors);
+    };
+    assert_eq!(why, "EAGAIN");
+    assert!(made.parse::<u64>().unwrap() < 24, "{made} were started");
+    gone(&mark).await;
 }
 
 /// The tables of numbers, against the headers of a machine that has them.

@@ -16,6 +16,12 @@ const STUBBORN: &str = "import signal, time\n\
     print('ready', flush=True)\n\
     while True: time.sleep(1000)\n";
 
+/// Starts another, which nothing but a signal ends either.
+const FAMILY: &str = "import os, signal, time\n\
+    for each in [signal.SIGTERM, signal.SIGHUP]: signal.signal(each, signal.SIG_IGN)\n\
+    if os.fork() == 0: print('ready', flush=True)\n\
+    while True: time.sleep(1000)\n";
+
 /// Leaves two processes behind, of which one tries to be a daemon.
 const DAEMON: &str = "import os, time\n\
     if os.fork() == 0:\n\
@@ -128,7 +134,7 @@ async fn keeps() {
     let mark = mark
         .split('\0')
         .find_map(|word| word.strip_prefix(MARK)?.strip_prefix('='));
-    let command = ["python3", "-c", STUBBORN, mark.unwrap()];
+    let command = ["python3", "-c", FAMILY, mark.unwrap()];
     let mut started = bench.start(&command, &bench.confinement());
     let mut lines = BufReader::new(started.stdout().unwrap()).lines();
     while lines.next_line().await.unwrap().unwrap() != "ready" {}
@@ -137,7 +143,7 @@ async fn keeps() {
 }
 
 #[tokio::test]
-async fn a_program_ends_with_the_gateway_that_is_killed() {
+async fn a_program_and_what_it_started_end_with_the_gateway_that_is_killed() {
     if found("python3").is_none() {
         return;
     }
@@ -154,7 +160,7 @@ async fn a_program_ends_with_the_gateway_that_is_killed() {
     let mut lines = BufReader::new(gateway.stdout.take().unwrap()).lines();
     let said = async { while lines.next_line().await.unwrap().unwrap() != "ready" {} };
     tokio::time::timeout(LONG, said).await.unwrap();
-    assert!(!alive(&mark).is_empty());
+    assert_eq!(alive(&mark).len(), 2);
     gateway.kill().await.unwrap();
     gone(&mark).await;
 }
