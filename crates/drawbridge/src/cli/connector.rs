@@ -45,6 +45,17 @@ pub(super) struct Add {
     /// The name of the credential that it uses.
     #[arg(long)]
     credential: Option<String>,
+    /// The header that its secret goes into as it is. Default: `Authorization`, as a bearer's.
+    #[arg(long, value_name = "NAME", requires_all = ["credential", "url"])]
+    header: Option<String>,
+    /// The variable of its program's environment that its secret goes into.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "credential",
+        conflicts_with = "url"
+    )]
+    variable: Option<String>,
     /// A file or folder that its program may read. May stand several times.
     #[arg(long = "read", value_name = "PATH")]
     reads: Vec<PathBuf>,
@@ -235,6 +246,15 @@ fn system(wanted: &Add) -> anyhow::Result<Map<String, Value>> {
     }
     if !wanted.command.is_empty() {
         system.insert("command".to_owned(), json!(wanted.command));
+    }
+    let places = [
+        ("header", &wanted.header),
+        ("environment", &wanted.variable),
+    ];
+    for (place, name) in places {
+        if let Some(name) = name {
+            system.insert("credential_in".to_owned(), json!({place: name}));
+        }
     }
     let mut files = Map::new();
     for (key, paths) in [("read", &wanted.reads), ("write", &wanted.writes)] {

@@ -51,9 +51,8 @@ async fn a_program_gets_its_secret_and_nothing_of_the_gateways_environment() {
     let house = House::new(None).with("SECRET_OF_THE_GATEWAY", "gateway-s3cret");
     let upstream = Upstream::within(house);
     secret(&upstream, "pr0gram-s3cret");
-    let system =
-        r#"{"credential_in": {"environment": "UP_KEY"}, "environment": {"COLOUR": "green"}}"#;
-    upstream.added(&["--credential", "up-account", "--system", system], &[]);
+    let wanted = ["--credential", "up-account", "--variable", "UP_KEY"];
+    upstream.added(&[&wanted[..], &["--env", "COLOUR=green"]].concat(), &[]);
     upstream.write(written());
     upstream.firm.review("up");
     assert!(!upstream.file().contains("pr0gram-s3cret"));
@@ -91,20 +90,15 @@ async fn a_program_gets_its_secret_and_nothing_of_the_gateways_environment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_elsewhere_gets_its_secret_and_no_callers_token() {
     for (place, header, wanted) in [
-        (json!({}), "authorization", "Bearer s3cret-1"),
-        (
-            json!({"credential_in": {"header": "X-Up-Key"}}),
-            "x-up-key",
-            "s3cret-1",
-        ),
+        (&[][..], "authorization", "Bearer s3cret-1"),
+        (&["--header", "X-Up-Key"], "x-up-key", "s3cret-1"),
     ] {
         for era in ["legacy", "modern"] {
             let mut upstream = Upstream::new();
             let url = upstream.serve_elsewhere(&["--era", era]);
             secret(&upstream, "s3cret-1");
-            let mut system = place.clone();
-            system["headers"] = json!({"X-Tenant": "acme"});
-            let out = upstream.line(&[
+            let system = json!({"headers": {"X-Tenant": "acme"}}).to_string();
+            let own = [
                 "--label",
                 "internal",
                 "--url",
@@ -112,8 +106,9 @@ async fn a_server_elsewhere_gets_its_secret_and_no_callers_token() {
                 "--credential",
                 "up-account",
                 "--system",
-                &system.to_string(),
-            ]);
+                &system,
+            ];
+            let out = upstream.line(&[&own[..], place].concat());
             assert!(out.status.success(), "{}", told(&out));
             upstream.write(written());
             upstream.firm.review("up");
