@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     Asker, Gateway,
-    body::{Body, Hushed},
+    body::{Body, Hushed, Reason},
     description::Answer,
     operate,
     secrets::secret,
@@ -34,14 +34,6 @@ pub(super) struct Connected {
     #[serde(default, deserialize_with = "secret")]
     #[schema(value_type = String, write_only, format = Password)]
     address: Option<Secret<String>>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Disconnect {
-    /// Why, for those who look at it later.
-    #[serde(default)]
-    reason: String,
 }
 
 /// Begins to connect the account of a credential: where to send a browser. From the gateway's command line only.
@@ -70,12 +62,12 @@ pub(super) async fn secret_connected(
 }
 
 /// Forgets the tokens of a credential. From the gateway's command line only.
-#[utoipa::path(post, path = "/api/v1/secrets/{name}/disconnect", tag = "secrets", params(("name" = String, Path)), request_body = Disconnect, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/secrets/{name}/disconnect", tag = "secrets", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn disconnect_secret(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(name): Path<String>,
-    Body(Disconnect { reason }): Body<Disconnect>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     let account = Account::Credential(name);
     operate(&app, &caller, Operation::Disconnect { account, reason }).await
@@ -107,12 +99,12 @@ pub(super) async fn own_connected(
 }
 
 /// Forgets the tokens of my own account at a connector. Not by an AI client.
-#[utoipa::path(post, path = "/api/v1/connectors/{name}/disconnect", tag = "connectors", params(("name" = String, Path)), request_body = Disconnect, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/connectors/{name}/disconnect", tag = "connectors", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn disconnect_own(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(name): Path<String>,
-    Body(Disconnect { reason }): Body<Disconnect>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     let account = Account::Connector(name);
     operate(&app, &caller, Operation::Disconnect { account, reason }).await

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     Asker, Gateway,
-    body::{Asked, Body},
+    body::{Asked, Body, Reason},
     description::Answer,
     operate, respond,
 };
@@ -36,14 +36,6 @@ pub(super) struct Edited {
     /// All arguments, as they shall be.
     #[schema(value_type = Object)]
     arguments: Value,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Why {
-    /// Why. Of a rejection, the AI is told.
-    #[serde(default)]
-    reason: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -109,36 +101,36 @@ pub(super) async fn edit(
 }
 
 /// Says no. The AI is told the reason.
-#[utoipa::path(post, path = "/api/v1/approvals/{id}/reject", tag = "approvals", params(("id" = String, Path)), request_body = Why, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/approvals/{id}/reject", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn reject(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(id): Path<String>,
-    Body(Why { reason }): Body<Why>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     let decision = Decision::Reject { reason };
     operate(&app, &caller, Operation::Decide { id, decision }).await
 }
 
 /// Asks those whom the gate names for it, too; else the connector's owner.
-#[utoipa::path(post, path = "/api/v1/approvals/{id}/escalate", tag = "approvals", params(("id" = String, Path)), request_body = Why, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/approvals/{id}/escalate", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn escalate(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(id): Path<String>,
-    Body(Why { reason }): Body<Why>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     let decision = Decision::Escalate { reason };
     operate(&app, &caller, Operation::Decide { id, decision }).await
 }
 
 /// Takes back what I asked for, or throws my draft away.
-#[utoipa::path(post, path = "/api/v1/approvals/{id}/withdraw", tag = "approvals", params(("id" = String, Path)), request_body = Why, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/approvals/{id}/withdraw", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn withdraw(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(id): Path<String>,
-    Body(Why { reason }): Body<Why>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     let decision = Decision::Withdraw { reason };
     operate(&app, &caller, Operation::Decide { id, decision }).await
@@ -177,21 +169,21 @@ pub(super) async fn undo(
 }
 
 /// Stops every effect of every connector at once.
-#[utoipa::path(post, path = "/api/v1/stop", tag = "approvals", request_body = Why, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/stop", tag = "approvals", request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn stop(
     State(app): Gateway,
     Extension(caller): Asker,
-    Body(Why { reason }): Body<Why>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     operate(&app, &caller, Operation::Stop { reason }).await
 }
 
 /// Lets effects go on. From the gateway's command line only.
-#[utoipa::path(post, path = "/api/v1/start", tag = "approvals", request_body = Why, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/start", tag = "approvals", request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn start(
     State(app): Gateway,
     Extension(caller): Asker,
-    Body(Why { reason }): Body<Why>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     operate(&app, &caller, Operation::Start { reason }).await
 }

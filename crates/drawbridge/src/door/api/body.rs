@@ -9,7 +9,8 @@ use axum::{
     response::Response,
 };
 use drawbridge_core::{answer::Status, call::Caller};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 use super::malformed;
 use crate::{app::App, door::refusal::refuse};
@@ -22,6 +23,15 @@ pub(super) struct Hushed<T>(pub(super) T);
 
 /// A query string.
 pub(super) struct Asked<T>(pub(super) T);
+
+/// The body of what needs no more than a reason.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    /// Why, for those who look at it later. Of a rejection, the AI is told.
+    #[serde(default)]
+    pub(super) reason: String,
+}
 
 impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Response;

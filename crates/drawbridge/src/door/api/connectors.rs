@@ -5,19 +5,14 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::{Asker, Gateway, body::Body, description::Answer, operate};
+use super::{
+    Asker, Gateway,
+    body::{Body, Reason},
+    description::Answer,
+    operate,
+};
 use crate::operate::Operation;
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reason {
-    /// Why, for those who look at it later.
-    #[serde(default)]
-    reason: String,
-}
 
 /// The connectors I may use or look after.
 #[utoipa::path(get, path = "/api/v1/connectors", tag = "connectors", responses((status = 200, body = Answer)))]

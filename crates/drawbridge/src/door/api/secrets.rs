@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     Asker, Gateway,
-    body::{Body, Hushed},
+    body::{Body, Hushed, Reason},
     description::Answer,
     operate,
 };
@@ -50,14 +50,6 @@ pub(super) struct Retire {
     /// Whether it is retired although no target let the newest in yet, or it is the newest itself.
     #[serde(default)]
     force: bool,
-    /// Why, for those who look at it later.
-    #[serde(default)]
-    reason: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Remove {
     /// Why, for those who look at it later.
     #[serde(default)]
     reason: String,
@@ -116,12 +108,12 @@ pub(super) async fn retire_secret(
 }
 
 /// Ends a credential that no connector uses. From the gateway's command line only.
-#[utoipa::path(post, path = "/api/v1/secrets/{name}/remove", tag = "secrets", params(("name" = String, Path)), request_body = Remove, responses((status = 200, body = Answer)))]
+#[utoipa::path(post, path = "/api/v1/secrets/{name}/remove", tag = "secrets", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn remove_secret(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(name): Path<String>,
-    Body(Remove { reason }): Body<Remove>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Response {
     operate(&app, &caller, Operation::RemoveSecret { name, reason }).await
 }
