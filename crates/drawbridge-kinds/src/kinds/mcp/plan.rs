@@ -1,6 +1,7 @@
 //! Effects: the exact call as a plan, done once, and taken back by the tool that the file names for it.
 
 mod before;
+mod sentence;
 
 use drawbridge_core::{
     answer::{Failure, Status},
@@ -15,18 +16,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Server, TOOL, arguments,
-    doubts::visible,
     fetch::asked,
     part::{Origin, Other, Tool},
     resource, results,
     upstream::Trouble,
 };
 use before::{Before, before, tells_all};
-
-/// The most characters of an argument in a plan's sentence.
-const MOST_SHOWN: usize = 60;
-/// The most arguments there.
-const MOST_NAMED: usize = 4;
+use sentence::sentence;
 
 /// How long looking at what an effect left may take.
 const LOOK_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -50,6 +46,9 @@ struct Work {
     /// The preview whose answer people see in the plan. What one may not ask oneself, no plan shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<String>,
+    /// The arguments that no plan shows either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hidden: Vec<String>,
 }
 
 /// What a receipt tells `undo`.
@@ -90,7 +89,7 @@ async fn planned(
     let shown = shown.map(|shown| image((server, preview_label), shown));
     let reversal = reversal(tool, before.as_ref());
     let sentence = sentence(tool.name, &told);
-    let asked = Image::Fields(told);
+    let (asked, hidden) = shown_of(&arguments, told);
     let (before_image, after_image) = match tool.scope.power {
         Power::Delete => (Some(shown.unwrap_or_else(|| asked.clone())), None),
         Power::Update => (
@@ -119,6 +118,7 @@ async fn planned(
         arguments,
         before,
         seen,
+        hidden,
     };
     let work = serde_json::to_value(work).map_err(|error| {
         Failure::new(Status::Failed, "the plan cannot be written").with_source(error)
@@ -131,6 +131,19 @@ async fn planned(
         reversal,
         work,
     })
+}
+
+/// The arguments as people see them, and those that they do not.
+fn shown_of(arguments: &Fields, told: Fields) -> (Image, Vec<String>) {
+    let hidden = arguments.iter();
+    let hidden = hidden.filter(|(name, value)| told.get(*name) != Some(value));
+    let hidden: Vec<String> = hidden.map(|(name, _)| name.clone()).collect();
+    if hidden.is_empty() {
+        return (Image::Fields(told), hidden);
+    }
+    // Gates must not take a word of ours for a value: of a text they know nothing, and are strict.
+    let text = serde_json::to_string_pretty(&told).unwrap_or_default();
+    (Image::Text(text), hidden)
 }
 
 /// Whether it can be taken back, after what was there before.
@@ -201,31 +214,6 @@ fn place_in(result: &Map<String, Value>, place: &str) -> Option<Value> {
     result.get("structuredContent")?.pointer(place).cloned()
 }
 
-/// What is called with what, in a sentence.
-fn sentence(tool: &str, arguments: &Map<String, Value>) -> String {
-    let mut told: Vec<String> = Vec::new();
-    for (name, value) in arguments.iter().take(MOST_NAMED) {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let mut short: String = value.chars().take(MOST_SHOWN).collect();
-        if short.len() < value.len() {
-            short.push('…');
-        }
-        told.push(visible(&format!("{name} {short}")));
-    }
-    if arguments.len() > MOST_NAMED {
-        told.push("…".to_owned());
-    }
-    let with = if told.is_empty() {
-        String::new()
-    } else {
-        format!(" with {}", told.join(", "))
-    };
-    format!("Call {tool}{with}").replace('\n', " ")
-}
-
 /// Does the plan: one call.
 pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Receipt, Failure> {
     if let Some(receipt) = server.done.get(key) {
@@ -261,8 +249,7 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
 }
 
 /// What is known of an effect whose server says that it failed: that it did nothing, where the preview shows
-/// just what it showed before; else nothing, for it may have done a part. That nothing can be shown, before
-/// and after, is no sight of anything.
+/// just what was there before; else nothing, for it may have done a part.
 async fn halted(server: &Server, (tool, work): (&Tool<'_>, &Work), failure: Failure) -> Failure {
     let was_shown = work
         .before
@@ -369,11 +356,12 @@ pub(super) async fn undo(server: &Server, plan: &Plan, receipt: &Receipt) -> Res
     arguments::made_up(&other, &mut arguments)?;
     // Whoever has it taken back sees no more of it than the plan showed that was done.
     let mut told = arguments.clone();
-    let before = undo
-        .arguments
-        .iter()
-        .filter(|(_, origin)| work.seen.is_none() && matches!(origin, Origin::Before(_)));
-    for (name, _) in before {
+    let hidden = undo.arguments.iter().filter(|(_, origin)| match origin {
+        Origin::Before(_) => work.seen.is_none(),
+        Origin::Argument(name) => work.hidden.contains(name),
+        Origin::Result(_) | Origin::Value(_) => false,
+    });
+    for (name, _) in hidden {
         told.insert(name.clone(), Value::from(AS_BEFORE));
     }
     let sees = |preview: &Tool<'_>| work.seen.as_deref() == Some(preview.name);

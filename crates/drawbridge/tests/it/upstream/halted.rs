@@ -144,8 +144,7 @@ async fn a_preview_tells_whether_what_failed_did_anything() {
         (json!({"k": "old"}), "refuse:-32603", "failed"),
         (json!({"k": "old"}), "fail_after", "unknown"),
         (json!({"k": "old"}), "error:-32603", "unknown"),
-        // Nothing could be shown before: that it cannot be shown now is no sight of anything.
-        (json!({}), "fail_before", "unknown"),
+        (json!({}), "fail_before", "failed"),
         (json!({}), "fail_after", "unknown"),
     ] {
         upstream.keys(&before);
@@ -159,13 +158,40 @@ async fn a_preview_tells_whether_what_failed_did_anything() {
             "{way}: {told}"
         );
         let changed = upstream.data()["keys"] != before;
-        assert!(!changed || status == "unknown", "{way}");
+        assert_eq!(changed, status == "unknown", "{way}");
         let words = match way {
             "fail_before" => "it would not begin",
             "fail_after" => "it broke in the middle",
             _ => "answers with the error -32603",
         };
         assert!(told.contains(words), "{way}: {told}");
+    }
+}
+
+/// What was sent, or what could not be seen before it was made, stands nowhere that a preview looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_tells_nothing_of_what_it_does_not_look_at() {
+    let preview = "preview: {tool: get, arguments: {key: {value: k}}}";
+    for (power, keys, status) in [
+        ("send", json!({"k": "old"}), "unknown"),
+        ("trigger", json!({"k": "old"}), "unknown"),
+        ("write", json!({}), "unknown"),
+        ("write", json!({"k": "old"}), "failed"),
+    ] {
+        let rule = format!("{{power: {power}, {preview}}}");
+        let tools = [("get", "{power: read}"), ("send", rule.as_str())];
+        let written = Written {
+            tools: &tools,
+            ..Written::default()
+        };
+        let upstream = Upstream::with(&[], written);
+        upstream.keys(&keys);
+        upstream.state(&json!({"misbehave": {"send": "fail_before"}}));
+        let open = upstream.open();
+        let ann = open.client(&upstream.firm, ANN, "claude");
+        let (told, answered) = asked(&ann, "up_send", send("s")).await;
+        assert_eq!(answered, status, "{power} {keys}: {told}");
+        assert_eq!(says_nothing_happened(&told), status == "failed", "{told}");
     }
 }
 

@@ -166,10 +166,12 @@ impl Link {
     ) -> Asked {
         let direct = self.direct.as_ref();
         if let Some(plain) = direct.and_then(|direct| direct.plain(method, &params)) {
+            if self.closed.is_cancelled() {
+                return Err(Trouble::Before(self.ended()));
+            }
             let answer = tokio::select! {
-                biased;
-                () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
                 answer = plain.ask(&params, beside) => answer,
+                () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
             };
             return self.told(answer);
         }
