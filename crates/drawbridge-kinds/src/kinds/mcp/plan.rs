@@ -251,11 +251,15 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
 /// What is known of an effect whose server says that it failed: that it did nothing, where the preview shows
 /// just what was there before; else nothing, for it may have done a part.
 async fn halted(server: &Server, (tool, work): (&Tool<'_>, &Work), failure: Failure) -> Failure {
-    let was_shown = work
-        .before
-        .as_ref()
-        .is_some_and(|before| before.shown().is_some());
-    if was_shown && tells_all(server, tool) {
+    let was_there = work.before.as_ref().map(|before| before.shown().is_some());
+    let can_tell = match tool.scope.power {
+        Power::Update | Power::Delete => was_there.is_some(),
+        // That nothing is shown is no sight of what was to be made.
+        Power::Write => was_there == Some(true),
+        // What went out stands nowhere that a preview looks.
+        Power::Read | Power::Search | Power::Draft | Power::Send | Power::Trigger => false,
+    };
+    if can_tell && tells_all(server, tool) {
         let now = before(server, tool, &work.arguments);
         let now = tokio::time::timeout(LOOK_WITHIN, now).await;
         if now.is_ok_and(|now| now.is_ok_and(|now| now == work.before)) {
