@@ -15,3 +15,4 @@ mod results;
 mod secrets;
 pub(crate) mod setup;
 mod stopped;
+mod ways;

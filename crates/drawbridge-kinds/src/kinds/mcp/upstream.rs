@@ -2,6 +2,7 @@
 //! for a while when it fails.
 
 mod asked;
+mod common;
 mod connect;
 mod direct;
 mod given_up;

@@ -13,7 +13,7 @@ Eras: `initialize` (2025-06-18, 2025-11-25) and 2026-07-28. A request is modern 
 `--log F` gets one JSON line at the start, {"method": "start", "pid", "env", "cwd", "argv", "fds"}, and one for each message
 received: {"method", "id", "params", "headers" and "path" (HTTP; lower-case names), "pid"}. A client's answer has the method
 null and stands in `answer`; GET and DELETE are methods too. The server adds "cancelled" {"id"} when it stops work that was
-cancelled or whose client went away, and "fork" {"pid", "session"}.
+cancelled or whose client went away, "listening" when changes would be told from here on, and "fork" {"pid", "session"}.
 
 `--data F` keeps what the tools did: {"next": n, "keys": {...}, "sent": [...]}.
 
@@ -27,6 +27,7 @@ cancelled or whose client went away, and "fork" {"pid", "session"}.
     notify true                                          each change of this file sends notifications/tools/list_changed
     misbehave {tool, prompt, uri or method: what}        see WAYS and HTTP_WAYS in misbehaviours.py, "status:N",
                                                          "refuse:N" (an error at once) or "error:N" (after it was done)
+    listen_after s                                       how long a GET waits for its stream
     redirect_to url                                      where "redirect" leads
     start {"sleep": s, "die": true, "flap": n}           before anything is read; flap dies at the first n starts and counts
                                                          them in F.starts
@@ -292,6 +293,7 @@ class Server:
     @contextlib.contextmanager
     def listening(self, exchange, subscription):
         self.listeners.append((exchange, subscription))
+        self.log({"method": "listening"})
         try:
             yield
         finally:

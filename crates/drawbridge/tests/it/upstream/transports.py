@@ -216,6 +216,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if mcp.args.era == "modern":
             return exchange.respond(405, {"Allow": "POST"})
+        time.sleep(mcp.current().get("listen_after", 0))
         exchange.begin_events()
         with mcp.listening(exchange, None):
             exchange.hold()

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Link, MOST_BYTES, Shared, Told, Why,
+    common::Common,
     direct::Direct,
     handler::Handler,
     http::Http,
@@ -108,7 +109,7 @@ type Connected = (Arc<Link>, Held);
 /// What a connection needs beside the SDK.
 enum Rest {
     Here(Program),
-    Elsewhere(Direct),
+    Elsewhere(Box<Direct>),
 }
 
 /// Connects, as the file says, with the newest secret that the server lets in.
@@ -178,9 +179,11 @@ async fn reached(
     let headers = secrets::headers(system, secret).map_err(|told| (false, told))?;
     let (client, address) = client(url).map_err(|told| (false, told))?;
     let progress = Progress::default();
+    let common = Common::default();
     let http = Http {
         client,
         progress: progress.clone(),
+        common: common.clone(),
     };
     let transport = || {
         let config = StreamableHttpClientTransportConfig::with_uri(url)
@@ -197,17 +200,17 @@ async fn reached(
     let told = || (Why::default(), veil.clone(), progress.clone());
     let reached = || {
         let headers = headers.clone().into_iter().collect();
-        Rest::Elsewhere(Direct::new(
-            http.clone(),
-            (address.clone(), headers),
-            AT_A_TIME,
-        ))
+        let address = (address.clone(), headers);
+        Rest::Elsewhere(Box::new(Direct::new(http.clone(), address, AT_A_TIME)))
     };
     let mut connected = served(shared, (transport(), mode), reached(), told()).await;
     // One of the older era may answer anything to the question of the newer.
     if let Err(ClientInitializeError::ExpectedInitResult(_)) = &connected {
         let mode = ClientLifecycleMode::Initialize;
         connected = served(shared, (transport(), mode), reached(), told()).await;
+    }
+    if connected.is_ok() {
+        common.open().await;
     }
     connected.map_err(|error| {
         let challenge = error.auth_challenge();
@@ -309,7 +312,7 @@ where
     let is_modern = version.is_some_and(|version| MODERN.contains(&version));
     let (program, direct) = match rest {
         Rest::Here(program) => (Some(program), None),
-        Rest::Elsewhere(direct) => (None, is_modern.then_some(direct)),
+        Rest::Elsewhere(direct) => (None, is_modern.then_some(*direct)),
     };
     let link = Link::new(
         (service.peer().clone(), direct),

@@ -16,7 +16,7 @@ use rmcp::{
 use serde_json::Value;
 use sse_stream::{Error as SseError, Sse, SseStream};
 
-use super::{MOST_BYTES, progress::Progress, whole};
+use super::{MOST_BYTES, common::Common, progress::Progress, whole};
 
 pub(super) type Failed = StreamableHttpError<reqwest::Error>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
@@ -29,6 +29,7 @@ const EVENTS: &str = "text/event-stream";
 pub(super) struct Http {
     pub(super) client: reqwest::Client,
     pub(super) progress: Progress,
+    pub(super) common: Common,
 }
 
 impl StreamableHttpClient for Http {
@@ -63,6 +64,9 @@ impl StreamableHttpClient for Http {
         headers: HashMap<HeaderName, HeaderValue>,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, Failed> {
+        if session.is_some() {
+            self.common.expected();
+        }
         let is_question = |message: &ClientJsonRpcMessage| matches!(message, JsonRpcMessage::Request(asked) if matches!(asked.request, ClientRequest::CustomRequest(_)));
         if !is_question(&message) {
             let client = &self.client;
@@ -112,7 +116,9 @@ impl StreamableHttpClient for Http {
         let events = self
             .client
             .get_stream(uri, session, last_event, authorization, headers)
-            .await?;
+            .await;
+        self.common.answered();
+        let events = events?;
         let progress = self.progress.clone();
         Ok(heard(events, progress))
     }
