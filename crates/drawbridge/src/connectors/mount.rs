@@ -187,17 +187,9 @@ impl Opener {
             Some((before, connector))
         });
         if let Some((before, connector)) = opened {
-            if Arc::ptr_eq(&before.bridge.file, &one.file) {
-                return Ok(connector.clone());
-            }
-            let part = one.file.part();
-            let same_credential = before.bridge.file.identity.credential
-                == one.file.identity.credential
-                && before.bridge.file.identity.acts_for == one.file.identity.acts_for;
-            if same_credential
-                && before.bridge.file.part() == part
-                && before.kind.name() == one.kind.name()
-            {
+            // It was opened with an order of labels, and grades what it finds by that.
+            let same_labels = *before.bridge.labels == gateway.labels();
+            if same_labels && is_for(before, one) {
                 return Ok(connector.clone());
             }
             // Two connectors cannot share the folder for what they derive.
@@ -237,6 +229,16 @@ impl Opener {
             }),
         }
     }
+}
+
+/// Whether a connector was opened for just what a file says of its system and scope, and as which account.
+fn is_for(before: &Mounted, one: &Accepted) -> bool {
+    let (old, new) = (&before.bridge.file, &one.file);
+    Arc::ptr_eq(old, new)
+        || old.identity.credential == new.identity.credential
+            && old.identity.acts_for == new.identity.acts_for
+            && old.part() == new.part()
+            && before.kind.name() == one.kind.name()
 }
 
 /// What checks the arguments of each action. A schema of ours that is no schema lets nothing in.

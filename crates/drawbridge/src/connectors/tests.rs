@@ -35,6 +35,7 @@ struct Counted {
     checks: AtomicUsize,
     compared: AtomicUsize,
     compiled: AtomicUsize,
+    opened: AtomicUsize,
 }
 
 static COUNTED: Counted = Counted {
@@ -42,6 +43,7 @@ static COUNTED: Counted = Counted {
     checks: AtomicUsize::new(0),
     compared: AtomicUsize::new(0),
     compiled: AtomicUsize::new(0),
+    opened: AtomicUsize::new(0),
 };
 static COUNTED_KINDS: &[&'static dyn Kind] = &[&COUNTED];
 
@@ -101,6 +103,7 @@ impl Kind for Counted {
     }
 
     async fn open(&self, part: &Part, context: Context) -> Result<Arc<dyn Connector>, Failure> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
         self.real().open(part, context).await
     }
 }
@@ -215,12 +218,13 @@ async fn what_did_not_change_is_not_understood_again() {
     }
     // What a file says hangs on drawbridge.yaml: all are read again when that changes.
     let other = gateway.replace("{}}", "{}, ann@acme.example: {}}");
-    std::fs::write(folder.path().join("drawbridge.yaml"), other).unwrap();
+    std::fs::write(folder.path().join("drawbridge.yaml"), &other).unwrap();
     connectors.reload().await.unwrap();
     let [_, checks, ..] = COUNTED.taken();
     assert_eq!(checks, MANY);
     connectors.reload().await.unwrap();
     assert_eq!(COUNTED.taken(), [0; 4]);
+    only_other_labels_open_anew(folder.path(), &connectors, &other).await;
     // And a text that comes back is not taken for one that is there.
     write(folder.path(), 0, ONE);
     connectors.reload().await.unwrap();
@@ -230,6 +234,19 @@ async fn what_did_not_change_is_not_understood_again() {
     no_file_is_the_gateway_itself(folder.path(), &connectors, &store).await;
     connectors.close().await;
     store.close().await;
+}
+
+/// A connector grades what it finds by the order of labels that it was opened with.
+async fn only_other_labels_open_anew(folder: &Path, connectors: &Connectors, gateway: &str) {
+    let opened = COUNTED.opened.load(Ordering::SeqCst);
+    assert_eq!(opened, MANY, "each is opened once, whatever else changed");
+    let other = format!("{gateway}labels: [restricted, internal, public]\n");
+    std::fs::write(folder.join("drawbridge.yaml"), other).unwrap();
+    connectors.reload().await.unwrap();
+    assert_eq!(COUNTED.opened.load(Ordering::SeqCst), 2 * MANY);
+    connectors.reload().await.unwrap();
+    assert_eq!(COUNTED.opened.load(Ordering::SeqCst), 2 * MANY);
+    COUNTED.taken();
 }
 
 /// That effects are stopped is kept under its name, and stays.
