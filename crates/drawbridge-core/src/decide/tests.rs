@@ -76,6 +76,11 @@ impl Kind for Shelf {
         vec![action("read", Power::Read), action("search", Power::Search)]
     }
 
+    /// Of what a search is always done to, the rules are asked once for each caller.
+    fn always(&self, _: &Part) -> BTreeMap<String, Resource> {
+        [("search".to_owned(), always())].into()
+    }
+
     fn check(&self, _: &Part, _: &Labels) -> Vec<Fault> {
         Vec::new()
     }
@@ -359,6 +364,16 @@ fn resources() -> Vec<Resource> {
     all
 }
 
+/// One of them.
+fn always() -> Resource {
+    let facets = [
+        (LABEL, "internal"),
+        ("department", "sales"),
+        ("folder", "a/b"),
+    ];
+    Resource(facets.map(|(name, value)| (name, value.to_owned())).into())
+}
+
 fn permissions() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(permission(), 0..5)
 }
@@ -395,6 +410,7 @@ proptest! {
     #[test]
     fn decides_as_cedar_does(permissions in permissions(), rules in rules(), asked in prop::collection::vec(asked(), 1..12)) {
         let (world, resources) = (World::new(&permissions, &rules), resources());
+        prop_assert!(resources.contains(&always()));
         for asked in asked.iter().chain(&asked) {
             let call = world.call(asked);
             prop_assert_eq!(world.seen(&call, &resources), world.by_cedar(&call, &resources));
