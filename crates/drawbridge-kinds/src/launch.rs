@@ -145,9 +145,7 @@ impl Group {
             let _ = kill_process_group(group, signal);
         }
     }
-}
 
-impl Group {
     /// Kills it. From here on its number may be another's.
     fn end(&self) {
         self.send(Signal::KILL);

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
 };
 
@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 use rmcp::{
     ErrorData,
-    model::{ClientCapabilities, ProtocolVersion},
+    model::{ClientCapabilities, Implementation, ProtocolVersion},
     service::ServiceError,
     transport::{DynamicTransportError, streamable_http_client::StreamableHttpError},
 };
@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use super::{
     http::{Failed, Http, Reply, reply},
     locked,
-    question::Beside,
+    question::{Beside, client},
     whole,
 };
 use crate::kinds::mcp::definition::Definition;
@@ -44,7 +44,9 @@ pub(super) struct Direct {
     http: Http,
     url: Url,
     headers: HeaderMap,
-    next: AtomicU32,
+    client: Implementation,
+    /// The number of the next question.
+    next: AtomicI64,
     turns: Semaphore,
     /// The names of tools whose calls are plain, as they stand in a header.
     plain: Mutex<BTreeMap<String, HeaderValue>>,
@@ -69,39 +71,19 @@ struct Params<'a> {
     #[serde(flatten)]
     own: &'a Map<String, Value>,
     #[serde(rename = "_meta")]
-    meta: Meta,
+    meta: Meta<'a>,
 }
 
 #[derive(Serialize)]
-struct Meta {
+struct Meta<'a> {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     version: ProtocolVersion,
     #[serde(rename = "io.modelcontextprotocol/clientInfo")]
-    client: Client,
+    client: &'a Implementation,
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
     capabilities: ClientCapabilities,
     #[serde(rename = "progressToken", skip_serializing_if = "Option::is_none")]
     token: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct Client {
-    name: &'static str,
-    version: &'static str,
-}
-
-impl Meta {
-    fn new(beside: &Beside, id: i64) -> Self {
-        Self {
-            version: ProtocolVersion::V_2026_07_28,
-            client: Client {
-                name: "drawbridge",
-                version: env!("CARGO_PKG_VERSION"),
-            },
-            capabilities: beside.capabilities(),
-            token: beside.hears.is_some().then_some(id),
-        }
-    }
 }
 
 impl Direct {
@@ -121,7 +103,8 @@ impl Direct {
             http,
             url,
             headers,
-            next: AtomicU32::new(0),
+            client: client(),
+            next: AtomicI64::new(FIRST),
             turns: Semaphore::new(at_a_time),
             plain: Mutex::default(),
         }
@@ -140,9 +123,11 @@ impl Direct {
 
     /// A call that can be asked directly, where this is one.
     pub(super) fn plain(&self, method: &str, params: &Map<String, Value>) -> Option<Plain<'_>> {
+        if method != METHOD {
+            return None;
+        }
         let name = params.get("name").and_then(Value::as_str)?;
-        let name = locked(&self.plain).get(name).cloned();
-        let name = name.filter(|_| method == METHOD)?;
+        let name = locked(&self.plain).get(name).cloned()?;
         Some(Plain { of: self, name })
     }
 }
@@ -179,10 +164,16 @@ impl Plain<'_> {
     /// The message that answers.
     async fn asked(&self, params: &Map<String, Value>, beside: &Beside) -> Result<Value, Failed> {
         let Direct {
-            http, url, turns, ..
+            http,
+            url,
+            headers,
+            client,
+            next,
+            turns,
+            ..
         } = self.of;
         let _turn = turns.acquire().await;
-        let id = FIRST + i64::from(self.of.next.fetch_add(1, Ordering::Relaxed));
+        let id = next.fetch_add(1, Ordering::Relaxed);
         let hears = beside.hears.clone();
         let _hearing = hears.map(|hears| http.progress.hears(id, hears));
         let question = Question {
@@ -191,13 +182,18 @@ impl Plain<'_> {
             method: METHOD,
             params: Params {
                 own: params,
-                meta: Meta::new(beside, id),
+                meta: Meta {
+                    version: ProtocolVersion::V_2026_07_28,
+                    client,
+                    capabilities: beside.capabilities(),
+                    token: beside.hears.is_some().then_some(id),
+                },
             },
         };
         let request = http
             .client
             .post(url.clone())
-            .headers(self.of.headers.clone())
+            .headers(headers.clone())
             .header(NAME, self.name.clone())
             .body(serde_json::to_vec(&question)?);
         let answers = |message: &Value| message.get("id").and_then(Value::as_i64) == Some(id);

@@ -11,13 +11,13 @@ use rmcp::{
     ClientHandler, ErrorData, RoleClient,
     model::{
         ClientConfig, ElicitRequestParams, ElicitResult, ElicitationCreateRequestMethod,
-        Implementation, ProtocolVersion,
+        ProtocolVersion,
     },
     service::{NotificationContext, RequestContext},
 };
 use tokio::sync::broadcast;
 
-use super::asked::Asked;
+use super::{asked::Asked, question::client};
 
 /// Answers a server's own questions, and hears that its tools changed.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl ClientHandler for Handler {
         // The newest that begins with a handshake: servers that echo what they are offered would name one
         // that has none.
         info.protocol_version = ProtocolVersion::V_2025_11_25;
-        info.client_info = Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"));
+        info.client_info = client();
         info
     }
 

@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     MOST_BYTES, Why,
     progress::Progress,
+    question::client,
     whole::{self, Come},
 };
 
@@ -71,7 +72,7 @@ impl Pipe {
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
-            "io.modelcontextprotocol/clientInfo": {"name": "drawbridge", "version": env!("CARGO_PKG_VERSION")},
+            "io.modelcontextprotocol/clientInfo": client(),
         });
         let ask = json!({"jsonrpc": "2.0", "id": PROBE, "method": "server/discover", "params": {"_meta": meta}});
         if write(&self.input, ask.to_string()).await.is_err() {

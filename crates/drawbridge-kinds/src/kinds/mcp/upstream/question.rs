@@ -5,13 +5,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use drawbridge_core::exchange::{Asking, Hears};
 use rmcp::{
     model::{
-        ClientCapabilities, ElicitationCapability, FormElicitationCapability, RequestMetaObject,
-        RootsCapabilities, SamplingCapability, UrlElicitationCapability,
+        ClientCapabilities, ElicitationCapability, FormElicitationCapability, Implementation,
+        RequestMetaObject, RootsCapabilities, SamplingCapability, UrlElicitationCapability,
     },
     service::PeerRequestOptions,
 };
 
 use super::CALL_WITHIN;
+
+/// Who asks.
+pub(super) fn client() -> Implementation {
+    Implementation::new("drawbridge", env!("CARGO_PKG_VERSION"))
+}
 
 /// What goes along with a question.
 #[derive(Clone)]
