@@ -108,7 +108,7 @@ type Connected = (Arc<Link>, Held);
 
 /// What a connection needs beside the SDK.
 enum Rest {
-    Here(Program),
+    Here(Box<Program>),
     Elsewhere(Box<Direct>),
 }
 
@@ -263,7 +263,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
     match served(
         shared,
         (pipe, mode),
-        Rest::Here(program),
+        Rest::Here(Box::new(program)),
         (why.clone(), veil.clone(), progress),
     )
     .await
@@ -311,7 +311,7 @@ where
         .map(|info| info.protocol_version.clone());
     let is_modern = version.is_some_and(|version| MODERN.contains(&version));
     let (program, direct) = match rest {
-        Rest::Here(program) => (Some(program), None),
+        Rest::Here(program) => (Some(*program), None),
         Rest::Elsewhere(direct) => (None, is_modern.then_some(*direct)),
     };
     let link = Link::new(
