@@ -76,6 +76,14 @@ pub trait Kind: Send + Sync {
         BTreeMap::new()
     }
 
+    /// Of actions whose plans show what other actions answer, by their names: those others, each of them
+    /// always done to the same thing. What a caller may not ask for themselves, [`View::shows`] keeps from
+    /// their plans.
+    fn shows(&self, part: &Part) -> BTreeMap<String, Vec<String>> {
+        let _ = part;
+        BTreeMap::new()
+    }
+
     /// What in the part a reviewer should look at twice, though it is valid.
     fn doubts(&self, part: &Part) -> Vec<Fault> {
         let _ = part;

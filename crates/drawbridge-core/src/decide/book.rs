@@ -256,16 +256,49 @@ impl RuleBook {
         if let Some(known) = lock(&self.decisions).get(&question.decision) {
             return known.clone();
         }
-        let decision = self
-            .standing(slice, caller, &question)
-            .and_then(|standing| standing.decide(caller, arguments, &question))
-            .unwrap_or_else(not_put);
+        let mut decision = self.judged(slice, (caller, arguments), &question);
+        if let Decision::Allow { view, .. } = &mut decision
+            && !slice.shows.is_empty()
+        {
+            let shows = slice.shows.iter();
+            let shows = shows.filter(|other| self.may_ask(caller, connector, other));
+            *view = view.clone().showing(shows.cloned().collect());
+        }
         lock(&self.decisions).put(question.decision, decision.clone());
         decision
     }
 
+    fn judged(
+        &self,
+        slice: &Arc<Slice>,
+        (caller, arguments): (&Caller, &serde_json::Value),
+        question: &Question,
+    ) -> Decision {
+        self.standing(slice, caller, question)
+            .and_then(|standing| standing.decide(caller, arguments, question))
+            .unwrap_or_else(not_put)
+    }
+
+    /// Whether a caller may ask for what an action is always done to, whatever its arguments are.
+    fn may_ask(&self, caller: &Caller, connector: &str, action: &str) -> bool {
+        let slice = self.slice_of(connector, action);
+        let Some(slice) = slice.filter(|slice| !slice.reads_arguments()) else {
+            return false;
+        };
+        let arguments = serde_json::Value::Null;
+        let question = slice.question(caller, &arguments);
+        match self.judged(slice, (caller, &arguments), &question) {
+            Decision::Allow { view, .. } => view.admits(&slice.always),
+            Decision::Deny { .. } => false,
+        }
+    }
+
     fn slice(&self, connector: &str, action: &Action) -> Option<&Arc<Slice>> {
-        self.connectors.get(connector)?.slices.get(&*action.name)
+        self.slice_of(connector, &action.name)
+    }
+
+    fn slice_of(&self, connector: &str, action: &str) -> Option<&Arc<Slice>> {
+        self.connectors.get(connector)?.slices.get(action)
     }
 
     fn standing(

@@ -85,11 +85,13 @@ impl Compiled {
         let mut rules = permissions(one.file, labels)?;
         rules.extend(organisation.rules.iter().flatten().cloned());
         let mut slices = HashMap::new();
-        let mut always = one.kind.always(&one.file.part());
+        let part = one.file.part();
+        let (mut always, mut shows) = (one.kind.always(&part), one.kind.shows(&part));
         for action in one.actions.iter() {
             let place = (one.file.connector.as_str(), &**action);
             let always = always.remove(&*action.name).unwrap_or_default();
-            let slice = Slice::build((types, labels), (place, always), &rules);
+            let shows = shows.remove(&*action.name).unwrap_or_default();
+            let slice = Slice::build((types, labels), place, (always, shows), &rules);
             let slice = slice.map_err(|error| ours(&error))?;
             slices.insert(action.name.clone(), Arc::new(slice));
         }

@@ -38,7 +38,9 @@ pub(super) struct Slice {
     /// Whether what may be seen depends on the arguments.
     resources_read_arguments: bool,
     /// What every call of the action is done to; empty where that hangs on its arguments.
-    always: Resource,
+    pub(super) always: Resource,
+    /// The other actions whose answers its plans show.
+    pub(super) shows: Vec<String>,
     revision: [u8; 32],
 }
 
@@ -67,7 +69,8 @@ impl Slice {
     /// Takes from `rules` those that can bear on `action`.
     pub(super) fn build(
         (types, labels): (&Types, &Arc<Labels>),
-        ((connector, action), always): ((&str, &Action), Resource),
+        (connector, action): (&str, &Action),
+        (always, shows): (Resource, Vec<String>),
         rules: &[Parsed],
     ) -> Result<Self, String> {
         let mut slice = Self {
@@ -82,6 +85,7 @@ impl Slice {
             of_resources: PolicySet::new(),
             resources_read_arguments: false,
             always,
+            shows,
             revision: [0; 32],
         };
         let mut hasher = Sha256::new();
@@ -130,7 +134,7 @@ impl Slice {
     }
 
     /// Whether a call's decision depends on its arguments.
-    fn reads_arguments(&self) -> bool {
+    pub(super) fn reads_arguments(&self) -> bool {
         !self.asked.is_empty()
     }
 

@@ -81,6 +81,11 @@ impl Kind for Shelf {
         [("search".to_owned(), always())].into()
     }
 
+    /// What is searched for would be shown in the plan of a read, if there were such.
+    fn shows(&self, _: &Part) -> BTreeMap<String, Vec<String>> {
+        [("read".to_owned(), vec!["search".to_owned()])].into()
+    }
+
     fn check(&self, _: &Part, _: &Labels) -> Vec<Fault> {
         Vec::new()
     }
@@ -268,7 +273,7 @@ impl World {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Asked {
     person: usize,
     client: usize,
@@ -447,6 +452,22 @@ proptest! {
         }
     }
 
+    /// What a plan shows of another action, its caller may ask for with any arguments.
+    #[test]
+    fn plans_show_what_their_callers_may_ask_for(permissions in permissions(), rules in rules(), mut asked in asked()) {
+        let world = World::new(&permissions, &rules);
+        asked.action = 0;
+        let shows = match world.book.decide(&world.call(&asked)) {
+            Decision::Allow { view, .. } => view.shows("search"),
+            Decision::Deny { .. } => false,
+        };
+        asked.action = 1;
+        for (query, limit) in (0..QUERIES.len()).flat_map(|query| [None, Some(1), Some(1000)].map(|limit| (query, limit))) {
+            let call = world.call(&Asked { query, limit, ..asked.clone() });
+            prop_assert!(!shows || world.by_cedar(&call, &[always()]) == (true, vec![true]));
+        }
+    }
+
     /// What kinds remember by the fingerprint of a view is true of every view that has it.
     #[test]
     fn views_of_one_fingerprint_admit_the_same(permissions in permissions(), rules in rules(), asked in prop::collection::vec(asked(), 2..12)) {
@@ -460,6 +481,30 @@ proptest! {
             let before = known.entry(view.fingerprint().0).or_insert_with(|| admits.clone());
             prop_assert_eq!(&*before, &admits);
         }
+    }
+}
+
+#[test]
+fn a_plan_shows_another_action_to_those_who_have_its_power() {
+    for (may, only, rules, shows) in [
+        ("read, search", "", &[][..], true),
+        ("read", "", &[], false),
+        ("read, search", "label: internal", &[], true),
+        ("read, search", "department: hr", &[], false),
+        // The arguments of what is shown are not known to the rules.
+        ("read, search", "", &[7], false),
+    ] {
+        let permission = format!("{{who: [everyone], may: [{may}], only: {{{only}}}}}");
+        let world = World::new(&[permission], rules);
+        let asked = Asked {
+            action: 0,
+            ..Asked::default()
+        };
+        let Decision::Allow { view, .. } = world.book.decide(&world.call(&asked)) else {
+            panic!("{may} {only}: denied");
+        };
+        assert_eq!(view.shows("search"), shows, "{may} {only}");
+        assert!(!view.shows("read"));
     }
 }
 

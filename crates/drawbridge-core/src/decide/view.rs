@@ -1,6 +1,9 @@
 //! What a caller may see: asked by a connector before it touches anything.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cedar_policy::Context;
 
@@ -26,6 +29,8 @@ pub struct Fingerprint(pub [u8; 32]);
 #[derive(Clone)]
 pub struct View {
     inner: Arc<Inner>,
+    /// The other actions of which a plan may show the answer; none where there are none.
+    shows: Option<Arc<BTreeSet<String>>>,
 }
 
 /// A request that is whole but for the resource.
@@ -39,7 +44,25 @@ impl View {
     pub(super) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
+            shows: None,
         }
+    }
+
+    /// The same view, with what a plan may show beside.
+    pub(super) fn showing(self, actions: BTreeSet<String>) -> Self {
+        Self {
+            shows: Some(Arc::new(actions)),
+            ..self
+        }
+    }
+
+    /// Whether a plan may show its caller what this other action answers, of those that its kind names in
+    /// [`Kind::shows`](crate::connector::Kind::shows): whether they may ask for it themselves, whatever
+    /// the arguments are.
+    #[must_use]
+    pub fn shows(&self, action: &str) -> bool {
+        let shows = self.shows.as_ref();
+        shows.is_some_and(|actions| actions.contains(action))
     }
 
     /// Whether the caller may see a resource with these facets. A resource without a known label,

@@ -182,6 +182,11 @@ impl Kind for Mcp {
         scope.map_or_else(|_| BTreeMap::new(), |scope| actions::always(&scope))
     }
 
+    fn shows(&self, part: &Part) -> BTreeMap<String, Vec<String>> {
+        let scope = serde_json::from_value::<Scope>(part.scope.clone());
+        scope.map_or_else(|_| BTreeMap::new(), |scope| actions::shows(&scope))
+    }
+
     fn check(&self, part: &Part, labels: &Labels) -> Vec<Fault> {
         part::check(part, labels)
     }

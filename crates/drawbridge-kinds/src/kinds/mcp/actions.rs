@@ -47,6 +47,15 @@ pub(super) fn always(scope: &Scope) -> BTreeMap<String, Resource> {
         .collect()
 }
 
+/// The actions whose plans show what another tool answers, their preview.
+pub(super) fn shows(scope: &Scope) -> BTreeMap<String, Vec<String>> {
+    let previews = scope.offered().filter_map(|tool| {
+        let preview = tool.scope.preview.as_ref()?;
+        Some((tool.name.to_owned(), vec![preview.tool.clone()]))
+    });
+    previews.collect()
+}
+
 fn of_tool(tool: &Tool<'_>) -> Action {
     let power = tool.scope.power;
     let definition = tool.definition;

@@ -18,7 +18,7 @@ use super::{
     Server, TOOL, arguments,
     fetch::asked,
     part::{Origin, Other, Tool},
-    resource, results,
+    results,
     upstream::Trouble,
 };
 use before::{Before, before, tells_all};
@@ -66,7 +66,7 @@ struct Done {
 pub(super) async fn plan(server: &Server, call: &Call, view: &View) -> Result<Plan, Failure> {
     let tool = server.tool(&call.action.name, view)?;
     let arguments = arguments::sent(&tool, &call.arguments, &call.caller.person)?;
-    let sees = |preview: &Tool<'_>| view.admits(&resource(preview.name, preview.label));
+    let sees = |preview: &Tool<'_>| view.shows(preview.name);
     planned(server, &tool, (arguments.clone(), arguments), sees).await
 }
 

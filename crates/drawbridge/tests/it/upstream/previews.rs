@@ -15,7 +15,7 @@ const TOOLS: &[(&str, &str)] = &[("get", "{power: read}"), ("put", PUT), ("remov
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_shows_no_preview_to_those_who_may_not_ask_for_it() {
     let permissions = "  - {who: [\"bob@x.example\"], may: [POWERS]}\n  \
-         - {who: [\"ann@x.example\"], may: [update, delete], only: {tool: [put, remove]}}\n";
+         - {who: [\"ann@x.example\"], may: [update, delete]}\n";
     let upstream = Upstream::with(
         &[],
         Written {
