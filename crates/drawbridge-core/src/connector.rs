@@ -16,6 +16,7 @@ use crate::{
     call::{Action, Call, Power},
     credential::Credential,
     decide::{Resource, View},
+    exchange::Hears,
     file::{Change, Fault, Labels},
     log::{Key, Seal},
     plan::{Plan, Receipt, Settled},
@@ -131,12 +132,18 @@ pub trait Connector: Send + Sync {
 
     /// Does exactly the plan, once: the same key again changes nothing more and gives the receipt
     /// again. Whether the targets still are as the plan says is checked in the same step that
-    /// changes them: if one is not, nothing is changed and the status is `conflict`.
+    /// changes them: if one is not, nothing is changed and the status is `conflict`. Whoever waits for
+    /// it hears how far it has come.
     ///
     /// # Errors
     /// Any status but `unknown` promises that nothing was changed and nothing will be.
-    async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
-        let _ = (plan, key);
+    async fn apply(
+        &self,
+        plan: &Plan,
+        key: &Key,
+        hears: Option<&Arc<dyn Hears>>,
+    ) -> Result<Receipt, Failure> {
+        let _ = (plan, key, hears);
         Err(changes_nothing())
     }
 

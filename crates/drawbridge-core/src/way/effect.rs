@@ -225,7 +225,8 @@ impl Passage<'_> {
             Some(failure) => begun.failed(&failure, self.way.clock.now()),
             None => {
                 let work = (self.bridge, self.watch);
-                self.way.carry_out(work, &begun, &key).await
+                let hears = self.call.exchange.hears.as_ref();
+                self.way.carry_out(work, &begun, &key, hears).await
             }
         };
         // Who went away did not hear of it, and is answered from the receipt when they ask again; so

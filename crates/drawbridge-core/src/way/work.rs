@@ -1,7 +1,7 @@
 //! From an approval to its outcome: made again, compared, intended, applied; and settled after a
 //! crash.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::{
     answer::{Failure, Status},
     call::{Action, Call},
     decide::{Clearance, Gate, Gates},
+    exchange::Hears,
     log::{Key, LogDown, Recorded, Unwritten},
     plan::{Bound, KeptPlan, Origin, Plan, Reversal, Runner, Settled, Stage, Step, digest},
 };
@@ -97,7 +98,7 @@ impl Way {
             // Stopped between the last look and the intent: it is as approved as it was.
             Some(_) => begun.turned(Stage::Approved),
             None => {
-                let next = self.carry_out((bridge, watch), &begun, &key).await;
+                let next = self.carry_out((bridge, watch), &begun, &key, None).await;
                 again_later(&begun, next, self.clock.now())
             }
         };
@@ -110,12 +111,13 @@ impl Way {
         (bridge, watch): (&Bridge, &dyn Watch),
         begun: &KeptPlan,
         key: &Key,
+        hears: Option<&Arc<dyn Hears>>,
     ) -> KeptPlan {
         let connector = match bridge.reach() {
             Ok(connector) => connector,
             Err(failure) => return begun.failed(&failure, self.clock.now()),
         };
-        let work = connector.apply(&begun.plan, key);
+        let work = connector.apply(&begun.plan, key, hears);
         let failure = match until(watch.ended(Moment::Applying), work).await {
             Work::Done(Ok(receipt)) => return self.applied(bridge, begun, receipt),
             Work::Done(Err(failure)) if failure.status != Status::Unknown => {

@@ -32,6 +32,7 @@ use drawbridge_core::{
         Schema,
     },
     decide::{Resource, View},
+    exchange::Hears,
     file::{Change, Fault, Labels},
     log::Key,
     plan::{Plan, Receipt, Settled},
@@ -282,8 +283,14 @@ impl Connector for Bridge {
         Ok(self.bound(planned, person))
     }
 
-    async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
-        plan::apply(&*self.of_plan(plan).await?, plan, key.id()).await
+    async fn apply(
+        &self,
+        plan: &Plan,
+        key: &Key,
+        hears: Option<&Arc<dyn Hears>>,
+    ) -> Result<Receipt, Failure> {
+        let server = self.of_plan(plan).await?;
+        plan::apply(&server, plan, key.id(), hears).await
     }
 
     async fn settle(&self, _: &Plan, key: &Key) -> Settled {

@@ -36,6 +36,7 @@ use drawbridge_core::{
     call::{Action, Call, Power},
     connector::{Connector, Context, Facet, ForPerson, Inspection, Kind, LABEL, Part, Schema},
     decide::View,
+    exchange::Hears,
     file::{Change, Fault, Labels},
     log::Key,
     plan::{Plan, Receipt, Settled},
@@ -172,7 +173,12 @@ impl Connector for Bridge {
         within(plan::plan(&self.0, call, view)).await
     }
 
-    async fn apply(&self, plan: &Plan, key: &Key) -> Result<Receipt, Failure> {
+    async fn apply(
+        &self,
+        plan: &Plan,
+        key: &Key,
+        _: Option<&Arc<dyn Hears>>,
+    ) -> Result<Receipt, Failure> {
         apply::apply(&self.0, plan, key.id()).await
     }
 

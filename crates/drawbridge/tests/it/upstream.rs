@@ -6,6 +6,7 @@ mod asks;
 mod authorized;
 mod effects;
 mod halted;
+mod native;
 mod offered;
 mod pins;
 mod plain;

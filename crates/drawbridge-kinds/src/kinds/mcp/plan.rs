@@ -3,12 +3,14 @@
 mod before;
 mod sentence;
 
+use std::sync::Arc;
+
 use drawbridge_core::{
     answer::{Failure, Status},
     call::{Call, Power},
     connector::LABEL,
     decide::View,
-    exchange::Exchange,
+    exchange::{Exchange, Hears},
     plan::{Applied, Image, Plan, Receipt, Reversal, Target, digest},
 };
 use serde::{Deserialize, Serialize};
@@ -215,7 +217,12 @@ fn place_in(result: &Map<String, Value>, place: &str) -> Option<Value> {
 }
 
 /// Does the plan: one call.
-pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Receipt, Failure> {
+pub(super) async fn apply(
+    server: &Server,
+    plan: &Plan,
+    key: &str,
+    hears: Option<&Arc<dyn Hears>>,
+) -> Result<Receipt, Failure> {
     if let Some(receipt) = server.done.get(key) {
         return Ok(receipt);
     }
@@ -227,7 +234,11 @@ pub(super) async fn apply(server: &Server, plan: &Plan, key: &str) -> Result<Rec
         let told = "what is there changed since the plan was made";
         return Err(Failure::new(Status::Conflict, told));
     }
-    let result = match asked(server, &tool, work.arguments.clone(), &Exchange::default()).await {
+    let exchange = Exchange {
+        hears: hears.cloned(),
+        ..Exchange::default()
+    };
+    let result = match asked(server, &tool, work.arguments.clone(), &exchange).await {
         Ok(result) => result,
         // Nothing was sent; where that is so because it changed just now, that is a conflict too.
         Err(Trouble::Before(failure)) => {

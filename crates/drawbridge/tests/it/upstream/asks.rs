@@ -200,8 +200,18 @@ async fn nobody_is_asked_what_the_file_or_the_client_does_not_let_through() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_hears_how_far_the_call_has_come_and_nobody_else_does() {
-    for flags in [&["--era", "modern"], &["--era", "legacy"]] {
-        let upstream = Upstream::with(flags, written(""));
+    let effect = &[("slow", "{power: trigger}")];
+    for (era, tools) in [
+        ("modern", TOOLS),
+        ("legacy", TOOLS),
+        ("modern", effect),
+        ("legacy", effect),
+    ] {
+        let written = Written {
+            tools,
+            ..Written::default()
+        };
+        let upstream = Upstream::with(&["--era", era], written);
         let open = upstream.open();
         let ann = open.client(&upstream.firm, ANN, "claude");
         let bob = open.client(&upstream.firm, BOB, "claude");
@@ -232,98 +242,6 @@ async fn a_caller_hears_how_far_the_call_has_come_and_nobody_else_does() {
         let quiet = json!({"name": "up_slow", "arguments": {"seconds": 0.5}});
         assert_eq!(messages(&ann, &nothing, quiet).await.len(), 1);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn resources_and_prompts_are_asked_for_in_words_of_mcp_at_the_door_of_their_connector() {
-    let scope = "  resources: [{uri: \"demo://public/*\"}, {uri: \"demo://item/**\"}]\n  prompts: [greet]\n";
-    let upstream = Upstream::new();
-    upstream.added(&[], &["--era", "modern"]);
-    upstream.write(written(scope));
-    upstream.pinned();
-    let open = upstream.open();
-    let ann = open.client(&upstream.firm, ANN, "claude");
-    let ask = async |path: &str, method: &str, mut params: Value| -> Value {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut request = client
-            .post(format!("{}{path}", ann.mcp_url()))
-            .bearer_auth(&ann.token)
-            .header("Accept", "application/json, text/event-stream")
-            .header("MCP-Protocol-Version", MODERN)
-            .header("Mcp-Method", method);
-        let named = params["name"].as_str().or(params["uri"].as_str());
-        if let Some(name) = named {
-            request = request.header("Mcp-Name", name);
-        }
-        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        request
-            .json(&ask)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
-    };
-    let able = &ask("/up", "server/discover", json!({})).await["result"]["capabilities"];
-    assert!(
-        able["resources"].is_object() && able["prompts"].is_object(),
-        "{able}"
-    );
-    assert!(able.get("completions").is_none(), "{able}");
-    let listed = ask("/up", "resources/list", json!({})).await;
-    assert_eq!(
-        listed["result"]["resources"].as_array().unwrap().len(),
-        3,
-        "{listed:#}"
-    );
-    let listed = ask("/up", "resources/templates/list", json!({})).await;
-    let templates = listed["result"]["resourceTemplates"].as_array().unwrap();
-    assert_eq!(templates.len(), 1, "{listed:#}");
-    let read = ask("/up", "resources/read", json!({"uri": "demo://public/1"})).await;
-    assert_eq!(
-        read["result"]["contents"][0]["text"],
-        "the text of demo://public/1"
-    );
-    let notices = &read["result"]["_meta"]["drawbridge/notices"];
-    assert!(
-        notices[0].as_str().unwrap().contains("not trusted"),
-        "{read:#}"
-    );
-    let secret = ask("/up", "resources/read", json!({"uri": "demo://secret/1"})).await;
-    let none = ask("/up", "resources/read", json!({"uri": "demo://nothing/1"})).await;
-    assert_eq!(secret["error"]["code"], -32602);
-    let alike = |one: &Value| {
-        one["error"]["message"]
-            .as_str()
-            .unwrap()
-            .replace("secret", "nothing")
-    };
-    assert_eq!(alike(&secret), alike(&none));
-    let listed = ask("/up", "prompts/list", json!({})).await;
-    assert_eq!(
-        listed["result"]["prompts"][0]["name"], "greet",
-        "{listed:#}"
-    );
-    let got = ask(
-        "/up",
-        "prompts/get",
-        json!({"name": "greet", "arguments": {"name": "Bo"}}),
-    )
-    .await;
-    assert_eq!(
-        got["result"]["messages"][0]["content"]["text"], "Greet Bo.",
-        "{got:#}"
-    );
-    let got = ask("/up", "prompts/get", json!({"name": "plain"})).await;
-    assert_eq!(got["error"]["code"], -32602, "{got:#}");
-    // At the door of all connectors nobody knows whose they would be.
-    let all = ask("", "resources/list", json!({})).await;
-    assert_eq!(all["error"]["code"], -32601, "{all:#}");
 }
 
 /// Sends a message as a client with a handshake, in the session that it was given.

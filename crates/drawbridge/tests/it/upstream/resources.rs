@@ -292,48 +292,6 @@ async fn resources_within_answers_and_prompts_are_narrowed_by_the_same_patterns(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_odd_in_a_list_keeps_nobody_from_the_rest() {
-    let upstream = Upstream::new();
-    upstream.state(&json!({"prompt_descriptions": {"greet": 7}}));
-    upstream.added(&[], &[]);
-    upstream.write(Written {
-        tools: &[("echo", "{power: read}")],
-        scope: "  resources: [{uri: \"demo://**\"}]\n  prompts: [greet, plain]\n",
-        ..Written::default()
-    });
-    upstream.pinned();
-    upstream.state(&json!({"prompt_descriptions": {"greet": 7}, "misbehave": {
-        "resources/list": "odd_items", "resources/templates/list": "odd_items",
-    }}));
-    let open = upstream.open();
-    let ann = open.client(&upstream.firm, ANN, "claude");
-    for (method, key, odd, kept) in [
-        (
-            "resources/list",
-            "resources",
-            "demo://public/odd",
-            "demo://public/1",
-        ),
-        (
-            "resources/templates/list",
-            "resourceTemplates",
-            "demo://item/{odd}",
-            "demo://item/{id}",
-        ),
-        ("prompts/list", "prompts", "greet", "plain"),
-    ] {
-        let listed = mcp_at(&ann, "/up", (method, json!({}))).await;
-        let listed = &listed["result"][key];
-        assert!(listed.is_array(), "{method}: {listed:#}");
-        let text = listed.to_string();
-        assert!(
-            text.contains(kept) && !text.contains(odd),
-            "{method}: {text}"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn prompts_are_got_as_they_were_reviewed() {
     let upstream = upstream(&["--era", "legacy"]);
     upstream.state(&json!({"notify": true}));
