@@ -12,7 +12,7 @@ use super::{
     Server,
     definition::Definition,
     doubts,
-    part::Scope,
+    part::{Scope, Tool},
     results::parts,
     upstream::{Listing, Seen},
 };
@@ -195,19 +195,40 @@ pub(super) fn doubts(scope: &Scope) -> Vec<Fault> {
             );
             found.push(Fault::new(at, rule, "give it the power of what it changes"));
         }
-        let places = tool.scope.result.places();
-        for place in places.filter(|place| !tool.definition.answers_with(&parts(place))) {
-            let at = format!("/scope/tools/{}/result", tool.name);
-            let rule = format!(
-                "`{place}` of `{}` is left out or masked, and the schema of its answers has no such place",
-                tool.name
-            );
-            found.push(Fault::new(
-                at,
-                rule,
-                "write the place as the schema under `pinned` has it; as it is, nothing may be left out",
-            ));
-        }
+        found.extend(places_in_doubt(&tool));
     }
     found
+}
+
+/// What is left out of a tool's answers, where nobody can tell that it stands there.
+fn places_in_doubt(tool: &Tool<'_>) -> Vec<Fault> {
+    let at = format!("/scope/tools/{}/result", tool.name);
+    let fault = |place: &str, why: &str, mend: &str| {
+        let rule = format!(
+            "`{place}` of `{}` is left out or masked, and {why}",
+            tool.name
+        );
+        Fault::new(at.clone(), rule, mend)
+    };
+    let mut places = tool.scope.result.places();
+    if tool.definition.output().is_none() {
+        let first = places.next().map(|place| {
+            fault(
+                place,
+                "no schema says where anything stands in its answers",
+                "have an answer of it shown, and compare: where its server writes it elsewhere, nothing is left out",
+            )
+        });
+        return first.into_iter().collect();
+    }
+    places
+        .filter(|place| !tool.definition.answers_with(&parts(place)))
+        .map(|place| {
+            fault(
+                place,
+                "the schema of its answers has no such place",
+                "write the place as the schema under `pinned` has it; as it is, nothing may be left out",
+            )
+        })
+        .collect()
 }

@@ -158,6 +158,8 @@ fn a_place_that_no_answer_has_is_a_doubt() {
             });
             let checked = told(&upstream.firm.house.line(&["check", "up", "--offline"]));
             assert_eq!(checked.contains(doubt), is_doubt, "{rule}: {checked}");
+            let unknown = "`/any` of `big` is left out or masked, and no schema says";
+            assert!(checked.contains(unknown), "{checked}");
             assert_eq!(
                 checked.contains(place) && checked.contains("of `records`"),
                 is_doubt,
