@@ -179,7 +179,7 @@ pub fn run() -> ExitCode {
         return drawbridge_kinds::launch::keep();
     }
     if let Command::Launch { request, command } = &line.command {
-        return drawbridge_kinds::launch::child(request, command);
+        return drawbridge_kinds::launch::child(request, command, std::env::vars_os());
     }
     // Secrets are in this memory: no crash writes it to a disk.
     let none = Rlimit {

@@ -1,19 +1,24 @@
 //! The child that becomes a foreign program, after it has given up what is not granted.
 
 use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
     fmt::Display,
     fs,
     io::{self, Read, Write},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use rustix::process::{Resource, Signal, getppid, set_parent_process_death_signal};
 
-use super::{Confinement, NOT_FOUND, NOT_STARTED, REFUSED, Request, calls, files};
+use super::{Confinement, NOT_FOUND, NOT_STARTED, REFUSED, Request, SEARCH, calls, files};
 use crate::confine::{limit, powerless};
 
+/// How the name of a program's variable begins until it is the program's: the launcher itself must not obey
+/// it, since it is not confined yet, and its loader and allocator have variables of their own.
+const VARIABLE: &str = "DRAWBRIDGE_VARIABLE_";
 /// The first descriptor after standard input, output and error.
 const FIRST_CLOSED: i32 = 3;
 /// As much of a script's first line as the kernel reads, in bytes.
@@ -39,23 +44,53 @@ impl Refusal {
     }
 }
 
-/// The child's main: confines itself and becomes the program `command`. It comes back only when it
-/// cannot, and has said why on standard error.
+/// A program's environment on its way past the launcher.
+pub(super) fn veiled(
+    environment: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, &String)> {
+    let variables = environment.iter();
+    variables.map(|(name, value)| (format!("{VARIABLE}{name}"), value))
+}
+
+/// The same out of the launcher's own environment, once it may be obeyed.
+fn unveiled(
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (OsString, OsString)> {
+    own.filter_map(|(name, value)| {
+        let name = name.as_bytes().strip_prefix(VARIABLE.as_bytes())?;
+        Some((OsStr::from_bytes(name).to_owned(), value))
+    })
+}
+
+/// The child's main, with its environment: confines itself and becomes the program `command`. It comes
+/// back only when it cannot, and has said why on standard error.
 #[must_use]
-pub fn child(request: &str, command: &[String]) -> ExitCode {
-    ExitCode::from(told(request, command))
+pub fn child(
+    request: &str,
+    command: &[String],
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    ExitCode::from(told(request, command, own))
 }
 
 /// As [`child`]: the code to exit with.
-pub(super) fn told(request: &str, command: &[String]) -> u8 {
-    let Err(refusal) = become_program(request, command);
+pub(super) fn told(
+    request: &str,
+    command: &[String],
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> u8 {
+    let Err(refusal) = become_program(request, command, own);
     let line = refusal.reason.replace('\n', " ");
     // Without anyone who reads it, the exit code tells as much as there is to tell.
     let _ = writeln!(io::stderr(), "{NOT_STARTED}{line}");
     refusal.code
 }
 
-fn become_program(request: &str, command: &[String]) -> Result<std::convert::Infallible, Refusal> {
+fn become_program(
+    request: &str,
+    command: &[String],
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<std::convert::Infallible, Refusal> {
     let request: Request = serde_json::from_str(request)
         .map_err(|error| Refusal::new(format!("the request is not understood: {error}")))?;
     let [name, arguments @ ..] = command else {
@@ -69,7 +104,13 @@ fn become_program(request: &str, command: &[String]) -> Result<std::convert::Inf
     powerless().map_err(|error| cannot("give up what only root may do", error))?;
     files::confine(&request.confinement)?;
     calls::confine(request.confinement.network)?;
-    let error = Command::new(&path).arg0(name).args(arguments).exec();
+    let error = Command::new(&path)
+        .arg0(name)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", SEARCH)
+        .envs(unveiled(own))
+        .exec();
     Err(not_executed(&path, &error))
 }
 

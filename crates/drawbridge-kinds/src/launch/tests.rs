@@ -32,7 +32,7 @@ fn inside() {
         std::process::exit(0);
     }
     let (request, command) = (words.next().unwrap(), words.skip(1).collect::<Vec<_>>());
-    std::process::exit(launcher::told(&request, &command).into());
+    std::process::exit(launcher::told(&request, &command, std::env::vars_os()).into());
 }
 
 /// A folder with a program that is started as the gateway starts its own, a folder `granted` that

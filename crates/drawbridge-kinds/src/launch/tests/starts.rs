@@ -25,6 +25,26 @@ async fn a_program_has_its_own_arguments_folder_and_environment() {
     assert!(said.status.success());
 }
 
+/// What runs before it is confined is ours, and does nothing that a program's variables say.
+#[tokio::test]
+async fn no_variable_of_a_program_is_obeyed_before_it_is_confined() {
+    let mut bench = Bench::new();
+    let [outside, kept] = ["outside", "kept"].map(|name| bench.path(name));
+    fs::create_dir_all(&outside).unwrap();
+    for (folder, is_granted) in [(&outside, false), (&kept, true)] {
+        let trace = folder.join("trace").display().to_string();
+        let set = [("LD_DEBUG", "libs"), ("LD_DEBUG_OUTPUT", trace.as_str())];
+        bench.environment = set
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let said = bench.said(&["sh", "-c", "echo started"]).await;
+        assert!(said.output.ends_with("started\n"), "{}", said.errors);
+        let traces = fs::read_dir(folder).unwrap().flatten();
+        let traces = traces.filter(|one| one.file_name().to_string_lossy().starts_with("trace"));
+        assert_eq!(traces.count() > 0, is_granted, "{}", folder.display());
+    }
+}
+
 #[tokio::test]
 async fn node_and_python_start_with_only_their_script() {
     let bench = Bench::new();
