@@ -198,8 +198,9 @@ impl Connectors {
             accepted.extend(one);
         }
         readings.end();
+        let ruled = ruled(&accepted);
         let built = files.policies.and_then(|policies| {
-            let rules = build(&old, (&gateway, &policies), &accepted)?;
+            let rules = old.rules.renewed(&gateway, &ruled, &policies)?;
             Ok((rules, policies))
         });
         let (rules, policies) = match built {
@@ -207,10 +208,8 @@ impl Connectors {
             Err(errors) if first => return Err(errors.into()),
             Err(errors) => {
                 problems.extend(errors.0);
-                (
-                    build(&old, (&gateway, &old.policies), &accepted)?,
-                    old.policies.clone(),
-                )
+                let rules = old.rules.retained(&gateway, &ruled)?;
+                (rules, old.policies.clone())
             }
         };
         if !first {
@@ -332,21 +331,14 @@ async fn read(workspace: &Workspace) -> Files {
     }
 }
 
-/// The rules in force next. What the old ones have already is not compiled again.
-fn build(
-    old: &Snapshot,
-    (gateway, policies): (&GatewayFile, &[PolicyFile]),
-    accepted: &[Accepted],
-) -> Result<RuleBook, FileErrors> {
-    let ruled: Vec<Ruled<'_>> = accepted
-        .iter()
-        .map(|one| Ruled {
-            file: &one.file,
-            kind: one.kind,
-            actions: &one.actions,
-        })
-        .collect();
-    old.rules.renewed(gateway, &ruled, policies)
+/// What the rules must know of connectors.
+fn ruled(accepted: &[Accepted]) -> Vec<Ruled<'_>> {
+    let ruled = accepted.iter().map(|one| Ruled {
+        file: &one.file,
+        kind: one.kind,
+        actions: &one.actions,
+    });
+    ruled.collect()
 }
 
 /// Traces problems that were not there before, and says when there are none any more.

@@ -1,7 +1,7 @@
 //! All rules in force: each connector's permissions and the organisation's policies, compiled once.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,17 +12,19 @@ use serde::Serialize;
 use super::{
     Decision, Fingerprint,
     cedar::{self, Types},
-    compiled::{Compiled, Organisation},
+    compiled::{Compiled, Organisation, attributes, facets},
     slice::{Question, Slice, Standing},
 };
 use crate::{
     call::{Action, Call, Caller},
-    connector::{Kind, LABEL},
+    connector::Kind,
     file::{ConnectorFile, FileError, FileErrors, GatewayFile, Labels},
 };
 
 /// Decisions, and callers with what is known of them, kept for when they ask again.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_047);
+/// The largest arguments, in bytes, with which a decision is kept that looks at them: it holds them.
+const MOST_ARGUMENTS: usize = 4 << 10;
 
 /// A file under `policies/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct RuleBook {
     organisation: Arc<Organisation>,
     labels: Arc<Labels>,
     schema: String,
+    /// Whether the organisation's rules were checked against the schema.
+    is_checked: bool,
     standings: Mutex<LruCache<Fingerprint, Arc<Standing>>>,
     decisions: Mutex<LruCache<Fingerprint, Decision>>,
 }
@@ -107,6 +111,31 @@ impl RuleBook {
         ruled: &[Ruled<'_>],
         policies: &[PolicyFile],
     ) -> Result<Self, FileErrors> {
+        let mut next = self.compiled(gateway, ruled, policies)?;
+        let same_rules = Arc::ptr_eq(&next.organisation, &self.organisation);
+        if !(self.is_checked && same_rules && next.schema == self.schema) {
+            next.organisation.validate(&next.schema)?;
+        }
+        next.is_checked = true;
+        Ok(next)
+    }
+
+    /// The same with the organisation's rules as they are in force, whether or not they are about what
+    /// there is by now: a connector or a person that is gone must not stay in force because a rule speaks
+    /// of it. A rule that cannot be evaluated denies.
+    ///
+    /// # Errors
+    /// Only what a defect of ours breaks.
+    pub fn retained(&self, gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> Result<Self, FileErrors> {
+        self.compiled(gateway, ruled, &self.organisation.files)
+    }
+
+    fn compiled(
+        &self,
+        gateway: &GatewayFile,
+        ruled: &[Ruled<'_>],
+        policies: &[PolicyFile],
+    ) -> Result<Self, FileErrors> {
         let types = Types::new().ok_or_else(|| ours("the entity types are broken"))?;
         let mut next = Self::empty(self.labels.clone());
         if *next.labels != gateway.labels() {
@@ -133,9 +162,6 @@ impl RuleBook {
             next.connectors.insert(name.clone(), compiled);
         }
         next.schema = next.schema_of(gateway, ruled);
-        if !(same_rules && next.schema == self.schema) {
-            next.organisation.validate(&next.schema)?;
-        }
         Ok(next)
     }
 
@@ -151,6 +177,7 @@ impl RuleBook {
             organisation: Arc::default(),
             labels,
             schema: String::new(),
+            is_checked: false,
             standings: Mutex::new(LruCache::new(KEPT)),
             decisions: Mutex::new(LruCache::new(KEPT)),
         }
@@ -264,7 +291,9 @@ impl RuleBook {
             let shows = shows.filter(|other| self.may_ask(caller, connector, other));
             *view = view.clone().showing(shows.cloned().collect());
         }
-        lock(&self.decisions).put(question.decision, decision.clone());
+        if question.arguments <= MOST_ARGUMENTS {
+            lock(&self.decisions).put(question.decision, decision.clone());
+        }
         decision
     }
 
@@ -341,32 +370,6 @@ pub(super) fn ours(rule: &str) -> FileErrors {
         rule: format!("the rules cannot be compiled: {rule}"),
         mend: "report it as a defect of Drawbridge".to_owned(),
     }])
-}
-
-/// Every attribute a person may have, or that a permission asks for.
-fn attributes(gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> BTreeSet<String> {
-    let of_people = gateway
-        .people
-        .values()
-        .flat_map(|person| person.attributes.keys().cloned());
-    let of_claims = gateway
-        .oidc
-        .iter()
-        .flat_map(|oidc| oidc.claims.attributes.keys().cloned());
-    let of_permissions = ruled
-        .iter()
-        .flat_map(|one| &one.file.permissions)
-        .flat_map(|permission| permission.only.values())
-        .flat_map(|only| only.values())
-        .filter_map(|value| value.strip_prefix("person.").map(str::to_owned));
-    of_people.chain(of_claims).chain(of_permissions).collect()
-}
-
-/// Every facet of a resource but its label, which all have.
-fn facets(ruled: &[Ruled<'_>]) -> BTreeSet<String> {
-    let facets = ruled.iter().flat_map(|one| one.kind.facets());
-    let names = facets.map(|facet| facet.name.to_owned());
-    names.filter(|name| name != LABEL).collect()
 }
 
 #[cfg(test)]

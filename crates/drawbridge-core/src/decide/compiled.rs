@@ -1,6 +1,10 @@
 //! Rules as they were compiled, with what they were compiled from: they are kept while that is the same.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use cedar_policy::{Policy, Schema};
 
@@ -13,7 +17,8 @@ use super::{
 };
 use crate::{
     call::Action,
-    file::{ConnectorFile, FileErrors, Labels},
+    connector::LABEL,
+    file::{ConnectorFile, FileErrors, GatewayFile, Labels},
 };
 
 /// A rule, with what its outcome can depend on.
@@ -115,4 +120,30 @@ fn permissions(file: &ConnectorFile, labels: &Labels) -> Result<Vec<Parsed>, Fil
     let parsed = texts.map(|(id, text)| policy::parse(&id, &text).map(Parsed::new));
     let rules: Result<Vec<Parsed>, String> = parsed.collect();
     rules.map_err(|error| ours(&error))
+}
+
+/// Every attribute a person may have, or that a permission asks for.
+pub(super) fn attributes(gateway: &GatewayFile, ruled: &[Ruled<'_>]) -> BTreeSet<String> {
+    let of_people = gateway
+        .people
+        .values()
+        .flat_map(|person| person.attributes.keys().cloned());
+    let of_claims = gateway
+        .oidc
+        .iter()
+        .flat_map(|oidc| oidc.claims.attributes.keys().cloned());
+    let of_permissions = ruled
+        .iter()
+        .flat_map(|one| &one.file.permissions)
+        .flat_map(|permission| permission.only.values())
+        .flat_map(|only| only.values())
+        .filter_map(|value| value.strip_prefix("person.").map(str::to_owned));
+    of_people.chain(of_claims).chain(of_permissions).collect()
+}
+
+/// Every facet of a resource but its label, which all have.
+pub(super) fn facets(ruled: &[Ruled<'_>]) -> BTreeSet<String> {
+    let facets = ruled.iter().flat_map(|one| one.kind.facets());
+    let names = facets.map(|facet| facet.name.to_owned());
+    names.filter(|name| name != LABEL).collect()
 }

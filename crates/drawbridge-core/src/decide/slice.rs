@@ -63,6 +63,8 @@ pub(super) struct Question {
     pub(super) decision: Fingerprint,
     /// All that it depends on what may be seen.
     view: Fingerprint,
+    /// How many bytes of arguments the decision looks at.
+    pub(super) arguments: usize,
 }
 
 impl Slice {
@@ -162,11 +164,12 @@ impl Slice {
         part_of(&mut hasher, &caller.client);
         part_of(&mut hasher, caller.door.word());
         let standing = Fingerprint(hasher.clone().finalize().into());
-        let decision = if self.reads_arguments() {
-            part_of(&mut hasher, &arguments.to_string());
-            Fingerprint(hasher.finalize().into())
+        let (decision, arguments) = if self.reads_arguments() {
+            let arguments = arguments.to_string();
+            part_of(&mut hasher, &arguments);
+            (Fingerprint(hasher.finalize().into()), arguments.len())
         } else {
-            standing
+            (standing, 0)
         };
         let view = if self.resources_read_arguments {
             decision
@@ -177,6 +180,7 @@ impl Slice {
             standing,
             decision,
             view,
+            arguments,
         }
     }
 

@@ -643,6 +643,51 @@ async fn files_that_come_go_and_are_replaced_are_taken_up() {
     .await;
 }
 
+/// A policy that speaks of what is gone keeps nothing in force.
+#[tokio::test]
+async fn what_is_gone_is_out_also_where_a_policy_speaks_of_it() {
+    let site = Site::with(&["notes"]);
+    site.write(
+        "policies/rules.cedar",
+        "forbid (principal, action == Drawbridge::Action::\"notes_search\", resource)\n\
+         when { principal has contractor && principal.contractor == \"yes\" };\n",
+    );
+    let file = std::fs::read_to_string(site.path("drawbridge.yaml")).unwrap();
+    let more = "  cleo@acme.example: {groups: [staff], attributes: {contractor: \"no\"}}\n";
+    let with_cleo = file.replace("people:\n", &format!("people:\n{more}"));
+    assert_ne!(file, with_cleo);
+    site.write("drawbridge.yaml", &with_cleo);
+    let gate = site.serve();
+    let ann = site.token("ann@acme.example", "claude");
+    let cleo = site.token("cleo@acme.example", "claude");
+    gate.until(&ann, "notes_search", "ok").await;
+    gate.until(&cleo, "notes_search", "ok").await;
+    // With her goes the attribute that the rule names.
+    site.write("drawbridge.yaml", &file);
+    wait_for("she is out", || {
+        site.ok(&["connectors"]).contains("policies/rules.cedar:")
+    })
+    .await;
+    assert_ne!(gate.status(&cleo, "notes_search").await, "ok");
+    assert_eq!(gate.status(&ann, "notes_search").await, "ok");
+    // And a change of something else is taken up meanwhile, and tells the problem still.
+    site.ok(&["pause", "notes", "--reason", "a test"]);
+    gate.until(&ann, "notes_search", "unavailable").await;
+    site.ok(&["resume", "notes", "--reason", "a test"]);
+    gate.until(&ann, "notes_search", "ok").await;
+    assert!(site.ok(&["connectors"]).contains("policies/rules.cedar:"));
+    // The same of a connector whose file is taken away.
+    std::fs::remove_file(site.path("connectors/notes.yaml")).unwrap();
+    gate.until(&ann, "notes_search", "denied").await;
+    site.write("drawbridge.yaml", &with_cleo);
+    site.write("connectors/notes.yaml", &connector("notes"));
+    gate.until(&ann, "notes_search", "ok").await;
+    wait_for("all is in order", || {
+        !site.ok(&["connectors"]).contains("policies/rules.cedar:")
+    })
+    .await;
+}
+
 /// Where the kernel gives no watches, files are polled, and the trace says so.
 #[tokio::test]
 async fn without_watches_files_are_looked_at_again_and_again() {
