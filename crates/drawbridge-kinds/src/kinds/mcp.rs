@@ -39,6 +39,7 @@ use drawbridge_core::{
 };
 use jiff::Timestamp;
 
+use asks::Held;
 use done::Done;
 pub use part::is_secret;
 use part::{Own, Scope, Tool};
@@ -73,6 +74,7 @@ struct Server {
     context: Context,
     upstream: Upstream,
     done: Arc<Done>,
+    held: Held,
 }
 
 impl Server {
@@ -222,6 +224,7 @@ impl Kind for Mcp {
             context,
             upstream,
             done: Arc::default(),
+            held: Held::default(),
         };
         let (server, people) = (Arc::new(server), People::default());
         Ok(Arc::new(Bridge { server, people }))

@@ -8,6 +8,7 @@ mod effects;
 mod halted;
 mod native;
 mod offered;
+mod older;
 mod pins;
 mod plain;
 mod previews;

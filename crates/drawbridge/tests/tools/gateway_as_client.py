@@ -223,7 +223,7 @@ def main(workspace):
         tools = {tool["name"]: tool for tool in listed if tool["name"].startswith("up_")}
         for name, tool in tools.items():
             tool["action"] = name.removeprefix("up_")
-            if SCENARIO == "sep-2322-client-request-state":
+            if SCENARIO in ("sep-2322-client-request-state", "elicitation-sep1034-client-defaults"):
                 workspace.ask(address, name, arguments(tool, tools))
             else:
                 workspace.call(name, arguments(tool, tools))

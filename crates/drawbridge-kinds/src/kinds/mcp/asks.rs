@@ -3,6 +3,7 @@
 //! questions; a person sees which connector asks.
 
 mod answers;
+mod held;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{Server, doubts::visible};
 pub(super) use answers::add;
+pub(super) use held::{Held, put};
 
 /// The most questions at a time.
 const MOST_QUESTIONS: usize = 20;

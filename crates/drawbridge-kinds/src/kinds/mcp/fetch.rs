@@ -5,7 +5,7 @@ use drawbridge_core::{
     call::Call,
     connector::native::{COMPLETE, GET_PROMPT, LIST_PROMPTS, LIST_RESOURCES, READ_RESOURCE},
     decide::View,
-    exchange::Exchange,
+    exchange::{Asking, Exchange},
 };
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,30 @@ use super::{
 /// The most resources of one answer.
 const PAGE: usize = 200;
 
+/// Who asks, and what passes between them and the server beside the call.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) person: &'a str,
+    pub(super) exchange: &'a Exchange,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of(call: &'a Call) -> Self {
+        Self {
+            person: &call.caller.person.id,
+            exchange: &call.exchange,
+        }
+    }
+
+    /// Nobody who could be asked anything.
+    pub(super) fn nobody(exchange: &'a Exchange) -> Self {
+        Self {
+            person: "",
+            exchange,
+        }
+    }
+}
+
 pub(super) async fn fetch(server: &Server, call: &Call, view: &View) -> Result<Found, Failure> {
     let given = |name: &str| call.arguments.get(name).and_then(Value::as_str);
     match &*call.action.name {
@@ -31,7 +55,7 @@ pub(super) async fn fetch(server: &Server, call: &Call, view: &View) -> Result<F
         name => {
             let tool = server.tool(name, view)?;
             let arguments = arguments::sent(&tool, &call.arguments, &call.caller.person)?;
-            let mut result = asked(server, &tool, arguments, &call.exchange)
+            let mut result = asked(server, &tool, arguments, Asker::of(call))
                 .await
                 .map_err(Trouble::failure)?;
             let sees = |label: &str| admitted(view, tool.name, label);
@@ -47,14 +71,15 @@ pub(super) async fn asked(
     server: &Server,
     tool: &Tool<'_>,
     arguments: Map<String, Value>,
-    exchange: &Exchange,
+    asker: Asker<'_>,
 ) -> Result<Map<String, Value>, Trouble> {
     server.pinned(tool.name).await.map_err(Trouble::Before)?;
     let called = if tool.scope.result.is_nothing() {
-        called(server, tool.name, arguments, exchange).await
+        called(server, tool.name, arguments, asker).await
     } else {
         // What is left out of the answer must not come beside it: in a question, or in words of an error.
-        let called = called(server, tool.name, arguments, &Exchange::default()).await;
+        let nothing = Exchange::default();
+        let called = called(server, tool.name, arguments, Asker::nobody(&nothing)).await;
         called.map_err(Trouble::without_words)
     };
     let mut result = called?;
@@ -71,15 +96,21 @@ pub(super) async fn put(
     server: &Server,
     method: &str,
     mut params: Map<String, Value>,
-    exchange: &Exchange,
+    asker: Asker<'_>,
 ) -> Result<Value, Trouble> {
+    let exchange = asker.exchange;
     asks::add(server, exchange, &mut params);
     let beside = Beside {
         takes: asks::allowed(server, exchange),
         hears: exchange.hears.clone(),
         ..Beside::default()
     };
-    let result = server.upstream.ask(method, params, &beside).await;
+    let by_request = |asking| beside.takes.contains(&asking);
+    let result = if by_request(Asking::Form) || by_request(Asking::Page) {
+        asks::put(server, (method, params), asker, beside).await
+    } else {
+        server.upstream.ask(method, params, &beside).await
+    };
     let result = result.map_err(|trouble| match trouble {
         Trouble::Refused(failure) => Trouble::Refused(asks::refused(server, failure)),
         other => other,
@@ -96,13 +127,13 @@ async fn called(
     server: &Server,
     name: &str,
     arguments: Map<String, Value>,
-    exchange: &Exchange,
+    asker: Asker<'_>,
 ) -> Result<Map<String, Value>, Trouble> {
     let params = Map::from_iter([
         ("name".to_owned(), json!(name)),
         ("arguments".to_owned(), Value::Object(arguments)),
     ]);
-    let result = put(server, "tools/call", params, exchange).await?;
+    let result = put(server, "tools/call", params, asker).await?;
     let failed = result.get("isError") == Some(&Value::Bool(true));
     results::whole(result).map_err(|failure| {
         if failed {
@@ -224,7 +255,7 @@ async fn read_resource(server: &Server, view: &View, call: &Call) -> Result<Foun
         return Err(not_there());
     }
     let params = Map::from_iter([("uri".to_owned(), json!(uri))]);
-    let result = put(server, "resources/read", params, &call.exchange)
+    let result = put(server, "resources/read", params, Asker::of(call))
         .await
         .map_err(Trouble::failure)?;
     let Some(contents) = result.get("contents").and_then(Value::as_array) else {

@@ -119,9 +119,12 @@ fn asks(server: &Server) -> Option<Problem> {
     (!asked.is_empty()).then(|| Problem {
         path: words.join(", "),
         reason: "its server asks for more input by requests of its own, as revisions of MCP before 2026-07-28 \
-                 have it; they do not say which call they belong to, and nobody is asked"
+                 have it, and nobody could be asked: the file does not let it ask this, an effect or an AI \
+                 application that takes no questions was under way, or nothing said to which of several calls \
+                 the question belongs"
             .to_owned(),
-        mend: "use a version of the server that speaks MCP 2026-07-28, or leave out the tools that ask"
+        mend: "let it ask by `scope.asks`; use a version of the server that speaks MCP 2026-07-28; or leave out \
+               the tools that ask"
             .to_owned(),
     })
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     Server,
+    asks::Held,
     upstream::{Seen, Upstream},
 };
 
@@ -68,6 +69,7 @@ impl People {
             upstream: Upstream::new(shared.own.clone(), context.clone()),
             context,
             done: shared.done.clone(),
+            held: Held::default(),
         });
         let own = Own {
             server: server.clone(),

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Server, TOOL, arguments,
-    fetch::asked,
+    fetch::{Asker, asked},
     part::{Origin, Other, Tool},
     results,
     upstream::Trouble,
@@ -238,7 +238,14 @@ pub(super) async fn apply(
         hears: hears.cloned(),
         ..Exchange::default()
     };
-    let result = match asked(server, &tool, work.arguments.clone(), &exchange).await {
+    let result = match asked(
+        server,
+        &tool,
+        work.arguments.clone(),
+        Asker::nobody(&exchange),
+    )
+    .await
+    {
         Ok(result) => result,
         // Nothing was sent; where that is so because it changed just now, that is a conflict too.
         Err(Trouble::Before(failure)) => {
@@ -264,9 +271,8 @@ pub(super) async fn apply(
 async fn halted(server: &Server, (tool, work): (&Tool<'_>, &Work), failure: Failure) -> Failure {
     let was_there = work.before.as_ref().map(|before| before.shown().is_some());
     let can_tell = match tool.scope.power {
-        Power::Update | Power::Delete => was_there.is_some(),
-        // That nothing is shown is no sight of what was to be made.
-        Power::Write => was_there == Some(true),
+        // That nothing is shown is no sight of what is there: a preview may fail for other reasons.
+        Power::Update | Power::Delete | Power::Write => was_there == Some(true),
         // What went out stands nowhere that a preview looks.
         Power::Read | Power::Search | Power::Draft | Power::Send | Power::Trigger => false,
     };
@@ -372,9 +378,10 @@ pub(super) async fn undo(server: &Server, plan: &Plan, receipt: &Receipt) -> Res
     // Whoever has it taken back sees no more of it than the plan showed that was done.
     let mut told = arguments.clone();
     let hidden = undo.arguments.iter().filter(|(_, origin)| match origin {
-        Origin::Before(_) => work.seen.is_none(),
+        // No plan or receipt shows what an effect answered, but it is of the sort that its preview shows.
+        Origin::Before(_) | Origin::Result(_) => work.seen.is_none(),
         Origin::Argument(name) => work.hidden.contains(name),
-        Origin::Result(_) | Origin::Value(_) => false,
+        Origin::Value(_) => false,
     });
     for (name, _) in hidden {
         told.insert(name.clone(), Value::from(AS_BEFORE));

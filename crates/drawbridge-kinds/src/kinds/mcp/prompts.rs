@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Server,
     doubts::visible,
-    fetch::{admitted, put},
+    fetch::{Asker, admitted, put},
     results,
     upstream::Trouble,
 };
@@ -75,7 +75,7 @@ pub(super) async fn get(server: &Server, view: &View, call: &Call) -> Result<Fou
         ("name".to_owned(), json!(name)),
         ("arguments".to_owned(), arguments),
     ]);
-    let mut result = put(server, "prompts/get", params, &call.exchange)
+    let mut result = put(server, "prompts/get", params, Asker::of(call))
         .await
         .map_err(Trouble::failure)?;
     let messages = result.get_mut("messages").map(Value::take);
@@ -127,7 +127,7 @@ pub(super) async fn complete(server: &Server, view: &View, call: &Call) -> Resul
         server.pinned_prompt(told("name")).await?;
     }
     let params = call.arguments.as_object().cloned().unwrap_or_default();
-    let mut result = put(server, "completion/complete", params, &call.exchange)
+    let mut result = put(server, "completion/complete", params, Asker::of(call))
         .await
         .map_err(Trouble::failure)?;
     let wrong = || Failure::new(Status::Failed, "its server answers with no suggestions");

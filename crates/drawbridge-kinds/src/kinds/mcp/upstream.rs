@@ -2,6 +2,7 @@
 //! for a while when it fails.
 
 mod asked;
+mod attending;
 mod common;
 mod connect;
 mod direct;
@@ -39,12 +40,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::part::Own;
 use asked::Asked;
+pub(super) use attending::{Asks, Elicited};
 pub(super) use link::{InUse, Link, Listing};
 pub(super) use question::Beside;
 pub(super) use standing::Seen;
 use standing::{Standing, State};
 pub(super) use told::once;
-use told::{AGAIN, Told, Why};
+use told::{Told, Why};
 pub(super) use trouble::Trouble;
 
 /// The largest message that a server may send, in bytes.
@@ -53,18 +55,13 @@ const MOST_BYTES: usize = 16 << 20;
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// How long one call may take, unless the file's `limits.timeout` ends it sooner.
 const CALL_WITHIN: Duration = Duration::from_secs(600);
-/// A server that ends sooner after its start did not start well.
-const STEADY_AFTER: Duration = Duration::from_secs(10);
-/// How long a server that failed is left alone: doubled with each failure.
-const REST: Duration = Duration::from_millis(500);
-/// And never longer.
-const LONGEST_REST: Duration = Duration::from_secs(60);
 /// How many changes wait for who is told of them; of more, the later are enough.
 const MOST_CHANGES: usize = 16;
 /// How long closing waits for what is still going on.
 const CLOSE_WITHIN: Duration = Duration::from_secs(8);
 
 /// The server, whether it runs or not.
+#[derive(Clone)]
 pub(super) struct Upstream {
     shared: Arc<Shared>,
 }
@@ -192,6 +189,18 @@ impl Upstream {
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
         }
+    }
+
+    /// Does something later, unless the connector is closed before.
+    pub(super) fn later(&self, wait: Duration, work: impl FnOnce() + Send + 'static) {
+        let stop = self.shared.stop.clone();
+        self.shared.tasks.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => {}
+            }
+            work();
+        });
     }
 
     /// What it asked for so far by requests of its own, which are not passed on.
@@ -349,25 +358,6 @@ impl Shared {
                 state.failures = 0;
             }
         }
-    }
-
-    /// Leaves a server alone that ran and failed.
-    fn rest_after(&self, link: &Link, state: &mut State) -> Told {
-        if link.age() >= STEADY_AFTER {
-            state.failures = 0;
-        }
-        self.rest(Told::unavailable(link.why()), state)
-    }
-
-    /// Leaves the server alone for a while, and tells why, with until when.
-    fn rest(&self, mut told: Told, state: &mut State) -> Told {
-        let rest = REST
-            .saturating_mul(1 << state.failures.min(10))
-            .min(LONGEST_REST);
-        state.failures = state.failures.saturating_add(1);
-        told.message = format!("{}{AGAIN}{} s", told.message, rest.as_secs().max(1));
-        state.standing = Standing::Resting(self.now() + rest, told.clone());
-        told
     }
 
     /// Returns when nobody asked anything for as long as the file says, or nothing more is to be asked,

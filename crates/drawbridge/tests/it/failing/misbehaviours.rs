@@ -49,7 +49,7 @@ const OF_HTTP: [(&str, Ends); 10] = [
     ("endless_sse", &["timeout", "unavailable"]),
     ("compress_bomb", GONE),
     ("status:401", GONE),
-    ("status:403", GONE),
+    ("status:403", &["failed", "unavailable"]),
     ("status:404", &["failed", "unavailable"]),
     ("status:429", &["failed", "unavailable"]),
     ("status:500", &["failed", "unavailable"]),

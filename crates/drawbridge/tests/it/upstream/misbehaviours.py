@@ -264,6 +264,11 @@ def redirect(fault):
     fault.exchange.respond(307, {"Location": fault.state["redirect_to"]})
 
 
+def unread(fault):
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "not read"}}
+    fault.exchange.respond(400, {"Content-Type": "application/json"}, json.dumps(error).encode())
+
+
 def slow_headers(fault):
     for byte in b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Slow: ":
         fault.exchange.write(bytes([byte]))
@@ -304,7 +309,7 @@ WAYS = named(
     null_result, error_and_result, loop_cursor, stderr_flood, fork, fail_before, fail_after, with_resources,
     only_others, odd_items,
 )  # fmt: skip
-HTTP_WAYS = named(redirect, slow_headers, endless_sse, compress_bomb)
+HTTP_WAYS = named(redirect, unread, slow_headers, endless_sse, compress_bomb)
 
 
 # Misbehaviour at the start of the process.

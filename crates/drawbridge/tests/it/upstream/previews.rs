@@ -79,6 +79,43 @@ async fn a_plan_shows_no_preview_to_those_who_may_not_ask_for_it() {
     assert_eq!(upstream.data()["keys"]["k"], "S3CRET-BEFORE");
 }
 
+/// What an effect answered stands in no plan or receipt, and so not in that of its undo.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_shows_no_more_than_the_plan_did() {
+    let upstream = Upstream::with(
+        &[],
+        Written {
+            tools: TOOLS,
+            permissions: "  - {who: [\"bob@x.example\"], may: [POWERS]}\n  \
+                 - {who: [\"ann@x.example\"], may: [update, delete]}\n",
+            approval: ASK,
+            ..Written::default()
+        },
+    );
+    let open = upstream.open();
+    let lena = open.person(&upstream.firm, LENA);
+    for (person, sees) in [(ANN, false), (BOB, true)] {
+        upstream.keys(&json!({"k": "S3CRET-BEFORE"}));
+        let client = open.client(&upstream.firm, person, "claude");
+        let id = client.asks("up_remove", json!({"key": "k"})).await;
+        lena.approve(&id).await;
+        lena.until(&id, &["applied"]).await;
+        let body = json!({"call": id, "reason": "a mistake"});
+        let back = open
+            .person(&upstream.firm, person)
+            .post("/undo", body)
+            .await;
+        let back = back["data"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{back:#}"));
+        let plan = lena.plan(back).await;
+        assert_eq!(plan.to_string().contains("S3CRET-BEFORE"), sees, "{plan:#}");
+        lena.approve(back).await;
+        lena.until(back, &["applied"]).await;
+        assert_eq!(upstream.data()["keys"]["k"], "S3CRET-BEFORE");
+    }
+}
+
 /// What `check` says of a file with these tools.
 fn checked(upstream: &Upstream, tools: &[(&str, &str)]) -> String {
     upstream.write(Written {
@@ -168,7 +205,7 @@ async fn only_a_preview_that_says_so_says_that_nothing_is_there() {
     ];
     refused(&Upstream::with(&[], written(TOOLS)), &ways).await;
     let ways = [
-        ("status:403", "unavailable"),
+        ("status:403", "failed"),
         ("status:500", "unavailable"),
         ("refuse:-32603", "failed"),
     ];

@@ -18,7 +18,7 @@ use crate::{acting::firm::ANN, gate::wait_for, log::served::House};
 const ECHO: &[(&str, &str)] = &[("echo", "{power: read}")];
 
 /// Keeps a secret for the connector.
-fn secret(upstream: &Upstream, secret: &str) {
+pub(super) fn secret(upstream: &Upstream, secret: &str) {
     let mut child = upstream
         .firm
         .house

@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::filled;
-use crate::kinds::mcp::{Server, arguments, fetch::asked, part::Tool, upstream::Trouble};
+use crate::kinds::mcp::{
+    Server, arguments,
+    fetch::{Asker, asked},
+    part::Tool,
+    upstream::Trouble,
+};
 
 /// What was there before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +47,7 @@ pub(super) async fn before(
     server.unchanged(other.name).await?;
     let mut filled = filled(preview, (arguments, None, None))?;
     arguments::made_up(&other, &mut filled)?;
-    match asked(server, &other, filled, &Exchange::default()).await {
+    match asked(server, &other, filled, Asker::nobody(&Exchange::default())).await {
         Ok(mut result) => {
             // What changes with every answer is no part of what is there.
             result.shift_remove("_meta");

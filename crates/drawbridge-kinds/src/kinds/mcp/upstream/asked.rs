@@ -1,5 +1,5 @@
-//! What a server asked for by requests of its own, as revisions before 2026-07-28 have it. None of it can
-//! be passed on: such a request does not say which call it belongs to.
+//! What a server asked for by requests of its own, as revisions before 2026-07-28 have it, and could not be
+//! passed on.
 
 use std::{
     collections::BTreeSet,

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Link, MOST_BYTES, Shared, Told, Why,
+    attending::Attending,
     common::Common,
     direct::Direct,
     handler::Handler,
@@ -180,10 +181,12 @@ async fn reached(
     let (client, address) = client(url).map_err(|told| (false, told))?;
     let progress = Progress::default();
     let common = Common::default();
+    let attending = Attending::default();
     let http = Http {
         client,
         progress: progress.clone(),
         common: common.clone(),
+        attending: attending.clone(),
     };
     let transport = || {
         let config = StreamableHttpClientTransportConfig::with_uri(url)
@@ -197,7 +200,13 @@ async fn reached(
         preferred_versions: MODERN.to_vec(),
         legacy_version: Some(ProtocolVersion::V_2025_11_25),
     };
-    let told = || (Why::default(), veil.clone(), progress.clone());
+    let told = || {
+        (
+            Why::default(),
+            veil.clone(),
+            (progress.clone(), attending.clone()),
+        )
+    };
     let reached = || {
         let headers = headers.clone().into_iter().collect();
         let address = (address.clone(), headers);
@@ -212,21 +221,30 @@ async fn reached(
     if connected.is_ok() {
         common.open().await;
     }
-    connected.map_err(|error| {
-        let challenge = error.auth_challenge();
-        let lacks = challenge.and_then(refusal::lacks);
-        let refused = challenge.is_some() && lacks.is_none();
-        let told = if lacks.is_some() {
-            *locked(&shared.lacks) = lacks;
-            MORE
-        } else if refused {
-            "its server refuses the connector's credential, or asks for one; tell whoever keeps the connector"
-        } else {
-            "its server cannot be reached, or does not speak MCP"
-        };
-        let detail = veil.text(&error.to_string()).into_owned();
-        (refused, Told { detail, ..Told::unavailable(told) })
-    })
+    connected.map_err(|error| not_reached(shared, &error, &veil))
+}
+
+/// Why a server elsewhere did not let us in, and whether it was the secret that it refused.
+fn not_reached(shared: &Shared, error: &ClientInitializeError, veil: &Veil) -> (bool, Told) {
+    let challenge = error.auth_challenge();
+    let lacks = challenge.and_then(refusal::lacks);
+    let refused = challenge.is_some() && lacks.is_none();
+    let told = if lacks.is_some() {
+        *locked(&shared.lacks) = lacks;
+        MORE
+    } else if refused {
+        "its server refuses the connector's credential, or asks for one; tell whoever keeps the connector"
+    } else {
+        "its server cannot be reached, or does not speak MCP"
+    };
+    let detail = veil.text(&error.to_string()).into_owned();
+    (
+        refused,
+        Told {
+            detail,
+            ..Told::unavailable(told)
+        },
+    )
 }
 
 /// A program that is started here. One that ends on the question of the newer era is started once more,
@@ -264,7 +282,7 @@ async fn program(shared: &Shared, secret: Option<Secret<String>>) -> Result<Conn
         shared,
         (pipe, mode),
         Rest::Here(Box::new(program)),
-        (why.clone(), veil.clone(), progress),
+        (why.clone(), veil.clone(), (progress, Attending::default())),
     )
     .await
     {
@@ -293,13 +311,18 @@ async fn served<T, E, A>(
     shared: &Shared,
     (transport, mode): (T, ClientLifecycleMode),
     rest: Rest,
-    (why, veil, progress): (Why, Veil, Progress),
+    (why, veil, (progress, attending)): (Why, Veil, (Progress, Attending)),
 ) -> Result<Connected, ClientInitializeError>
 where
     T: IntoTransport<RoleClient, E, A>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let handler = Handler::new(shared.changes.clone(), shared.asked.clone());
+    let handler = Handler::new(
+        shared.changes.clone(),
+        shared.asked.clone(),
+        (&shared.own.scope.asks, attending),
+        veil.clone(),
+    );
     let service = handler
         .clone()
         .serve_with_lifecycle(transport, mode)

@@ -7,16 +7,20 @@ use futures_util::{Stream, StreamExt, future, stream::BoxStream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use reqwest::Response;
 use rmcp::{
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId},
     transport::streamable_http_client::{
         AuthRequiredError, HttpStatusError, StreamableHttpClient, StreamableHttpError,
         StreamableHttpPostResponse, StreamableHttpResponseLimits,
     },
 };
+use serde::Deserialize;
 use serde_json::Value;
 use sse_stream::{Error as SseError, Sse, SseStream};
 
-use super::{MOST_BYTES, common::Common, progress::Progress, whole};
+use super::{
+    MOST_BYTES, attending::Attending, common::Common, handler::ELICIT, progress::Progress,
+    refusal::lacks, whole,
+};
 
 pub(super) type Failed = StreamableHttpError<reqwest::Error>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
@@ -30,6 +34,7 @@ pub(super) struct Http {
     pub(super) client: reqwest::Client,
     pub(super) progress: Progress,
     pub(super) common: Common,
+    pub(super) attending: Attending,
 }
 
 impl StreamableHttpClient for Http {
@@ -67,8 +72,14 @@ impl StreamableHttpClient for Http {
         if session.is_some() {
             self.common.expected();
         }
-        let is_question = |message: &ClientJsonRpcMessage| matches!(message, JsonRpcMessage::Request(asked) if matches!(asked.request, ClientRequest::CustomRequest(_)));
-        if !is_question(&message) {
+        let question = match &message {
+            JsonRpcMessage::Request(asked) => {
+                let is_ours = matches!(asked.request, ClientRequest::CustomRequest(_));
+                is_ours.then(|| asked.id.clone())
+            }
+            _ => None,
+        };
+        let Some(question) = question else {
             let client = &self.client;
             return client
                 .post_message_with_response_limits(
@@ -80,7 +91,7 @@ impl StreamableHttpClient for Http {
                     limits,
                 )
                 .await;
-        }
+        };
         let mut request = self
             .client
             .post(uri.as_ref())
@@ -90,7 +101,11 @@ impl StreamableHttpClient for Http {
         if let Some(session) = &session {
             request = request.header(SESSION, session.as_ref());
         }
-        answered(request.send().await?, (session.is_some(), &self.progress)).await
+        let heard = Hearing {
+            progress: self.progress.clone(),
+            of: Some((self.attending.clone(), question)),
+        };
+        answered(request.send().await?, (session.is_some(), heard)).await
     }
 
     async fn delete_session(
@@ -120,7 +135,7 @@ impl StreamableHttpClient for Http {
         self.common.answered();
         let events = events?;
         let progress = self.progress.clone();
-        Ok(heard(events, progress))
+        Ok(heard(events, Hearing { progress, of: None }))
     }
 }
 
@@ -134,7 +149,7 @@ pub(super) enum Reply {
 /// The answer to a question, for the SDK.
 async fn answered(
     response: Response,
-    (in_session, progress): (bool, &Progress),
+    (in_session, hearing): (bool, Hearing),
 ) -> Result<StreamableHttpPostResponse, Failed> {
     let (reply, session) = reply(response, in_session).await?;
     Ok(match reply {
@@ -143,7 +158,7 @@ async fn answered(
             StreamableHttpPostResponse::Json(message.await??, session)
         }
         Reply::Events(bytes) => {
-            let events = heard(SseStream::from_bytes_stream(bytes), progress.clone());
+            let events = heard(SseStream::from_bytes_stream(bytes), hearing);
             StreamableHttpPostResponse::Sse(events, session)
         }
     })
@@ -156,8 +171,10 @@ pub(super) async fn reply(
 ) -> Result<(Reply, Option<String>), Failed> {
     let status = response.status();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
-        let asked = header(header::WWW_AUTHENTICATE.as_str()).unwrap_or_default();
+    let asked = header(header::WWW_AUTHENTICATE.as_str()).unwrap_or_default();
+    // Of those that forbid it, only one that wants more access is worth asking again.
+    let wants_more = status == StatusCode::FORBIDDEN && lacks(asked).is_some();
+    if status == StatusCode::UNAUTHORIZED || wants_more {
         return Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
             asked.to_owned(),
         )));
@@ -173,8 +190,9 @@ pub(super) async fn reply(
         let bytes = body.len();
         let read = whole::apart(bytes, move || whole::read(&body));
         let message = read.await??;
-        // Only an error may come with a status that is one.
-        if status.is_success() || message.get("error").is_some() {
+        // Only an error may come with a status that is one. One that names no question answers ours by it.
+        let answers = message.get("id").is_some_and(|id| !id.is_null());
+        if status.is_success() || (answers && message.get("error").is_some()) {
             return Ok((Reply::Message(message, bytes), session));
         }
     } else if sort.eq_ignore_ascii_case(EVENTS) && status.is_success() {
@@ -214,21 +232,28 @@ fn bounded(response: Response) -> BoxStream<'static, Result<bytes::Bytes, io::Er
 /// to refuse; how far a call has come is told on the way.
 fn heard(
     events: impl Stream<Item = Result<Sse, SseError>> + Send + 'static,
-    progress: Progress,
+    hearing: Hearing,
 ) -> Events {
     let each = move |event: Result<Sse, SseError>| {
-        let progress = progress.clone();
+        let hearing = hearing.clone();
         async move {
             let event = event?;
             let bytes = event.data.as_ref().map_or(0, String::len);
-            let kept = whole::apart(bytes, move || kept(event, &progress)).await;
+            let kept = whole::apart(bytes, move || kept(event, &hearing)).await;
             kept.map_err(|error| SseError::Body(Box::new(error)))
         }
     };
     events.then(each).boxed()
 }
 
-fn kept(mut event: Sse, progress: &Progress) -> Sse {
+/// What is heard on the way of a stream: how far calls have come, and questions that belong to this one.
+#[derive(Clone)]
+struct Hearing {
+    progress: Progress,
+    of: Option<(Attending, RequestId)>,
+}
+
+fn kept(mut event: Sse, hearing: &Hearing) -> Sse {
     let message = event
         .data
         .as_deref()
@@ -237,8 +262,14 @@ fn kept(mut event: Sse, progress: &Progress) -> Sse {
         // The SDK reads no further into what is none.
         event.data = Some("no message".to_owned());
     }
+    if let (Some(Ok(message)), Some((attending, call))) = (&message, &hearing.of)
+        && message.get("method").is_some_and(|method| method == ELICIT)
+        && let Some(Ok(question)) = message.get("id").map(RequestId::deserialize)
+    {
+        attending.came(question, call.clone());
+    }
     if let Some(Ok(message)) = message
-        && !progress.take(&message)
+        && !hearing.progress.take(&message)
         && message.get("result").is_some()
         && let Ok(message) = whole::message(message)
     {

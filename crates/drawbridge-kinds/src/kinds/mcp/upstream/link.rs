@@ -177,6 +177,7 @@ impl Link {
         }
         let request = CustomRequest::new(method, Some(Value::Object(params)));
         let request = ClientRequest::CustomRequest(request);
+        let starting = self.handler.attending().starting();
         let sent = self
             .peer
             .send_request_with_option(request, beside.options());
@@ -193,6 +194,7 @@ impl Link {
             tasks: &self.tasks,
             id: Some(handle.id.clone()),
         };
+        let mut going = starting.sent(handle.id.clone(), beside.asks.clone());
         let hears = beside.hears.clone();
         let _hearing = hears.and_then(|hears| self.progress.hear(&handle.progress_token, hears));
         let answer = tokio::select! {
@@ -200,6 +202,9 @@ impl Link {
             () = self.closed.cancelled() => return Err(Trouble::After(self.ended())),
         };
         given_up.id = None;
+        if let Some(going) = &mut going {
+            going.over();
+        }
         self.told(answer.map(whole::result))
     }
 
@@ -228,7 +233,12 @@ impl Link {
                 Lost::Unsent => Trouble::Before(self.gone(other)),
                 Lost::Refused(status) => {
                     let told = format!("its server refuses the call with the status {status}");
-                    Trouble::Refused(Failure::from(Told::unavailable(told)))
+                    // Only this one passes by itself: the others would be the same again.
+                    let passes = status == http::StatusCode::TOO_MANY_REQUESTS.as_u16();
+                    Trouble::Refused(match passes {
+                        true => Told::unavailable(told).into(),
+                        false => Failure::new(Status::Failed, told),
+                    })
                 }
                 Lost::Failed(status) => {
                     let told = format!("its server answers with the status {status}");

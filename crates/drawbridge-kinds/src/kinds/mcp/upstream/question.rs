@@ -11,7 +11,7 @@ use rmcp::{
     service::PeerRequestOptions,
 };
 
-use super::CALL_WITHIN;
+use super::{Asks, CALL_WITHIN};
 
 /// Who asks.
 pub(super) fn client() -> Implementation {
@@ -23,6 +23,8 @@ pub(super) fn client() -> Implementation {
 pub(in super::super) struct Beside {
     /// What the server may ask of whoever asks it.
     pub(in super::super) takes: BTreeSet<Asking>,
+    /// Where questions go that the server asks by requests of its own meanwhile.
+    pub(in super::super) asks: Option<Asks>,
     /// Who hears how far it has come.
     pub(in super::super) hears: Option<Arc<dyn Hears>>,
     /// How long it may take, unless the file's `limits.timeout` ends it sooner.
@@ -33,6 +35,7 @@ impl Default for Beside {
     fn default() -> Self {
         Self {
             takes: BTreeSet::new(),
+            asks: None,
             hears: None,
             within: CALL_WITHIN,
         }
@@ -40,33 +43,35 @@ impl Default for Beside {
 }
 
 impl Beside {
-    /// As the SDK takes it. Servers with a handshake were told then that nothing may be asked.
+    /// As the SDK takes it. Servers with a handshake were told then what they may ask of some callers; of
+    /// this one, the call tells.
     pub(super) fn options(&self) -> PeerRequestOptions {
-        let options = PeerRequestOptions::with_timeout(self.within);
-        if self.takes.is_empty() {
-            return options;
-        }
         let mut meta = RequestMetaObject::new();
         meta.set_client_capabilities(self.capabilities());
-        options.with_meta(meta)
+        PeerRequestOptions::with_timeout(self.within).with_meta(meta)
     }
 
     /// What the server may ask, as it is told.
     pub(super) fn capabilities(&self) -> ClientCapabilities {
-        let takes = |asking| self.takes.contains(&asking);
-        let mut capabilities = ClientCapabilities::default();
-        if takes(Asking::Form) || takes(Asking::Page) {
-            let mut elicitation = ElicitationCapability::new();
-            if takes(Asking::Form) {
-                elicitation = elicitation.with_form(FormElicitationCapability::new());
-            }
-            if takes(Asking::Page) {
-                elicitation = elicitation.with_url(UrlElicitationCapability::default());
-            }
-            capabilities.elicitation = Some(elicitation);
-        }
-        capabilities.sampling = takes(Asking::Sampling).then(SamplingCapability::default);
-        capabilities.roots = takes(Asking::Roots).then(RootsCapabilities::default);
-        capabilities
+        capabilities(&self.takes)
     }
+}
+
+/// What may be asked, as servers are told.
+pub(super) fn capabilities(asked: &BTreeSet<Asking>) -> ClientCapabilities {
+    let takes = |asking| asked.contains(&asking);
+    let mut capabilities = ClientCapabilities::default();
+    if takes(Asking::Form) || takes(Asking::Page) {
+        let mut elicitation = ElicitationCapability::new();
+        if takes(Asking::Form) {
+            elicitation = elicitation.with_form(FormElicitationCapability::new());
+        }
+        if takes(Asking::Page) {
+            elicitation = elicitation.with_url(UrlElicitationCapability::default());
+        }
+        capabilities.elicitation = Some(elicitation);
+    }
+    capabilities.sampling = takes(Asking::Sampling).then(SamplingCapability::default);
+    capabilities.roots = takes(Asking::Roots).then(RootsCapabilities::default);
+    capabilities
 }

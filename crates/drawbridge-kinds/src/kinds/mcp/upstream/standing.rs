@@ -5,7 +5,19 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{link::Link, pipe::Era, told::Told};
+use super::{
+    Shared,
+    link::Link,
+    pipe::Era,
+    told::{AGAIN, Told},
+};
+
+/// A server that ends sooner after its start did not start well.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+/// How long a server that failed is left alone: doubled with each failure.
+const REST: Duration = Duration::from_millis(500);
+/// And never longer.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// How it stands.
 pub(super) struct State {
@@ -46,5 +58,26 @@ impl State {
             failures: 0,
             era: None,
         }
+    }
+}
+
+impl Shared {
+    /// Leaves a server alone that ran and failed.
+    pub(super) fn rest_after(&self, link: &Link, state: &mut State) -> Told {
+        if link.age() >= STEADY_AFTER {
+            state.failures = 0;
+        }
+        self.rest(Told::unavailable(link.why()), state)
+    }
+
+    /// Leaves the server alone for a while, and tells why, with until when.
+    pub(super) fn rest(&self, mut told: Told, state: &mut State) -> Told {
+        let rest = REST
+            .saturating_mul(1 << state.failures.min(10))
+            .min(LONGEST_REST);
+        state.failures = state.failures.saturating_add(1);
+        told.message = format!("{}{AGAIN}{} s", told.message, rest.as_secs().max(1));
+        state.standing = Standing::Resting(self.now() + rest, told.clone());
+        told
     }
 }

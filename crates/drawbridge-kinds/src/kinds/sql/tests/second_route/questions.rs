@@ -725,9 +725,13 @@ impl Asking {
     /// A query of one value, which may name what is around it.
     fn scalar(&mut self, sort: Sort, depth: usize) -> String {
         let (from, sources) = self.from(depth.saturating_sub(1));
+        // An aggregate of nothing but what is around belongs to the query there, whose other columns are
+        // then those of any row.
+        let around = std::mem::replace(&mut self.around, sources);
+        let value = self.column(sort);
+        let sources = std::mem::replace(&mut self.around, around);
         let outer = self.around.len();
         self.around.extend(sources);
-        let value = self.column(sort);
         let condition = self.condition(depth.min(1));
         self.around.truncate(outer);
         let what = match sort {
