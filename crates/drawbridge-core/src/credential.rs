@@ -39,6 +39,12 @@ pub trait Credential: Send + Sync {
         let _ = challenge;
     }
 
+    /// Whether it may be taken back, or become another account's, at any moment: then it is asked for
+    /// before each use of a connection, and not only when one is made.
+    fn may_end(&self) -> bool {
+        false
+    }
+
     /// The same for one person's own account in the target. None where one account is for everyone.
     ///
     /// What is got by it is that person's alone: a connection that is made with it serves nobody else.

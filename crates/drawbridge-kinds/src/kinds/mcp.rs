@@ -21,7 +21,10 @@ mod resources;
 mod results;
 mod upstream;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use drawbridge_core::{
@@ -75,9 +78,29 @@ struct Server {
     upstream: Upstream,
     done: Arc<Done>,
     held: Held,
+    /// The version of the credential that it was last asked with.
+    version: Mutex<Arc<str>>,
 }
 
 impl Server {
+    /// Makes another connection where its credential is another by now, such as somebody else's account or a
+    /// newer token. Whoever took it back is out with the next call.
+    async fn renewed(&self) -> Result<(), Failure> {
+        let credential = self.context.credential.as_ref();
+        let Some(credential) = credential.filter(|credential| credential.may_end()) else {
+            return Ok(());
+        };
+        let versions = credential.versions().await?;
+        let newest = versions.first().map(|newest| newest.id.clone());
+        let newest = newest.unwrap_or_default();
+        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *version, newest);
+        if before != *version && !before.is_empty() {
+            self.upstream.renew();
+        }
+        Ok(())
+    }
+
     /// A tool that a caller may use.
     fn tool<'a>(&'a self, name: &'a str, view: &View) -> Result<Tool<'a>, Failure> {
         let tool = self.own.tool(name);
@@ -225,6 +248,7 @@ impl Kind for Mcp {
             upstream,
             done: Arc::default(),
             held: Held::default(),
+            version: Mutex::default(),
         };
         let (server, people) = (Arc::new(server), People::default());
         Ok(Arc::new(Bridge { server, people }))
@@ -243,8 +267,14 @@ impl Bridge {
         let credential = self.server.context.credential.as_ref();
         match credential.and_then(|credential| credential.of_person(person)) {
             Some(own) => self.people.of(&self.server, (person, own)).await,
-            None => Ok(self.server.clone()),
+            None => self.shared().await,
         }
+    }
+
+    /// The server as everybody sees it.
+    async fn shared(&self) -> Result<Arc<Server>, Failure> {
+        self.server.renewed().await?;
+        Ok(self.server.clone())
     }
 
     /// The server as the person sees it for whom a plan is done.
@@ -255,7 +285,7 @@ impl Bridge {
                 let told = "nothing says for whom it is done; ask for it anew";
                 Err(Failure::invalid(told))
             }
-            None => Ok(self.server.clone()),
+            None => self.shared().await,
         }
     }
 

@@ -51,6 +51,10 @@ impl Credential for Lent {
         }
     }
 
+    fn may_end(&self) -> bool {
+        self.credentials.oauth(&self.name).is_some()
+    }
+
     async fn lacking(&self, challenge: &str) {
         let which = (self.name.as_str(), &self.whose);
         self.credentials.token_lacking(which, challenge).await;

@@ -26,14 +26,7 @@ const PERSON: &str = "person";
 
 /// The servers of people, as each of them sees them.
 #[derive(Default)]
-pub(super) struct People(Mutex<BTreeMap<String, Own>>);
-
-/// One person's.
-struct Own {
-    server: Arc<Server>,
-    /// The version of the credential that it was last asked with.
-    version: Arc<str>,
-}
+pub(super) struct People(Mutex<BTreeMap<String, Arc<Server>>>);
 
 impl People {
     /// A person's server, by their own credential. Whoever has none is told what to do.
@@ -42,21 +35,22 @@ impl People {
         shared: &Server,
         (person, credential): (&str, Arc<dyn Credential>),
     ) -> Result<Arc<Server>, Failure> {
-        // Asked each time: who disconnected is out with the next call, and a token is renewed before it
-        // ends.
-        let versions = credential.versions().await?;
-        let version = versions.first().map(|newest| newest.id.clone());
-        let version = version.unwrap_or_default();
+        let server = self.known(shared, (person, credential))?;
+        server.renewed().await?;
+        Ok(server)
+    }
+
+    fn known(
+        &self,
+        shared: &Server,
+        (person, credential): (&str, Arc<dyn Credential>),
+    ) -> Result<Arc<Server>, Failure> {
         let mut people = self.locked();
-        if let Some(own) = people.get_mut(person) {
-            if own.version != version {
-                own.version = version;
-                own.server.upstream.renew();
-            }
-            return Ok(own.server.clone());
+        if let Some(server) = people.get(person) {
+            return Ok(server.clone());
         }
         if people.len() >= MOST_PEOPLE {
-            people.retain(|_, own| own.is_needed());
+            people.retain(|_, own| is_needed(own));
         }
         if people.len() >= MOST_PEOPLE {
             let told = "too many people use this connector at the moment; try again later";
@@ -70,41 +64,36 @@ impl People {
             context,
             done: shared.done.clone(),
             held: Held::default(),
+            version: Mutex::default(),
         });
-        let own = Own {
-            server: server.clone(),
-            version,
-        };
-        people.insert(person.to_owned(), own);
+        people.insert(person.to_owned(), server.clone());
         Ok(server)
     }
 
     pub(super) fn rest(&self) {
         for own in self.locked().values() {
-            own.server.upstream.rest();
+            own.upstream.rest();
         }
     }
 
     pub(super) async fn close(&self) {
         let people = std::mem::take(&mut *self.locked());
         for own in people.values() {
-            own.server.upstream.stop();
+            own.upstream.stop();
         }
         for own in people.values() {
-            own.server.upstream.close().await;
+            own.upstream.close().await;
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Own>> {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Server>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Own {
-    fn is_needed(&self) -> bool {
-        let idle = matches!(self.server.upstream.seen(), Seen::Idle | Seen::Resting(_));
-        !idle || Arc::strong_count(&self.server) > 1
-    }
+fn is_needed(own: &Arc<Server>) -> bool {
+    let idle = matches!(own.upstream.seen(), Seen::Idle | Seen::Resting(_));
+    !idle || Arc::strong_count(own) > 1
 }
 
 /// Writes into a plan for whom it is done: whoever applies it or takes it back, that person's account is

@@ -24,7 +24,8 @@ use super::{
 use questions::{Asking, Question};
 use shop::Shop;
 
-/// Questions of one engine; `DRAWBRIDGE_QUESTIONS` makes it more, and `DRAWBRIDGE_SEED` others.
+/// Questions of one engine; `DRAWBRIDGE_QUESTIONS` makes it more, `DRAWBRIDGE_SEED` others, and with
+/// `DRAWBRIDGE_ENGINE` one engine alone is asked.
 const QUESTIONS: u64 = 80;
 
 fn number(name: &str, usual: u64) -> u64 {
@@ -57,6 +58,10 @@ enum End {
 }
 
 async fn same_answers(engine: Engine) {
+    let only = std::env::var_os("DRAWBRIDGE_ENGINE");
+    if only.is_some_and(|only| *only != *format!("{engine:?}")) {
+        return;
+    }
     let shop = Shop::new(engine).await;
     let (all, seed) = (
         number("DRAWBRIDGE_QUESTIONS", QUESTIONS),
@@ -73,7 +78,11 @@ async fn same_answers(engine: Engine) {
                     only.push(question.text);
                 }
             }
-            Err(told) => wrong.push(format!("{engine:?}: {}\n  {told}", question.text)),
+            Err(told) => {
+                let told = format!("{engine:?}: {}\n  {told}", question.text);
+                println!("{number}: {told}");
+                wrong.push(told);
+            }
         }
         if number % 5_000 == 4_999 {
             println!("{engine:?}: {number} {ends:?}, {} wrong", wrong.len());

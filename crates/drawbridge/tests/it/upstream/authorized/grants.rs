@@ -88,6 +88,14 @@ async fn a_person_connects_an_account_for_everyone_in_a_browser() {
         problem.contains("drawbridge secret connect up-account"),
         "{problem}"
     );
+    // The connection stands, and is that account's no more.
+    let answer = ann.call("up_whoami", nothing()).await;
+    assert_eq!(answer["status"], "unavailable", "{answer:#}");
+    guarded
+        .connect(&["secret", "connect", "up-account"], "another-firm")
+        .await;
+    let answer = ann.call("up_whoami", nothing()).await;
+    assert_eq!(user(&answer), "another-firm", "{answer:#}");
     guarded.nowhere(open);
 }
 
