@@ -4,6 +4,7 @@
 //! written is refused, and the writer tries again by itself until the store takes it.
 
 mod commit;
+mod head;
 mod insert;
 mod steps;
 
@@ -12,6 +13,7 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use drawbridge_core::log::{Appended, Entry, Journal, LogDown, Unwritten, checkpoint::Signer};
 use metrics::{counter, gauge, histogram};
+use sqlx::{AnyConnection, Database as _, Postgres};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout},
@@ -20,7 +22,7 @@ use tracing::{error, info};
 
 use super::{Store, StoreError, witness::Witness};
 use commit::Log;
-pub(super) use commit::keep_others_out;
+pub(super) use head::keep_others_out;
 pub(super) use steps::turn;
 
 /// Records that wait for the writer; more than that wait to wait.
@@ -242,6 +244,11 @@ fn is_about_a_record(error: &StoreError) -> bool {
             .iter()
             .any(|class| code.starts_with(class)),
     }
+}
+
+/// Whether this is a connection to PostgreSQL; else it is one to SQLite.
+fn is_postgres(connection: &AnyConnection) -> bool {
+    connection.backend_name() == Postgres::NAME
 }
 
 /// The error with its cause, for the operator.

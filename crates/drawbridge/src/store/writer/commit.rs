@@ -8,13 +8,17 @@ use drawbridge_core::log::{
     merkle::{self, Frontier},
 };
 use metrics::counter;
-use sqlx::{AnyConnection, Connection, Row};
+use sqlx::{Any, AnyConnection, Connection, Executor, pool::PoolConnection};
 use tokio::{sync::watch, time::timeout};
 use tracing::info;
 
-use super::{insert::insert, steps};
+use super::{
+    head::{self, Head},
+    insert::insert,
+    is_postgres, steps,
+};
 use crate::store::{
-    Store, StoreError, count, number,
+    Store, StoreError, number,
     reading::{extend, newest_checkpoint},
     witness::{Newest, Seen, Witness},
 };
@@ -24,6 +28,30 @@ const COMMIT: Duration = Duration::from_secs(20);
 
 /// Where each record of a batch stands, or why it is not there.
 type Written = Vec<Result<Appended, String>>;
+
+/// A batch that was written.
+struct Done {
+    written: Written,
+    /// Where the log ends by now.
+    frontier: Frontier,
+    /// What signs for it; none where nothing was appended.
+    note: Option<String>,
+}
+
+/// A connection whose transaction may be open. A full disk can end SQLite's behind the driver's back,
+/// and a batch that took too long still runs. So unless all went well, it is of no use to anyone.
+struct InDoubt {
+    connection: PoolConnection<Any>,
+    open: bool,
+}
+
+impl Drop for InDoubt {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.close_on_drop();
+        }
+    }
+}
 
 /// The log as this gateway knows it.
 pub(super) struct Log {
@@ -68,19 +96,20 @@ impl Log {
         if let Some(file) = &self.store.inner.file {
             file.in_place()?;
         }
-        let mut connection = self.store.inner.writer.acquire().await?;
-        let appended = timeout(COMMIT, self.append(&mut connection, &seen, entries)).await;
-        let appended = appended.unwrap_or(Err(StoreError::Slow(COMMIT)));
-        let (written, frontier, note) = match appended {
-            Ok(appended) => appended,
-            Err(error) => {
-                // A full disk can end SQLite's transaction behind the driver's back, and a batch
-                // that took too long still runs: this connection is of no use to anyone.
-                connection.close_on_drop();
-                return Err(error);
-            }
+        let connection = self.store.inner.writer.acquire().await?;
+        let mut doubt = InDoubt {
+            connection,
+            open: true,
         };
-        drop(connection);
+        let appended = timeout(COMMIT, self.append(&mut doubt.connection, &seen, entries)).await;
+        let appended = appended.unwrap_or(Err(StoreError::Slow(COMMIT)))?;
+        doubt.open = false;
+        drop(doubt);
+        let Done {
+            written,
+            frontier,
+            note,
+        } = appended;
         if let Some(note) = note {
             let frontier = frontier.clone();
             self.newest.send_replace(Some(Newest { note, frontier }));
@@ -105,22 +134,49 @@ impl Log {
         Ok(seen)
     }
 
+    /// Appends in a transaction that begins and ends here. What fails leaves it open: it ends with
+    /// its connection.
     async fn append(
         &self,
         connection: &mut AnyConnection,
         seen: &Seen,
         entries: &[&Entry],
-    ) -> Result<(Written, Frontier, Option<String>), StoreError> {
-        let mut transaction = connection.begin().await?;
-        let head = lock_head(&mut transaction).await?;
+    ) -> Result<Done, StoreError> {
+        let done = if is_postgres(connection) {
+            let mut transaction = connection.begin().await?;
+            let head = head::lock(&mut transaction).await?;
+            let done = self.write(&mut transaction, (head, seen), entries).await?;
+            transaction.commit().await?;
+            done
+        } else {
+            let head = head::begin(connection).await?;
+            let done = self.write(connection, (head, seen), entries).await?;
+            if done.note.is_none() {
+                connection.execute("COMMIT").await?;
+            }
+            done
+        };
+        let appended = done.written.iter().filter(|written| written.is_ok());
+        counter!("drawbridge_log_records_total").increment(appended.count() as u64);
+        Ok(done)
+    }
+
+    /// Compares, takes the steps, and writes what is to be written. On SQLite the last of it ends
+    /// the transaction, where there is anything.
+    async fn write(
+        &self,
+        transaction: &mut AnyConnection,
+        (head, seen): (Head, &Seen),
+        entries: &[&Entry],
+    ) -> Result<Done, StoreError> {
         self.whole(&head)?;
         let (mut frontier, version) = (head.frontier, head.version);
-        self.compare(&mut transaction, seen, &frontier).await?;
+        self.compare(transaction, seen, &frontier).await?;
         let place = frontier.size();
         let mut rows = Vec::with_capacity(entries.len());
         let mut written = Vec::with_capacity(entries.len());
         for entry in entries {
-            if let Err(why) = steps::take(&mut transaction, &entry.steps).await? {
+            if let Err(why) = steps::take(transaction, &entry.steps).await? {
                 written.push(Err(why));
                 continue;
             }
@@ -129,25 +185,17 @@ impl Log {
             written.push(Ok(Appended { place, version }));
             frontier.push(leaf);
         }
-        if rows.is_empty() {
-            transaction.commit().await?;
-            return Ok((written, frontier, None));
+        let mut note = None;
+        if !rows.is_empty() {
+            let signed = self.signer.sign(frontier.size(), frontier.root(), place);
+            insert(transaction, &rows, (&frontier, &signed)).await?;
+            note = Some(signed);
         }
-        insert(&mut transaction, &rows).await?;
-        let note = self.signer.sign(frontier.size(), frontier.root(), place);
-        sqlx::query("INSERT INTO checkpoints (size, note) VALUES ($1, $2)")
-            .bind(number(frontier.size())?)
-            .bind(&note)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE log_head SET size = $1, frontier = $2 WHERE id = 1")
-            .bind(number(frontier.size())?)
-            .bind(frontier.to_bytes())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        counter!("drawbridge_log_records_total").increment(frontier.size() - place);
-        Ok((written, frontier, Some(note)))
+        Ok(Done {
+            written,
+            frontier,
+            note,
+        })
     }
 
     /// Whether the store holds the log that was last seen, or one that other gateways appended to.
@@ -244,50 +292,4 @@ impl Log {
              `{file}` as evidence, and run `drawbridge log accept --reason …`"
         ))
     }
-}
-
-/// What the store says of the log.
-struct Head {
-    frontier: Frontier,
-    /// The version of what is in force.
-    version: u64,
-    /// The place of the last record.
-    last: Option<i64>,
-    /// The size of the newest checkpoint.
-    signed: Option<i64>,
-}
-
-/// Reads the head, and keeps other writers out until this transaction ends: an update locks the row
-/// on PostgreSQL and the whole file on SQLite. What is read after that is not changed by others.
-async fn lock_head(transaction: &mut AnyConnection) -> Result<Head, StoreError> {
-    keep_others_out(transaction).await?;
-    let row = sqlx::query(
-        "SELECT size, frontier, (SELECT version FROM changes WHERE id = 1) AS version, \
-         (SELECT MAX(place) FROM records) AS last, \
-         (SELECT MAX(size) FROM checkpoints) AS signed FROM log_head WHERE id = 1",
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
-    let bytes: Vec<u8> = row.try_get("frontier")?;
-    Ok(Head {
-        frontier: Frontier::from_bytes(count(&row, "size")?, &bytes)
-            .ok_or_else(|| StoreError::Corrupt("the log's head".to_owned()))?,
-        version: count(&row, "version")?,
-        last: row.try_get("last")?,
-        signed: row.try_get("signed")?,
-    })
-}
-
-/// Waits for other writers of the log, and keeps them out until this transaction ends.
-pub(in crate::store) async fn keep_others_out(
-    transaction: &mut AnyConnection,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO log_head (id, size, frontier) VALUES (1, 0, $1) \
-         ON CONFLICT (id) DO UPDATE SET id = log_head.id",
-    )
-    .bind(Vec::<u8>::new())
-    .execute(transaction)
-    .await?;
-    Ok(())
 }

@@ -1,48 +1,111 @@
-//! Rows of records, many to a statement.
+//! The rows of one batch: its records, their checkpoint, and the log's new head; on SQLite, also its end.
+//!
+//! SQLite's driver hands each statement to a thread of its own and waits for it, which costs more
+//! than the statement does. So what belongs together is one text of several statements there, which
+//! run one after the other and end with the first that fails. PostgreSQL takes one statement at a
+//! time; there the checkpoint and the head go with the last records.
 
-use drawbridge_core::log::{Entry, Row, TEXTS, merkle::Hash};
-use sqlx::AnyConnection;
+use std::fmt::Write as _;
 
+use drawbridge_core::log::{
+    Entry, Row, TEXTS,
+    merkle::{Frontier, Hash},
+};
+use sqlx::{Any, AnyConnection, any::AnyArguments, query::Query};
+
+use super::is_postgres;
 use crate::store::{StoreError, number};
 
-/// Rows of one INSERT, the largest first: each size is a statement the engine prepares once.
+/// The most rows of one text for SQLite. Each number of rows is a text that it prepares once: more
+/// of them than its driver remembers (100) would be prepared again and again.
+const MOST: usize = 32;
+/// Rows of one INSERT for PostgreSQL, the largest first: each is prepared, and kept by the server,
+/// for each of its connections.
 const ROWS: [usize; 4] = [64, 16, 4, 1];
 /// Columns of a record: place, time, the texts, body and leaf.
 const COLUMNS: usize = TEXTS.len() + 4;
 
-/// Inserts records at their places.
+/// A record's row.
+pub(super) type Placed<'a> = (u64, Hash, &'a Entry);
+
+/// Inserts records at their places with their checkpoint, and moves the head behind them. On SQLite
+/// that ends the transaction, once all of it is done.
 pub(super) async fn insert(
     transaction: &mut AnyConnection,
-    rows: &[(u64, Hash, &Entry)],
+    rows: &[Placed<'_>],
+    (head, note): (&Frontier, &str),
 ) -> Result<(), StoreError> {
+    let postgres = is_postgres(transaction);
+    let (size, frontier) = (number(head.size())?, head.to_bytes());
     let mut rest = rows;
-    for size in ROWS {
-        while let Some((chunk, after)) = rest.split_at_checked(size) {
-            insert_together(transaction, chunk).await?;
-            rest = after;
+    while let Some((chunk, after)) = rest.split_at_checked(together(postgres, rest.len())) {
+        if after.is_empty() {
+            let statement = sqlx::AssertSqlSafe(last(postgres, chunk.len()));
+            let query = bind(sqlx::query(statement), chunk)?.bind(size).bind(note);
+            query.bind(size).bind(frontier).execute(transaction).await?;
+            return Ok(());
         }
+        let statement = sqlx::AssertSqlSafe(records(postgres, chunk.len()));
+        let query = bind(sqlx::query(statement), chunk)?;
+        query.execute(&mut *transaction).await?;
+        rest = after;
     }
     Ok(())
 }
 
-async fn insert_together(
-    transaction: &mut AnyConnection,
-    rows: &[(u64, Hash, &Entry)],
-) -> Result<(), StoreError> {
-    let values: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let marks: Vec<String> = (1..=COLUMNS)
-                .map(|column| format!("${}", row * COLUMNS + column))
-                .collect();
-            format!("({})", marks.join(", "))
-        })
-        .collect();
-    let statement = format!(
-        "INSERT INTO records (place, time, {}, body, leaf) VALUES {}",
-        TEXTS.join(", "),
-        values.join(", ")
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
+/// How many of the rows that are left one statement takes.
+fn together(postgres: bool, left: usize) -> usize {
+    if postgres {
+        ROWS.into_iter().find(|rows| *rows <= left).unwrap_or(left)
+    } else {
+        left.min(MOST)
+    }
+}
+
+/// The last records of a batch with what is written beside them.
+fn last(postgres: bool, rows: usize) -> String {
+    let records = records(postgres, rows);
+    let next = rows * COLUMNS + 1;
+    if postgres {
+        let (size, note, head, frontier) = (next, next + 1, next + 2, next + 3);
+        format!(
+            "WITH appended AS ({records}), \
+             signed AS (INSERT INTO checkpoints (size, note) VALUES (${size}, ${note})) \
+             UPDATE log_head SET size = ${head}, frontier = ${frontier} WHERE id = 1"
+        )
+    } else {
+        format!(
+            "{records}; INSERT INTO checkpoints (size, note) VALUES (?, ?); \
+             UPDATE log_head SET size = ?, frontier = ? WHERE id = 1; COMMIT"
+        )
+    }
+}
+
+/// An INSERT of so many records.
+fn records(postgres: bool, rows: usize) -> String {
+    let texts = TEXTS.join(", ");
+    let mut statement = format!("INSERT INTO records (place, time, {texts}, body, leaf) VALUES ");
+    for value in 0..rows * COLUMNS {
+        statement.push_str(match (value, value % COLUMNS) {
+            (0, _) => "(",
+            (_, 0) => "), (",
+            _ => ", ",
+        });
+        if postgres {
+            // Writing into a string does not fail.
+            let _ = write!(statement, "${}", value + 1);
+        } else {
+            // Nameless: SQLite looks names up one by one, for each value, among those of all rows.
+            statement.push('?');
+        }
+    }
+    statement.push(')');
+    statement
+}
+
+type Bound<'a> = Query<'a, Any, AnyArguments>;
+
+fn bind<'a>(mut query: Bound<'a>, rows: &[Placed<'_>]) -> Result<Bound<'a>, StoreError> {
     for (place, leaf, entry) in rows {
         query = query
             .bind(number(*place)?)
@@ -50,8 +113,10 @@ async fn insert_together(
         for text in Row::texts(&entry.record) {
             query = query.bind(text);
         }
-        query = query.bind(entry.body.clone()).bind(leaf.to_vec());
+        query = query.bind(entry.body.as_slice()).bind(leaf.as_slice());
     }
-    query.execute(transaction).await?;
-    Ok(())
+    Ok(query)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Steps of kept plans, in the transaction that makes their record durable.
 
 use drawbridge_core::plan::{KeptPlan, Step, answers_again};
-use sqlx::{Acquire, AnyConnection};
+use sqlx::{AnyConnection, Executor};
 
 use crate::store::{
     StoreError,
@@ -16,26 +16,38 @@ pub(super) async fn take(
     if steps.is_empty() {
         return Ok(Ok(()));
     }
-    let mut together = transaction.begin().await?;
+    // By name: the driver does not know of every transaction of the log's writer that it runs.
+    transaction.execute("SAVEPOINT steps").await?;
+    let taken = all(transaction, steps).await?;
+    transaction
+        .execute(match taken {
+            Ok(()) => "RELEASE SAVEPOINT steps",
+            Err(_) => "ROLLBACK TO SAVEPOINT steps; RELEASE SAVEPOINT steps",
+        })
+        .await?;
+    Ok(taken)
+}
+
+async fn all(
+    transaction: &mut AnyConnection,
+    steps: &[Step],
+) -> Result<Result<(), String>, StoreError> {
     for step in steps {
         let taken = match step {
             Step::Keep(plan, caps) => {
                 for cap in caps {
-                    if count_plans(&mut together, &cap.count).await? >= cap.most {
-                        together.rollback().await?;
+                    if count_plans(transaction, &cap.count).await? >= cap.most {
                         return Ok(Err(cap.told.clone()));
                     }
                 }
-                keep(&mut together, plan).await?
+                keep(transaction, plan).await?
             }
-            Step::Turn(plan) => turn(&mut together, plan).await?,
+            Step::Turn(plan) => turn(transaction, plan).await?,
         };
         if !taken {
-            together.rollback().await?;
             return Ok(Err("another change of this plan was first".to_owned()));
         }
     }
-    together.commit().await?;
     Ok(Ok(()))
 }
 
