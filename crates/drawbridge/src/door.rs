@@ -2,6 +2,7 @@
 
 pub mod api;
 mod body;
+mod front;
 mod guard;
 mod health;
 pub mod json;
@@ -16,15 +17,9 @@ mod shares;
 mod sign_in;
 mod stall;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    http::StatusCode,
-    middleware::{from_fn, from_fn_with_state},
-    response::Response,
-};
+use axum::Router;
 use drawbridge_core::{
     answer::{Failure, Status},
     call::Caller,
@@ -33,7 +28,7 @@ use drawbridge_core::{
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::service_fn;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
@@ -41,39 +36,17 @@ use crate::{
     telemetry::{self, Running},
 };
 
-use body::Bodies;
+use front::Front;
 pub use serve::{Bounds, Peer, serve, serve_within};
 
 /// Every door behind one address.
 pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     telemetry::count();
-    let (api, described) = api::router(app, stop);
-    let calls = mcp::router(app, stop)
-        .merge(api)
-        .merge(health::metrics_router(app))
-        // Bodies are bounded there, and not a second time by whoever takes them out.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Bodies::new(app.clone()), body::read))
-        .layer(from_fn_with_state(app.clone(), sign_in::identify));
-    Router::new()
-        .merge(health::router(app))
-        .merge(metadata::router(app))
-        .merge(oauth::router(app))
-        .merge(page::router())
-        .merge(api::description(&described))
-        .merge(calls)
-        .fallback(nothing)
-        .layer(CatchPanicLayer::custom(guard::broke))
-        .layer(from_fn_with_state(app.clone(), guard::names))
-        .layer(from_fn(refusal::in_words))
-}
-
-async fn nothing(_: Request) -> Response {
-    let told = (
-        "there is nothing at this address",
-        "MCP is at /mcp, and /api/openapi.json describes the HTTP API",
-    );
-    refusal::refuse(StatusCode::NOT_FOUND, Status::NotFound, told)
+    let front = Arc::new(Front::new(app, stop));
+    Router::new().fallback_service(service_fn(move |request| {
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
+    }))
 }
 
 /// Calls a tool, counts it, and traces it.

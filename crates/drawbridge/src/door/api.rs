@@ -40,6 +40,12 @@ type Asker = Extension<Caller>;
 /// How long a client that asks too much is told to wait, in seconds.
 const RETRY_AFTER: &str = "5";
 
+/// Whether the API, but for its description, is at this path.
+pub(super) fn is_path(path: &str) -> bool {
+    path.strip_prefix("/api/v1/")
+        .is_some_and(|rest| !rest.is_empty())
+}
+
 /// The API, and its description: what is routed is what is described, by construction.
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenApi) {
     let (routes, described) = OpenApiRouter::with_openapi(description::frame())

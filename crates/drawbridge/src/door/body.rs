@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
-    middleware::Next,
     response::Response,
 };
 use drawbridge_core::{answer::Status, call::Caller};
@@ -31,10 +29,9 @@ const LEAST_MEMORY: usize = 256 << 10;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Memory for bodies, in fair shares among callers.
-#[derive(Clone)]
 pub(super) struct Bodies {
     app: Arc<App>,
-    memory: Arc<Shares<String>>,
+    memory: Arc<Shares<Arc<str>>>,
     longest: Duration,
 }
 
@@ -46,43 +43,43 @@ impl Bodies {
             longest: LONGEST,
         }
     }
-}
 
-/// Reads the body and checks JSON before anything parses it.
-pub(super) async fn read(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    if announced(&parts).is_some_and(|length| length > MOST_BYTES as u64) {
-        return too_large();
-    }
-    let caller = parts.extensions.get::<Caller>();
-    let holder = caller.map_or_else(String::new, |caller| {
-        format!("{}\n{}", caller.person.id, caller.client)
-    });
-    let mut memory = bodies.memory.open(holder);
-    let bytes = match timeout(bodies.longest, collect(body, &mut memory)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(response)) => return response,
-        Err(_) => {
-            telemetry::refused("slow_body");
-            let told = (
-                "the body took too long to arrive",
-                "send it in one go, or a smaller one",
-            );
-            return refuse(StatusCode::REQUEST_TIMEOUT, Status::Timeout, told);
+    /// Reads a body, and checks JSON before anything parses it. It holds its share of the memory until
+    /// that is dropped.
+    ///
+    /// # Errors
+    /// The answer to one that must not be parsed.
+    pub(super) async fn read(
+        &self,
+        (caller, parts): (&Caller, &Parts),
+        body: Body,
+    ) -> Result<(Bytes, Share<Arc<str>>), Response> {
+        if announced(parts).is_some_and(|length| length > MOST_BYTES as u64) {
+            return Err(too_large());
         }
-    };
-    if let Some(refusal) = unfit(&bodies.app, &parts, &bytes).await {
-        return refusal;
+        let holder = format!("{}\n{}", caller.person.id, caller.client);
+        let mut memory = self.memory.open(holder.into());
+        let bytes = match timeout(self.longest, collect(body, &mut memory)).await {
+            Ok(bytes) => bytes?,
+            Err(_) => {
+                telemetry::refused("slow_body");
+                let told = (
+                    "the body took too long to arrive",
+                    "send it in one go, or a smaller one",
+                );
+                let late = refuse(StatusCode::REQUEST_TIMEOUT, Status::Timeout, told);
+                return Err(late);
+            }
+        };
+        match unfit(&self.app, (caller, parts), &bytes).await {
+            Some(refusal) => Err(refusal),
+            None => Ok((bytes, memory)),
+        }
     }
-    let response = next
-        .run(Request::from_parts(parts, Body::from(bytes)))
-        .await;
-    drop(memory);
-    response
 }
 
 /// The answer to a body that must not be parsed.
-async fn unfit(app: &App, parts: &Parts, bytes: &Bytes) -> Option<Response> {
+async fn unfit(app: &App, (caller, parts): (&Caller, &Parts), bytes: &Bytes) -> Option<Response> {
     if bytes.is_empty() {
         return None;
     }
@@ -99,7 +96,7 @@ async fn unfit(app: &App, parts: &Parts, bytes: &Bytes) -> Option<Response> {
         ));
     }
     let path = parts.uri.path();
-    let is_mcp = mcp::is_path(path);
+    let is_mcp = mcp::at(path).is_some();
     let fault = match json::check(bytes) {
         Err(fault) => fault,
         // Revision 2025-06-18 took batches out again: two readers might see two requests.
@@ -108,13 +105,11 @@ async fn unfit(app: &App, parts: &Parts, bytes: &Bytes) -> Option<Response> {
         }
         Ok(()) => return None,
     };
-    Some(match parts.extensions.get::<Caller>() {
-        Some(caller) if is_mcp => mcp::malformed(app, caller, fault).await,
-        Some(caller) => api::malformed(app, caller, path, fault).await,
-        None => {
-            let told = (&*fault, "mend what the message names and send it again");
-            refuse(StatusCode::BAD_REQUEST, Status::Invalid, told)
-        }
+    // In boxes: they are rare, and need much room.
+    Some(if is_mcp {
+        Box::pin(mcp::malformed(app, caller, fault)).await
+    } else {
+        Box::pin(api::malformed(app, caller, path, fault)).await
     })
 }
 
@@ -129,7 +124,7 @@ fn announced(parts: &Parts) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
-async fn collect(body: Body, memory: &mut Share<String>) -> Result<Bytes, Response> {
+async fn collect(body: Body, memory: &mut Share<Arc<str>>) -> Result<Bytes, Response> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {

@@ -1,18 +1,18 @@
 //! What every request must pass first: Host and Origin. Also the time to an answer, and its headers.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use drawbridge_core::{answer::Status, file::GatewayFile};
+use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use super::{names, refusal::refuse};
-use crate::{app::App, telemetry};
+use crate::telemetry;
 
 /// How long a request may take until its answer begins. Calls have shorter limits of their own.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -34,25 +34,35 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Refuses requests that a web page smuggles in: other hosts' names (DNS rebinding), other origins.
-/// Also bounds the time to an answer, and adds headers to it.
-pub(super) async fn names(
-    State(app): State<Arc<App>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let gateway = app.gateway();
-    // Health is asked by address, and says nothing of anyone.
-    let response = match check_names(&gateway, &mut request) {
-        Err(refusal) if !matches!(request.uri().path(), "/healthz" | "/readyz") => *refusal,
-        _ => match timeout(REQUEST_TIMEOUT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => {
-                let told = ("it took too long", "ask for less at a time");
-                refuse(StatusCode::GATEWAY_TIMEOUT, Status::Timeout, told)
-            }
-        },
-    };
-    with_headers(response)
+///
+/// # Errors
+/// The answer to such a one.
+pub(super) fn names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Box<Response>> {
+    match check_names(gateway, request) {
+        // Health is asked by address, and says nothing of anyone.
+        Err(_) if matches!(request.uri().path(), "/healthz" | "/readyz") => Ok(()),
+        checked => checked,
+    }
+}
+
+/// The answer that is being worked on, if it comes in time, and nothing breaks.
+pub(super) async fn within_bounds(answer: impl Future<Output = Response>) -> Response {
+    let whole = AssertUnwindSafe(answer).catch_unwind();
+    match timeout(REQUEST_TIMEOUT, whole).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a request broke; the panic is above");
+            let told = (
+                "this request broke something",
+                "tell the gateway's owner, who finds the cause in its trace",
+            );
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, Status::Failed, told)
+        }
+        Err(_) => {
+            let told = ("it took too long", "ask for less at a time");
+            refuse(StatusCode::GATEWAY_TIMEOUT, Status::Timeout, told)
+        }
+    }
 }
 
 fn check_names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Box<Response>> {
@@ -91,7 +101,8 @@ fn check_names(gateway: &GatewayFile, request: &mut Request) -> Result<(), Box<R
     Ok(())
 }
 
-fn with_headers(mut response: Response) -> Response {
+/// An answer with the headers that every one has.
+pub(super) fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response
             .headers_mut()
@@ -99,18 +110,4 @@ fn with_headers(mut response: Response) -> Response {
             .or_insert(HeaderValue::from_static(value));
     }
     response
-}
-
-/// What a client is told when a part of the gateway broke.
-pub(super) fn broke(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request broke; the panic is above");
-    let told = (
-        "this request broke something",
-        "tell the gateway's owner, who finds the cause in its trace",
-    );
-    with_headers(refuse(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        Status::Failed,
-        told,
-    ))
 }

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 use super::refusal::refuse;
 use crate::{app::App, store::LogState, telemetry};
 
+/// Where the metrics are.
+pub(super) const METRICS: &str = "/metrics";
 /// How long one part may take to say how it is.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -31,7 +33,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 /// every request comes from this machine.
 pub(super) fn metrics_router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/metrics", get(metrics))
+        .route(METRICS, get(metrics))
         .with_state(app.clone())
 }
 

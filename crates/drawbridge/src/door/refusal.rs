@@ -3,9 +3,7 @@
 use axum::{
     Extension, Json,
     body::Body,
-    extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use drawbridge_core::answer::Status;
@@ -25,14 +23,14 @@ pub(super) fn refuse(code: StatusCode, status: Status, (message, mend): (&str, &
 struct Words(String);
 
 /// Says no in text to a client that asks for text.
-pub(super) async fn in_words(request: Request, next: Next) -> Response {
-    let form = Form::wanted(request.headers());
-    let mut response = next.run(request).await;
+pub(super) fn in_words(form: Form, mut response: Response) -> Response {
     if form == Form::Markdown
         && let Some(Words(text)) = response.extensions_mut().remove()
     {
         let kind = HeaderValue::from_static(MARKDOWN);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        // Of the other text.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(text);
     }
     response

@@ -1,11 +1,7 @@
-//! Who sends a request: the caller is put into it, or it ends here.
-
-use std::sync::Arc;
+//! Who sends a request: somebody who is known, or it ends here.
 
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
 use drawbridge_core::{
@@ -14,7 +10,7 @@ use drawbridge_core::{
     file::GatewayFile,
 };
 
-use tracing::Instrument;
+use tracing::Span;
 
 use super::{mcp, metadata, refusal::refuse, serve::Peer};
 use crate::{
@@ -24,32 +20,30 @@ use crate::{
     telemetry,
 };
 
-/// Puts the caller into the request, or ends it.
-pub(super) async fn identify(
-    State(app): State<Arc<App>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Who sends a request, and the span that it is traced in.
+///
+/// # Errors
+/// The answer to somebody who cannot be let in.
+pub(super) async fn identify(app: &App, parts: &Parts) -> Result<(Caller, Span), Response> {
     let gateway = app.gateway();
-    let path = request.uri().path().to_owned();
-    let door = if mcp::is_path(&path) {
+    let path = parts.uri.path();
+    let door = if mcp::at(path).is_some() {
         Door::Mcp
     } else {
         Door::Api
     };
     // A request without a peer comes from this process: the command line without a server.
-    let peer = request.extensions().get::<Peer>().copied();
+    let peer = parts.extensions.get::<Peer>().copied();
     let source = peer.map(|peer| peer.from.ip().to_canonical());
-    let asked = (request.headers(), path.as_str());
+    let asked = (&parts.headers, path);
     let identified = app.identify.caller_at(asked, door, &gateway).await;
     match identified.and_then(|caller| from_here(caller, peer)) {
         Ok(mut caller) => {
-            let (span, trace) = telemetry::request(request.headers(), door.word());
+            let (span, trace) = telemetry::request(&parts.headers, door.word());
             if let Some(trace) = trace {
                 caller.trace = Some(trace.into());
             }
-            request.extensions_mut().insert(caller);
-            next.run(request).instrument(span).await
+            Ok((caller, span))
         }
         Err(error) => {
             if let Some(why) = why_not(&error) {
@@ -58,7 +52,7 @@ pub(super) async fn identify(
             if let (Unidentified::Invalid, Some(source)) = (&error, source) {
                 app.identify.slow_down(source).await;
             }
-            refused(&error, &gateway, (request.headers(), &path))
+            Err(refused(&error, &gateway, asked))
         }
     }
 }

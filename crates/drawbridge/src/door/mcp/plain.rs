@@ -3,11 +3,9 @@
 //! own, which costs more than all that decides and records the call. So such a one is answered here.
 //! What is unusual in any way, also by a fault, goes to the SDK as it came; both answer alike.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
-    body::{Body, to_bytes},
-    extract::Request,
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -25,13 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     MODERN, exchange,
-    handler::Handler,
     legacy::VERSION,
     waiting::{self, Takes},
 };
 use crate::{
-    app::ToolRequest,
-    door::{self, body::MOST_BYTES},
+    app::{App, ToolRequest},
+    door,
 };
 
 const METHOD: &str = "tools/call";
@@ -70,24 +67,17 @@ struct Meta<'a> {
     _client: Option<IgnoredAny>,
 }
 
-/// The answer to a plain request; any other comes back as it was.
+/// Who answers: the gateway, at the door of all connectors or of one.
+pub(super) type Door<'a> = (&'a Arc<App>, Option<&'a str>);
+
+/// The answer to a request with a plain head, if what it brings is plain too.
 pub(super) async fn answer(
-    handler: &Handler,
+    door: Door<'_>,
     caller: &Caller,
-    request: Request,
-) -> Result<Response, Box<Request>> {
-    if !is_plain(request.method(), request.headers()) {
-        return Err(Box::new(request));
-    }
-    let (parts, body) = request.into_parts();
-    // It was read before, so that this takes it out whole.
-    let Ok(bytes) = to_bytes(body, MOST_BYTES).await else {
-        return Ok(StatusCode::BAD_REQUEST.into_response());
-    };
-    let Some(Message { id, params, .. }) = read(&parts.headers, &bytes) else {
-        return Err(Box::new(Request::from_parts(parts, Body::from(bytes))));
-    };
-    Ok(match called(handler, caller, params).await {
+    (headers, bytes): (&HeaderMap, &[u8]),
+) -> Option<Response> {
+    let Message { id, params, .. } = read(headers, bytes)?;
+    Some(match called(door, caller, params).await {
         Ok(result) => {
             let result = ServerResult::from(result);
             written(
@@ -120,7 +110,7 @@ fn read<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Option<Message<'a>> {
 }
 
 /// Whether a head asks for a plain call, and says nothing twice.
-fn is_plain(method: &Method, headers: &HeaderMap) -> bool {
+pub(super) fn is_plain(method: &Method, headers: &HeaderMap) -> bool {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())
@@ -141,7 +131,7 @@ fn is_plain(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 async fn called(
-    handler: &Handler,
+    (app, connector): Door<'_>,
     caller: &Caller,
     params: Params<'_>,
 ) -> Result<CallToolResponse, ErrorData> {
@@ -158,22 +148,22 @@ async fn called(
     let gone = cancel.clone().drop_guard();
     let call = ToolRequest {
         caller: caller.clone(),
-        connector: handler.connector.clone(),
+        connector: connector.map(str::to_owned),
         tool: params.name.clone(),
         arguments,
         cancel,
         exchange,
     };
-    let recorded = door::call(&handler.app, call).await;
+    let recorded = door::call(app, call).await;
     gone.disarm();
     let asked = exchange::Asked {
         caller,
-        connector: handler.connector.as_deref(),
+        connector,
         tool: &params.name,
         arguments: kept.as_ref().unwrap_or(&Value::Null),
     };
     let takes = Takes::declared_in(capabilities);
-    waiting::told((&handler.app, &asked), recorded, takes)
+    waiting::told((app, &asked), recorded, takes)
 }
 
 fn written(code: StatusCode, message: &impl Serialize) -> Response {
