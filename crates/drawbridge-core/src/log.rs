@@ -163,21 +163,27 @@ impl Log {
     ///
     /// # Errors
     /// [`Unwritten::Overtaken`] when a plan is no longer as the step takes it to be.
-    pub async fn step(
+    pub fn step(
         &self,
         record: Record,
         answer: Answer,
         steps: Vec<Step>,
-    ) -> Result<Recorded, Unwritten> {
+    ) -> impl Future<Output = Result<Recorded, Unwritten>> + Send {
         let id = Arc::from(record.id.as_str());
-        let mut entry = Entry::new(record)?;
-        entry.steps = steps;
-        let appended = self.journal.append(entry).await?;
-        Ok(Recorded {
-            answer,
-            id,
-            appended,
-        })
+        // The record is handed on before anything is waited for: it is large, and who waits for
+        // whoever waits here would each carry the room for it.
+        let appended = Entry::new(record).map(|mut entry| {
+            entry.steps = steps;
+            self.journal.append(entry)
+        });
+        async move {
+            let appended = appended?.await?;
+            Ok(Recorded {
+                answer,
+                id,
+                appended,
+            })
+        }
     }
 
     /// Puts the intent of an effect on the log, together with the step to [`Stage::Applying`] and

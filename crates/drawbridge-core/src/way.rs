@@ -181,7 +181,7 @@ impl Way {
             | Power::Update
             | Power::Delete
             | Power::Send
-            | Power::Trigger => passage.propose(view).await,
+            | Power::Trigger => Box::pin(passage.propose(view)).await,
         }
     }
 
@@ -295,19 +295,19 @@ impl Way {
         }
     }
 
-    async fn finish(
+    fn finish(
         &self,
         mut record: Record,
         answer: Answer,
         (began, steps): (Began, Vec<Step>),
-    ) -> Result<Recorded, Unwritten> {
+    ) -> impl Future<Output = Result<Recorded, Unwritten>> + Send {
         let took = self.clock.monotonic().saturating_sub(began.monotonic);
         record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.log.step(record, answer, steps).await
+        self.log.step(record, answer, steps)
     }
 }
 
-impl Passage<'_> {
+impl<'p> Passage<'p> {
     /// State, rules, limits: all that must be true before the connector is asked.
     fn enter(&mut self) -> Result<(View, Turn), Failure> {
         let decision = self.bridge.rules.decide(self.call);
@@ -340,32 +340,30 @@ impl Passage<'_> {
         self.step(outcome, Vec::new()).await.map_err(effect::down)
     }
 
-    async fn step(
-        &self,
+    fn step<'s>(
+        &'s self,
         outcome: Result<Found, Failure>,
         steps: Vec<Step>,
-    ) -> Result<Recorded, Unwritten> {
+    ) -> impl Future<Output = Result<Recorded, Unwritten>> + Send + use<'s, 'p> {
         let limits = (self.bridge.answer_bytes, &*self.bridge.labels);
         let shaped = shape(outcome, self.call.action.power, limits);
         let plan = steps.first().map(|step| step.plan().clone());
-        self.finish(shaped, plan.as_ref(), steps).await
+        self.finish(shaped, plan.as_ref(), steps)
     }
 
-    async fn finish(
-        &self,
-        shaped: impl Into<Shaped> + Send,
+    fn finish<'s>(
+        &'s self,
+        mut shaped: Shaped,
         plan: Option<&KeptPlan>,
         steps: Vec<Step>,
-    ) -> Result<Recorded, Unwritten> {
-        let mut shaped = shaped.into();
+    ) -> impl Future<Output = Result<Recorded, Unwritten>> + Send + use<'s, 'p> {
         exchanged::note(&mut shaped.answer, &self.call.exchange);
         let mut record = self.record.clone();
         let content = self.bridge.file.logging.content;
         record.plan = plan.map(|plan| self.way.planned(plan, content));
         let arguments = &self.call.arguments;
         self.way.describe(&mut record, arguments, &shaped, content);
-        let finish = self.way.finish(record, shaped.answer, (self.began, steps));
-        finish.await
+        self.way.finish(record, shaped.answer, (self.began, steps))
     }
 }
 

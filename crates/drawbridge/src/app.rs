@@ -217,14 +217,15 @@ impl App {
     pub(crate) async fn send_on(
         self: &Arc<Self>,
         request: ToolRequest,
-        draft: Option<KeptPlan>,
+        draft: Option<Box<KeptPlan>>,
     ) -> Result<Recorded, LogDown> {
         let app = self.clone();
-        let pass = async move { app.pass(request, draft.as_ref()).await };
+        let pass = async move { app.pass(request, draft.as_deref()).await };
         let task = self.tasks.spawn(pass);
         task.await.map_err(LogDown::because)?
     }
 
+    /// What is rare is kept apart in boxes, so that each call need not carry the room for it.
     async fn pass(
         &self,
         request: ToolRequest,
@@ -250,9 +251,9 @@ impl App {
                 self.still(recorded, &snapshot, asked).await
             }
             Resolved::Gateway(tool) => {
-                let outcome = tool
-                    .answer(&snapshot, &request.caller, &request.arguments)
-                    .await;
+                let arguments = &request.arguments;
+                let answered = tool.answer(&snapshot, &request.caller, arguments);
+                let outcome = Box::pin(answered).await;
                 let act = Act {
                     id: &id,
                     caller: &request.caller,
@@ -263,12 +264,14 @@ impl App {
                     reason: "every caller may".to_owned(),
                     in_full: tool.in_full,
                 };
-                let recorded = self.way.note(act, outcome, began).await?;
+                let recorded = Box::pin(self.way.note(act, outcome, began)).await?;
                 self.still(recorded, &snapshot, (&request.caller, None))
                     .await
             }
-            Resolved::Result(plan) => self.result(&request, (&id, &plan), began).await,
-            Resolved::Refused(refusal) => self.refuse(&request, (&id, began), refusal).await,
+            Resolved::Result(plan) => Box::pin(self.result(&request, (&id, &plan), began)).await,
+            Resolved::Refused(refusal) => {
+                Box::pin(self.refuse(&request, (&id, began), refusal)).await
+            }
         }
     }
 

@@ -30,6 +30,12 @@ impl Passage<'_> {
             let outcome = self.until(Moment::Asking, self.fetch(&view)).await;
             return self.answer(outcome.flat()).await;
         }
+        // What is rare is kept apart, so that each call need not carry the room for it.
+        Box::pin(self.gated(view)).await
+    }
+
+    /// Answers a read or a search that a gate may hold.
+    async fn gated(self, view: View) -> Result<Recorded, LogDown> {
         let plan = planned::of_read(self.call);
         for _ in 0..TRIES {
             match self.known().await? {
@@ -257,9 +263,9 @@ impl Passage<'_> {
     /// where somebody was first.
     async fn tell(&self, plan: &KeptPlan, steps: Vec<Step>) -> Result<Recorded, LogDown> {
         let answer = || told_again(plan, &self.bridge.address);
-        match self.finish(answer(), Some(plan), steps).await {
+        match self.finish(answer().into(), Some(plan), steps).await {
             Err(Unwritten::Overtaken(_)) => {
-                let finish = self.finish(answer(), Some(plan), Vec::new());
+                let finish = self.finish(answer().into(), Some(plan), Vec::new());
                 finish.await.map_err(down)
             }
             done => done.map_err(down),
@@ -268,7 +274,7 @@ impl Passage<'_> {
 
     async fn say(&self, plan: &KeptPlan, steps: Vec<Step>) -> Result<Recorded, Unwritten> {
         let answer = told(plan, &self.bridge.address);
-        self.finish(answer, Some(plan), steps).await
+        self.finish(answer.into(), Some(plan), steps).await
     }
 
     /// A step to a plan of this call, with that of the draft in whose place it stands.

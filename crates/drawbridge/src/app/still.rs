@@ -28,6 +28,15 @@ impl App {
         if recorded.version() <= seen.version {
             return Ok(recorded);
         }
+        // In a box: it is rare, and needs much room.
+        Box::pin(self.looked_at_again(recorded, (caller, call))).await
+    }
+
+    async fn looked_at_again(
+        &self,
+        recorded: Recorded,
+        (caller, call): (&Caller, Option<(&Mounted, &Call)>),
+    ) -> Result<Recorded, LogDown> {
         let seen = call.map(|(mounted, call)| (mounted, Some(call)));
         let why = match self.overtaken(recorded.version(), (caller, seen)).await {
             Ok(None) => return Ok(recorded),

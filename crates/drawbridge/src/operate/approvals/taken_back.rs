@@ -102,7 +102,7 @@ impl App {
             cancel: CancellationToken::new(),
             exchange: Exchange::default(),
         };
-        self.send_on(request, Some(draft)).await
+        self.send_on(request, Some(Box::new(draft))).await
     }
 
     async fn draft(
