@@ -11,7 +11,12 @@ use drawbridge_core::log::{
     Entry, Row, TEXTS,
     merkle::{Frontier, Hash},
 };
-use sqlx::{Any, AnyConnection, any::AnyArguments, query::Query};
+use futures_util::TryStreamExt;
+use sqlx::{
+    Any, AnyConnection, Executor,
+    any::{AnyArguments, AnyQueryResult},
+    query::Query,
+};
 
 use super::is_postgres;
 use crate::store::{StoreError, number};
@@ -42,8 +47,15 @@ pub(super) async fn insert(
         if after.is_empty() {
             let statement = sqlx::AssertSqlSafe(last(postgres, chunk.len()));
             let query = bind(sqlx::query(statement), chunk)?.bind(size).bind(note);
-            query.bind(size).bind(frontier).execute(transaction).await?;
-            return Ok(());
+            let query = query.bind(size).bind(frontier);
+            let ran = transaction.execute_many(query);
+            let ran: Vec<AnyQueryResult> = ran.try_collect().await?;
+            // Were the driver's thread to break between two of them, the text would seem to end there.
+            return if ran.len() == statements(postgres) {
+                Ok(())
+            } else {
+                Err(sqlx::Error::WorkerCrashed.into())
+            };
         }
         let statement = sqlx::AssertSqlSafe(records(postgres, chunk.len()));
         let query = bind(sqlx::query(statement), chunk)?;
@@ -60,6 +72,11 @@ fn together(postgres: bool, left: usize) -> usize {
     } else {
         left.min(MOST)
     }
+}
+
+/// How many statements [`last`] has.
+fn statements(postgres: bool) -> usize {
+    if postgres { 1 } else { 4 }
 }
 
 /// The last records of a batch with what is written beside them.

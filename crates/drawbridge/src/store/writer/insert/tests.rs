@@ -95,6 +95,7 @@ async fn the_statement_that_fails_is_told_and_nothing_after_it_is_run() {
 fn postgres_gets_one_statement_whose_values_are_counted_through() {
     let text = last(true, 2);
     assert!(!text.contains(';') && !text.contains('?'), "{text}");
+    assert_eq!(last(false, 2).split("; ").count(), statements(false));
     for value in 1..=2 * COLUMNS + 4 {
         assert_eq!(text.matches(&format!("${value}")).count(), {
             let longer = (1..=2 * COLUMNS + 4)
