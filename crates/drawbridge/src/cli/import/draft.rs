@@ -62,9 +62,11 @@ fn split(all: BTreeMap<String, Text>) -> Split {
     (open, secret)
 }
 
+/// Each secret, and those within it: a server may tell one of them alone.
 fn hushed(pairs: &[(String, String)]) -> Vec<Secret<String>> {
-    let values = pairs.iter().map(|(_, value)| Secret::new(value.clone()));
-    values.collect()
+    let whole = pairs.iter().map(|(_, value)| value.as_str());
+    let values = whole.flat_map(|value| std::iter::once(value).chain(secrets::within(value)));
+    values.map(|value| Secret::new(value.to_owned())).collect()
 }
 
 fn elsewhere(url: &Text, headers: BTreeMap<String, Text>) -> Result<Draft, String> {
@@ -369,6 +371,13 @@ mod tests {
         );
         assert_eq!(secret(&two), Some("A_TOKEN=1\nB_PASSWORD=2\n"));
         assert!(of_program(&["x"], &[("A_TOKEN", "1"), ("B_KEY", "one\ntwo")]).is_err());
+        let compound = [("DB", "Server=db;User Id=sa;Password=hunter2-db")];
+        let compound = of_program(&["x"], &compound).unwrap();
+        assert_eq!(
+            compound.system["credential_in"],
+            json!({"environment": "DB"})
+        );
+        assert_eq!(Hush(&compound.hushed).text("bad hunter2-db"), "bad ***");
         assert_eq!(
             secret(&of_program(&["x"], &[("A_TOKEN", "")]).unwrap()),
             None

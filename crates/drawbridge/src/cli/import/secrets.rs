@@ -5,8 +5,12 @@ use reqwest::Url;
 use serde_json::Value;
 
 /// Words of a name that tell a secret, beside those that no file may hold at all.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 18] = [
+    "accesskey",
+    "accountkey",
     "auth",
+    "authkey",
+    "authorization",
     "bearer",
     "cookie",
     "dsn",
@@ -17,6 +21,8 @@ const WORDS: [&str; 12] = [
     "pat",
     "pin",
     "pwd",
+    "sharedaccesskey",
+    "sig",
     "signature",
 ];
 /// How secrets of known makers begin. Some are in two parts, so that no scanner takes this for one.
@@ -46,34 +52,115 @@ const PREFIXES: [&str; 22] = [
 ];
 /// The least length of what has such a beginning.
 const LEAST: usize = 12;
+/// How much is looked at of what stands under a name in a compound value, in bytes.
+const MOST_OF_PAIR: usize = 512;
 
 /// Whether a variable, a header or a parameter holds a secret.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
-    if value.is_empty() {
-        return false;
-    }
-    drawbridge_kinds::kinds::mcp::is_secret(name)
-        || (hints(name) && !is_plain(value))
-        || looks_secret(value)
+    !value.is_empty() && (is_called_secret(name, value) || looks_secret(value))
 }
 
-/// Whether a name has a word that tells a secret, though not by itself.
+fn is_called_secret(name: &str, value: &str) -> bool {
+    drawbridge_kinds::kinds::mcp::is_secret(name) || (hints(name) && !is_plain(value))
+}
+
+/// Whether a name has a word that tells a secret, though not by itself: `DEPLOY_KEY`, `AccountKey`.
 fn hints(name: &str) -> bool {
-    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
-    words.any(|word| WORDS.iter().any(|one| one.eq_ignore_ascii_case(word)))
+    let mut words = name
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .flat_map(|whole| std::iter::once(whole).chain(humps(whole)));
+    name.ends_with("Key")
+        || words.any(|word| WORDS.iter().any(|one| one.eq_ignore_ascii_case(word)))
+}
+
+/// The words of a name like `SharedAccessKey`.
+fn humps(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let mut letters = rest.char_indices().zip(rest.chars().skip(1));
+        let end = letters.find_map(|((at, one), next)| {
+            let begins = !one.is_ascii_uppercase() && next.is_ascii_uppercase();
+            begins.then_some(at + one.len_utf8())
+        });
+        let (word, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        rest = after;
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 /// Whether a value is too plain to be one: a number, a switch, a path.
 fn is_plain(value: &str) -> bool {
     let switches = ["true", "false", "yes", "no", "on", "off", "none"];
-    value.starts_with('/')
+    // What is coded in 64 letters begins with a stroke now and then.
+    let is_path = value.starts_with('/') && !value.ends_with('=') && !value.contains('+');
+    is_path
         || switches.iter().any(|one| value.eq_ignore_ascii_case(one))
         || (value.len() < 6 && value.chars().all(|letter| letter.is_ascii_digit()))
+}
+
+/// The names in a compound value, each with the beginning of its value: of a connection string, a header,
+/// JSON and the like.
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let around = |letter: char| letter.is_whitespace() || "\"'\\".contains(letter);
+    text.match_indices(['=', ':'])
+        .filter_map(move |(at, mark)| {
+            let (before, after) = (text.get(..at)?, text.get(at + mark.len()..)?);
+            // Of an address, or of a path of names.
+            if mark == ":"
+                && (after.starts_with("//") || after.starts_with(':') || before.ends_with(':'))
+            {
+                return None;
+            }
+            let other = |letter: char| !letter.is_ascii_alphanumeric() && !"_-.".contains(letter);
+            let name = before.trim_end_matches(around).rsplit(other).next()?;
+            let after = after.strip_prefix(['=', '>']).unwrap_or(after);
+            let value = after.trim_start_matches(|letter| around(letter) || letter == '[');
+            let value = value.get(..value.floor_char_boundary(MOST_OF_PAIR))?;
+            let value = proof(value).unwrap_or(value);
+            let value = value
+                .split(|letter| around(letter) || ",;&".contains(letter))
+                .next()?;
+            let tells = value.contains(|letter: char| letter.is_alphanumeric());
+            tells.then_some((name.trim_matches('-'), value))
+        })
+}
+
+/// What follows the word that says how it proves who asks.
+fn proof(value: &str) -> Option<&str> {
+    let (word, after) = value.split_once(' ')?;
+    let mut known = ["bearer", "basic", "token"].into_iter();
+    known
+        .any(|one| one.eq_ignore_ascii_case(word))
+        .then(|| after.trim_start())
+}
+
+/// Whether what stands under this name in a compound value is a secret.
+fn named((name, value): (&str, &str)) -> bool {
+    (drawbridge_kinds::kinds::mcp::is_secret(name) || hints(name)) && !is_plain(value)
+}
+
+/// Whether name and password stand before a host.
+fn is_signed_in(host: &str) -> bool {
+    let proof = host.split_once('@').map(|(proof, _)| proof);
+    let pair = proof.and_then(|proof| proof.split_once(':'));
+    pair.is_some_and(|(_, password)| !password.is_empty())
+}
+
+/// The secrets within a compound value, as far as they are told by their names.
+pub(super) fn within(value: &str) -> impl Iterator<Item = &str> {
+    pairs(value)
+        .filter(|pair| named(*pair))
+        .map(|(_, value)| value)
 }
 
 /// Whether a value of a variable or a header looks like a secret. Taking too much for one costs little
 /// here: it is kept sealed.
 pub(super) fn looks_secret(value: &str) -> bool {
+    looks(value) || in_address(value).is_some()
+}
+
+/// The same, but for what stands in an address.
+fn looks(value: &str) -> bool {
     let letter = |letter: char| letter.is_ascii_alphanumeric() || "_+/=~-".contains(letter);
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let long = value.len() >= 20
@@ -81,9 +168,18 @@ pub(super) fn looks_secret(value: &str) -> bool {
         && !value.starts_with('/')
         && value.chars().all(letter)
         && value.split(['-', '_']).any(is_mixed);
-    long || value.contains("-----BEGIN ")
-        || words(value).any(is_token)
-        || in_address(value).is_some()
+    let bearer = value
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    let signed_in = |word: &str| {
+        let host = word.rsplit_once("://").map_or(word, |(_, host)| host);
+        let start = host.split('/').next();
+        start.is_some_and(is_signed_in)
+    };
+    long || bearer
+        || value.contains("-----BEGIN ")
+        || words(value).any(|word| is_token(word) || signed_in(word))
+        || pairs(value).any(named)
 }
 
 /// Letters and digits in one: a part of no name with a date or a version.
@@ -94,48 +190,52 @@ fn is_mixed(part: &str) -> bool {
 
 /// Whether an argument shows a secret. Every account of the machine reads arguments.
 pub(super) fn in_argument(argument: &str, before: Option<&str>) -> bool {
-    let named = |name: &str, value: &str| {
-        let name = name.trim_matches(['-', '"', '\'', ' ']);
-        let value = value.trim_start();
-        let tells = drawbridge_kinds::kinds::mcp::is_secret(name) || hints(name);
-        tells
-            && !value.is_empty()
-            && !value.starts_with("${")
-            && !value.starts_with('$')
-            && !is_plain(value)
-    };
+    // A shell fills in what begins with a `$`.
+    let shows = |(name, value): (&str, &str)| !value.starts_with('$') && named((name, value));
     let flag = before.filter(|flag| flag.starts_with('-') && !flag.contains('='));
-    if flag.is_some_and(|flag| !argument.starts_with('-') && named(flag, argument)) {
-        return true;
-    }
-    let header = argument
-        .split_once(':')
-        .filter(|(_, value)| !value.starts_with("//"));
-    header.is_some_and(|(name, value)| !name.contains(' ') && named(name, value))
+    let of_flag = |flag: &str| {
+        let value = argument.trim_start();
+        !value.is_empty() && !value.starts_with('-') && shows((flag.trim_matches('-'), value))
+    };
+    flag.is_some_and(of_flag)
+        || pairs(argument).any(shows)
         || argument.contains("-----BEGIN ")
         || words(argument).any(|word| {
-            let pair = word
-                .split_once('=')
-                .filter(|(name, _)| !name.contains("://"));
-            pair.is_some_and(|(name, value)| named(name, value))
-                || is_token(word)
-                || pair.is_some_and(|(_, value)| is_token(value))
+            let value = word.split_once('=').map(|(_, value)| value);
+            is_token(word) || value.is_some_and(is_token)
         })
         || in_address(argument).is_some()
 }
 
-/// Where an address holds a secret.
+/// Where an address holds a secret: any of them that stands there.
 pub(super) fn in_address(text: &str) -> Option<&'static str> {
-    let start = text.find("://")?;
+    let mut pieces = text
+        .split(|letter: char| letter.is_whitespace() || "\"'".contains(letter))
+        .flat_map(|piece| std::iter::once(piece).chain(piece.split([',', ';'])));
+    pieces.find_map(of_address)
+}
+
+fn of_address(piece: &str) -> Option<&'static str> {
+    const SIGN_IN: &str = "a name and a password";
+    let start = piece.find("://")?;
     let other = |letter: char| !letter.is_ascii_alphanumeric() && letter != '+';
-    let scheme = text.get(..start)?.rsplit(other).next()?;
-    let url = text.get(start - scheme.len()..)?;
-    let url = Url::parse(url.split([' ', '"', '\'']).next()?).ok()?;
+    let scheme = piece.get(..start)?.rsplit(other).next()?;
+    let Ok(url) = Url::parse(piece.get(start - scheme.len()..)?) else {
+        // It has several hosts, or letters that had to be encoded.
+        let rest = piece.get(start + "://".len()..)?;
+        return is_signed_in(rest).then_some(SIGN_IN);
+    };
     if url.password().is_some() || is_token(url.username()) {
-        return Some("a name and a password");
+        return Some(SIGN_IN);
     }
     let mut pairs = url.query_pairs();
-    if pairs.any(|(name, value)| !value.starts_with("${") && is_secret(&name, &value)) {
+    // An address within an address is looked at no deeper, however often that goes on.
+    let shows = |name: &str, value: &str| {
+        !value.is_empty()
+            && !value.starts_with("${")
+            && (is_called_secret(name, value) || looks(value))
+    };
+    if pairs.any(|(name, value)| shows(&name, &value)) {
         return Some("a secret among its parameters");
     }
     let mut steps = url.path_segments()?;
@@ -248,6 +348,8 @@ mod tests {
             ("ANYTHING", "3f0c2a9e-6d1b-4c58-9a77-0b1e2d3c4f5a"),
             ("ANYTHING", hidden.as_str()),
             ("ANYTHING", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"),
+            ("DeployKey", "abcdef"),
+            ("accesskey", "abcdef"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
         }
@@ -261,6 +363,76 @@ mod tests {
             ("MODEL", "claude-3-5-sonnet-20241022"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_compound_value_is_secret_by_the_names_in_it() {
+        let account = format!("{}==", "Zm9v/mFy".repeat(11).get(..86).unwrap());
+        let storage = format!(
+            "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey={account};EndpointSuffix=core.windows.net"
+        );
+        let stroke = format!("AccountName=acme;AccountKey=/{account}");
+        for value in [
+            storage.as_str(),
+            stroke.as_str(),
+            "Endpoint=sb://acme.example/;SharedAccessKeyName=Root;SharedAccessKey=hunter2=",
+            "endpoint=sb://acme.example/;sharedaccesskey=hunter2=",
+            "Server=db;User Id=sa;Password=hunter2;Encrypt=true",
+            "Server=db;Uid=sa;Pwd = hunter2",
+            "host=db user=x password=hunter2",
+            "host=db user=x password='hunter2 x'",
+            "root:hunter2@tcp(127.0.0.1:3306)/db",
+            "jdbc:sqlserver://db:1433;user=sa;password=hunter2",
+            "mongodb://ann:hunter2@a:27017,b:27017/x",
+            "http://a.example,redis://:hunter2@b.example",
+            "postgres://ann:hunter2/3@db.example/x",
+            r#"{"Authorization":"Bearer hunter2-secret"}"#,
+            r#"{"a": 1, "b": {"api_key" : "hunter2"}}"#,
+            r#"[{"tokens": ["hunter2"]}]"#,
+            r#"{"inner": "{\"password\": \"hunter2\"}"}"#,
+            "{'password': 'hunter2'}",
+            "X-Region: north\nCookie: a=hunter2",
+            "authorization=Basic aHVudGVy",
+            "Bearer hunter2",
+            "https://x.example/blob?sv=2024&sig=hunter2",
+            "https://x.example/?next=https://ann:hunter2@y.example/",
+        ] {
+            assert!(is_secret("ANYTHING", value), "{value}");
+        }
+        for value in [
+            "level=debug,format=json",
+            "--max-old-space-size=4096 --enable-source-maps",
+            "crate::key::value",
+            "key=/etc/x/key.pem",
+            "north:1 south:2",
+            "password=;user=x",
+            r#"{"auth": {"mode": "none"}}"#,
+            "git@github.com:acme/notes.git",
+            "https://x.example:8443/@scope/notes",
+            "07:30-18:00",
+            "",
+            "====::==:",
+        ] {
+            assert!(!is_secret("ANYTHING", value), "{value}");
+        }
+        let found: Vec<&str> = within("Server=db;Pwd=hunter2;Auth: Bearer hunter3").collect();
+        assert_eq!(found, ["hunter2", "hunter3"]);
+    }
+
+    #[test]
+    fn a_value_of_nothing_but_pairs_is_looked_at_in_time() {
+        for piece in [
+            "key=",
+            "=",
+            "key:1 =",
+            "a://",
+            "a://h?x=",
+            "a://h?x=1,",
+            "é=é",
+            "key:\"[",
+        ] {
+            let _ = looks_secret(&piece.repeat((1 << 20) / piece.len()));
         }
     }
 
@@ -279,6 +451,8 @@ mod tests {
             ("postgresql://bob:pw@localhost/x", None),
             ("https://x.example/sse?api_key=abcdef", None),
             ("GITHUB_TOKEN=abcdef", Some("-e")),
+            ("--headers={\"Authorization\":\"Bearer hunter2\"}", None),
+            ("Server=db;User Id=sa;Pwd=hunter2", Some("--connect")),
             ("9f86d081884c7d659a2feaa0c55ad015", None),
         ] {
             assert!(in_argument(argument, before), "{before:?} {argument}");
