@@ -55,7 +55,7 @@ pub(super) struct Wanted {
     /// Puts the old settings back.
     #[arg(long, conflicts_with_all = ["apply", "dry_run", "only", "client"])]
     undo: bool,
-    /// Puts the whole file back though it was changed since; what it had become is kept beside it.
+    /// Puts the whole file back though it was changed since; what it had become is kept too.
     #[arg(long, requires = "undo")]
     force: bool,
 }

@@ -1,4 +1,5 @@
-//! A client's settings written anew, so that it starts this gateway: the old file is kept beside them.
+//! A client's settings written anew, so that it starts this gateway. The old file is kept in the gateway's state:
+//! beside the new one, in a project, it would go where the project goes, with every secret in it.
 
 use std::{
     fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError},
@@ -22,10 +23,12 @@ use crate::workspace::Workspace;
 const RECORDS: &str = "imports.json";
 /// The file that is locked while something is imported or put back.
 const ALONE: &str = "imports.lock";
+/// The folder of the state that keeps settings as they were.
+const KEPT: &str = "imports";
 /// The right of its owner to write a file.
 const WRITABLE: u32 = 0o200;
-/// How many old files of one are kept.
-const MOST_KEPT: u32 = 99;
+/// How many old files of one name are kept.
+const MOST_KEPT: u32 = 999;
 
 /// Settings that were written anew, or why not.
 pub(super) struct Applied {
@@ -37,11 +40,20 @@ pub(super) struct Applied {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) file: PathBuf,
-    pub(super) kept: PathBuf,
+    /// Where the old one is kept, in the gateway's state. Earlier versions kept it beside the file, and
+    /// wrote a whole path.
+    kept: PathBuf,
     /// SHA-256 of what was written.
     pub(super) digest: String,
     /// The servers that were taken out, each with the keys that lead to where it stood.
     pub(super) taken: Vec<(Vec<String>, String)>,
+}
+
+impl Record {
+    /// Where the old file is kept.
+    pub(super) fn kept(&self, workspace: &Workspace) -> Result<PathBuf, String> {
+        Ok(state(workspace)?.join(&self.kept))
+    }
 }
 
 /// Sees to it that nothing else is imported or put back as long as this is held: of two at once, one would
@@ -67,8 +79,8 @@ fn state(workspace: &Workspace) -> Result<PathBuf, String> {
         .recursive(true)
         .mode(0o700)
         .create(&folder);
-    made.map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
-    Ok(folder)
+    let whole = made.and_then(|()| folder.canonicalize());
+    whole.map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))
 }
 
 /// Puts one entry in the place of those that were taken, and keeps the file as it was.
@@ -84,15 +96,15 @@ pub(super) fn apply(
     }
     let new = settings::rewritten(&settings.text, taken, entry)?;
     let mode = known.permissions().mode() & 0o777;
-    // Whatever is secret in it is kept from others from now on.
     let kept = keep(
-        &file,
-        "before-drawbridge",
-        (settings.text.as_bytes(), mode & 0o600),
+        workspace,
+        (&file, "before-drawbridge"),
+        settings.text.as_bytes(),
     )?;
+    let within = kept.strip_prefix(state(workspace)?).unwrap_or(&kept);
     let record = Record {
         file: file.clone(),
-        kept: kept.clone(),
+        kept: within.to_owned(),
         digest: digest(new.as_bytes()),
         taken: taken.to_vec(),
     };
@@ -108,7 +120,7 @@ pub(super) fn apply(
             // It is as it was, so that nothing needs to be kept.
             let _ = std::fs::remove_file(&kept);
             if let Ok(mut records) = remembered(workspace) {
-                records.retain(|record| record.kept != kept);
+                records.retain(|record| record.kept != within);
                 let _ = remember(workspace, &records);
             }
             Err(why)
@@ -136,12 +148,36 @@ pub(super) fn own(path: &Path) -> Result<(PathBuf, Metadata), String> {
     Ok((file, known))
 }
 
-/// Keeps a file beside another, under a name that nothing has yet.
+/// The folder that keeps settings as they were: for this account alone, and for no repository, even where
+/// the workspace is in one that ignores nothing.
+fn cellar(workspace: &Workspace) -> Result<PathBuf, String> {
+    let folder = state(workspace)?.join(KEPT);
+    let told = |error: std::io::Error| format!("`{}` cannot be made: {error}", folder.display());
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(told(error)),
+        _ => {}
+    }
+    let known = folder.symlink_metadata().map_err(told)?;
+    if !known.is_dir() || known.uid() != rustix::process::geteuid().as_raw() {
+        return Err(format!(
+            "`{}` is no folder of this account, and old settings hold secrets; move it away, and run this again",
+            folder.display()
+        ));
+    }
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).map_err(told)?;
+    match written(&folder.join(".gitignore"), b"*\n", 0o600) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(told(error)),
+        _ => Ok(folder),
+    }
+}
+
+/// Keeps a settings file as it is, for this account alone, under a name that nothing has yet.
 pub(super) fn keep(
-    file: &Path,
-    word: &str,
-    (bytes, mode): (&[u8], u32),
+    workspace: &Workspace,
+    (file, word): (&Path, &str),
+    bytes: &[u8],
 ) -> Result<PathBuf, String> {
+    let folder = cellar(workspace)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     for number in 1..=MOST_KEPT {
         let end = if number == 1 {
@@ -149,15 +185,16 @@ pub(super) fn keep(
         } else {
             format!("-{number}")
         };
-        let path = file.with_file_name(format!("{name}.{word}{end}"));
-        match written(&path, bytes, mode) {
+        let path = folder.join(format!("{name}.{word}{end}"));
+        match written(&path, bytes, 0o600) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Ok(()) => return Ok(path),
             Err(error) => return Err(format!("`{}` cannot be written: {error}", path.display())),
         }
     }
     Err(format!(
-        "{MOST_KEPT} old files are kept beside it already; move them away"
+        "{MOST_KEPT} old files of its name are kept in `{}` already; delete those that nobody needs",
+        folder.display()
     ))
 }
 

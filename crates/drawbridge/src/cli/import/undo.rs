@@ -64,7 +64,7 @@ pub(super) fn run(
         let found = newest.and_then(|index| Some((index, records.get(index)?)));
         let outcome = match found {
             Some((index, record)) => {
-                let outcome = back(record, force);
+                let outcome = back(workspace, record, force);
                 if outcome.as_ref().err().is_none_or(|stays| stays.forget) {
                     records.remove(index);
                     apply::remember(workspace, &records).map_err(anyhow::Error::msg)?;
@@ -135,18 +135,12 @@ fn value(file: &Path, outcome: &Result<Back, String>) -> Value {
 }
 
 /// Puts a file back: as a whole where nobody changed it since, or that is forced; else its servers.
-fn back(record: &Record, force: bool) -> Result<Back, Stays> {
-    let kept = record.kept.display();
-    let old = std::fs::read(&record.kept).map_err(|error| Stays {
-        forget: error.kind() == ErrorKind::NotFound,
-        why: match error.kind() {
-            ErrorKind::NotFound => format!("what was kept, `{kept}`, was taken away"),
-            _ => format!("what was kept, `{kept}`, cannot be read: {error}"),
-        },
-    })?;
+fn back(workspace: &Workspace, record: &Record, force: bool) -> Result<Back, Stays> {
+    let kept = record.kept(workspace)?;
+    let old = old(&kept)?;
     if matches!(record.file.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
         apply::replace(&record.file, &old, 0o600)?;
-        let _ = std::fs::remove_file(&record.kept);
+        let _ = std::fs::remove_file(&kept);
         return Ok(Back::Whole);
     }
     let (file, known) = apply::own(&record.file)?;
@@ -161,29 +155,42 @@ fn back(record: &Record, force: bool) -> Result<Back, Stays> {
     let now = std::fs::read(&file).map_err(|error| format!("it cannot be read: {error}"))?;
     let same = apply::digest(&now) == record.digest;
     if !same && !force {
-        let new = servers(&file, record).map_err(|why| {
+        let new = servers(&file, (record, &kept)).map_err(|why| {
             format!(
                 "it was changed since, and its servers cannot be put back into it: {why}; `--force` puts the whole old \
-                 file back and keeps this one beside it"
+                 file back and keeps this one in the gateway's state"
             )
         })?;
         apply::replace(&file, new.as_bytes(), mode)?;
-        return Ok(Back::Servers(record.kept.clone()));
+        return Ok(Back::Servers(kept));
     }
     let beside = if same {
         None
     } else {
-        let now = (&now[..], mode & 0o600);
-        Some(apply::keep(&file, "after-drawbridge", now)?)
+        Some(apply::keep(workspace, (&file, "after-drawbridge"), &now)?)
     };
     apply::replace(&file, &old, mode)?;
     // It is in its place again.
-    let _ = std::fs::remove_file(&record.kept);
+    let _ = std::fs::remove_file(&kept);
     Ok(beside.map_or(Back::Whole, Back::Forced))
 }
 
+/// What was kept of a file.
+fn old(kept: &Path) -> Result<Vec<u8>, Stays> {
+    std::fs::read(kept).map_err(|error| {
+        let forget = error.kind() == ErrorKind::NotFound;
+        let kept = kept.display();
+        let why = if forget {
+            format!("what was kept, `{kept}`, was taken away")
+        } else {
+            format!("what was kept, `{kept}`, cannot be read: {error}")
+        };
+        Stays { why, forget }
+    })
+}
+
 /// The file as it is by now, with the servers of the old one.
-fn servers(file: &Path, record: &Record) -> Result<String, String> {
-    let (now, old) = (places::text(file)?, places::text(&record.kept)?);
+fn servers(file: &Path, (record, kept): (&Record, &Path)) -> Result<String, String> {
+    let (now, old) = (places::text(file)?, places::text(kept)?);
     settings::restored(&now, &old, &record.taken, &bring::starts_this)
 }

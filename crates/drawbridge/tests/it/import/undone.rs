@@ -24,6 +24,19 @@ fn strict(text: &str) -> String {
     strict
 }
 
+/// What is kept of settings, in the gateway's state.
+fn kept(desk: &Desk, name: &str) -> std::path::PathBuf {
+    let state = desk.site.path(".drawbridge").canonicalize().unwrap();
+    state.join("imports").join(name)
+}
+
+/// Beside a settings file lies nothing: it would go where its folder goes.
+fn alone(file: &std::path::Path) {
+    let beside = std::fs::read_dir(file.parent().unwrap()).unwrap();
+    let beside: Vec<_> = beside.map(|one| one.unwrap().path()).collect();
+    assert_eq!(beside, [file]);
+}
+
 #[test]
 fn a_client_is_pointed_at_the_gateway_and_back_byte_for_byte() {
     let desk = Desk::new();
@@ -41,9 +54,16 @@ fn a_client_is_pointed_at_the_gateway_and_back_byte_for_byte() {
         new.contains("// a comment") && new.contains("// stays") && !new.contains("hunter2"),
         "{new}"
     );
-    let kept = desk.path("project/.vscode/mcp.json.before-drawbridge");
+    let kept = kept(&desk, "mcp.json.before-drawbridge");
+    assert!(
+        said(&output).contains(kept.to_str().unwrap()),
+        "{}",
+        said(&output)
+    );
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), text);
     assert_eq!((mode(&kept), mode(&file)), (0o600, 0o640));
+    assert_eq!(mode(kept.parent().unwrap()), 0o700);
+    alone(&file);
     let plain = strict(&new);
     let value: Value =
         serde_json::from_str(&plain).unwrap_or_else(|error| panic!("{error}: {plain}"));
@@ -100,15 +120,16 @@ fn settings_that_were_changed_since_stay_unless_that_is_forced() {
     let one = desk.server("one", &json!({}));
     let text = json!({"mcpServers": {"one": one}}).to_string();
     let file = desk.write("home/.cursor/mcp.json", &text);
-    let kept = desk.path("home/.cursor/mcp.json.before-drawbridge");
-    std::fs::write(&kept, "an earlier one").unwrap();
+    std::fs::create_dir_all(desk.site.path(".drawbridge/imports")).unwrap();
+    let first = kept(&desk, "mcp.json.before-drawbridge");
+    std::fs::write(&first, "an earlier one").unwrap();
     assert!(
         desk.import(&["--client", "cursor", "--apply"])
             .status
             .success()
     );
-    let second = desk.path("home/.cursor/mcp.json.before-drawbridge-2");
-    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "an earlier one");
+    let second = kept(&desk, "mcp.json.before-drawbridge-2");
+    assert_eq!(std::fs::read_to_string(&first).unwrap(), "an earlier one");
     assert_eq!(std::fs::read_to_string(&second).unwrap(), text);
     // Its client has another server of that name by now.
     let new = std::fs::read_to_string(&file).unwrap();
@@ -127,8 +148,10 @@ fn settings_that_were_changed_since_stay_unless_that_is_forced() {
     let forced = desk.import(&["--undo", "--force", file.to_str().unwrap()]);
     assert!(forced.status.success(), "{}", said(&forced));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
-    let after = desk.path("home/.cursor/mcp.json.after-drawbridge");
-    assert_eq!(std::fs::read_to_string(after).unwrap(), changed);
+    let after = kept(&desk, "mcp.json.after-drawbridge");
+    assert_eq!(std::fs::read_to_string(&after).unwrap(), changed);
+    assert_eq!(mode(&after), 0o600);
+    alone(&file);
 }
 
 #[test]
@@ -160,7 +183,7 @@ fn what_a_client_wrote_since_stays_when_its_servers_are_put_back() {
     wanted["numStartups"] = json!(4);
     wanted["mcpServers"]["three"] = json!({"command": "three"});
     assert_eq!(now, wanted);
-    let kept = desk.path("home/.claude.json.before-drawbridge");
+    let kept = kept(&desk, ".claude.json.before-drawbridge");
     assert_eq!(std::fs::read_to_string(kept).unwrap(), text.to_string());
     let again = desk.import(&["--undo"]);
     assert_eq!(again.status.code(), Some(2), "{}", said(&again));
@@ -176,7 +199,7 @@ fn settings_that_are_gone_are_put_back_and_what_was_not_kept_is_told_once() {
     assert!(desk.import(&["--undo"]).status.success());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     assert!(desk.import(&["--apply"]).status.success());
-    std::fs::remove_file(desk.path("home/.cursor/mcp.json.before-drawbridge")).unwrap();
+    std::fs::remove_file(kept(&desk, "mcp.json.before-drawbridge")).unwrap();
     let gone = desk.import(&["--undo"]);
     assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
     assert!(said(&gone).contains("was taken away"), "{}", said(&gone));
@@ -248,4 +271,40 @@ fn a_link_is_followed_and_what_was_left_out_stays() {
     let undone = desk.import(&["--undo", link.to_str().unwrap()]);
     assert!(undone.status.success(), "{}", said(&undone));
     assert_eq!(std::fs::read_to_string(&real).unwrap(), text);
+}
+
+#[test]
+fn what_an_earlier_version_kept_beside_a_file_is_put_back() {
+    let desk = Desk::new();
+    let text = json!({"mcpServers": {"one": desk.server("one", &json!({}))}}).to_string();
+    let file = desk.write("project/.mcp.json", &text);
+    assert!(desk.import(&["--apply", ".mcp.json"]).status.success());
+    let beside = desk.path("project/.mcp.json.before-drawbridge");
+    std::fs::rename(kept(&desk, ".mcp.json.before-drawbridge"), &beside).unwrap();
+    let records = desk.site.path(".drawbridge/imports.json");
+    let mut all: Value = serde_json::from_slice(&std::fs::read(&records).unwrap()).unwrap();
+    all[0]["kept"] = json!(beside);
+    std::fs::write(&records, all.to_string()).unwrap();
+    let undone = desk.import(&["--undo"]);
+    assert!(undone.status.success(), "{}", said(&undone));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    alone(&file);
+}
+
+#[test]
+fn old_settings_are_kept_in_no_folder_of_somebody_else() {
+    let desk = Desk::new();
+    let text = json!({"mcpServers": {"one": desk.server("one", &json!({}))}}).to_string();
+    let file = desk.write("home/.cursor/mcp.json", &text);
+    std::fs::create_dir_all(desk.site.path(".drawbridge")).unwrap();
+    std::os::unix::fs::symlink(desk.path("data"), desk.site.path(".drawbridge/imports")).unwrap();
+    let output = desk.import(&["--apply"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("no folder of this account"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert!(!desk.path("data/mcp.json.before-drawbridge").exists());
 }
