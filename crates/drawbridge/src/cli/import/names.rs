@@ -19,6 +19,15 @@ pub(super) enum Name {
     Known(String),
 }
 
+/// How alike variables and headers must be.
+#[derive(Clone, Copy, PartialEq)]
+enum Alike {
+    /// Those that are wanted are there: a person may have added some to the connector of this name.
+    Wanted,
+    /// There are no others: under another name nothing says that this server was meant.
+    Wholly,
+}
+
 /// The name for a server: of the first connector that is this server, else the first that nobody has. One
 /// with a secret is looked for under its name alone, since no sealed secret is compared.
 pub(super) fn choose(
@@ -37,7 +46,7 @@ pub(super) fn choose(
             let other = (!has_secret).then(|| elsewhere(folder, system)).flatten();
             return Ok(other.map_or(Name::New(name), Name::Known));
         }
-        if is_same(&path, system, has_secret) {
+        if is_same(&path, (system, has_secret), Alike::Wanted) {
             return Ok(Name::Known(name));
         }
     }
@@ -54,7 +63,9 @@ fn elsewhere(folder: &Path, system: &Map<String, Value>) -> Option<String> {
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
     paths.sort();
-    let found = paths.iter().find(|path| is_same(path, system, false))?;
+    let found = paths
+        .iter()
+        .find(|path| is_same(path, (system, false), Alike::Wholly))?;
     Some(found.file_stem()?.to_str()?.to_owned())
 }
 
@@ -92,9 +103,9 @@ pub(super) fn numbered(base: &str, number: u32) -> String {
     format!("{}{end}", start.trim_end_matches('-'))
 }
 
-/// Whether a connector's file is this server: started or reached in the same way, whatever a person has
-/// granted it since.
-fn is_same(path: &Path, system: &Map<String, Value>, has_secret: bool) -> bool {
+/// Whether a connector's file is this server: started or reached in the same way and folder, whatever a
+/// person has granted it since.
+fn is_same(path: &Path, (system, has_secret): (&Map<String, Value>, bool), alike: Alike) -> bool {
     let Ok(text) = std::fs::read_to_string(path) else {
         return false;
     };
@@ -102,16 +113,20 @@ fn is_same(path: &Path, system: &Map<String, Value>, has_secret: bool) -> bool {
         return false;
     };
     let same = |key: &str| part.system.get(key) == system.get(key);
-    // A person may have added some; one that differs can be another account.
+    // One that differs can be another account.
     let has = |key: &str| {
         let wanted = system.get(key).and_then(Value::as_object);
-        let mut wanted = wanted.into_iter().flatten();
-        wanted
-            .all(|(name, value)| part.system.get(key).and_then(|all| all.get(name)) == Some(value))
+        let there = part.system.get(key).and_then(Value::as_object);
+        let count = |all: Option<&Map<String, Value>>| all.map_or(0, Map::len);
+        let mut each = wanted.into_iter().flatten();
+        (alike == Alike::Wanted || count(wanted) == count(there))
+            && each.all(|(name, value)| there.and_then(|all| all.get(name)) == Some(value))
     };
     kind == "mcp"
         && credential.is_some() == has_secret
-        && ["command", "url", "credential_in"].into_iter().all(same)
+        && ["command", "url", "folder", "credential_in"]
+            .into_iter()
+            .all(same)
         && ["environment", "headers"].into_iter().all(has)
 }
 
@@ -172,5 +187,33 @@ mod tests {
             new("memory-3")
         );
         assert_eq!(choose("drawbridge", "y", &none), new("drawbridge-2"));
+    }
+
+    #[test]
+    fn a_server_of_another_folder_or_account_is_another() {
+        let keep = tempfile::tempdir().unwrap();
+        let file = "connector: db\nsystem: {kind: mcp, command: [x], folder: /w/prod, environment: {ACCOUNT: prod}}\n";
+        std::fs::write(keep.path().join("db.yaml"), file).unwrap();
+        let of = |name: &str, more: &Value| {
+            let mut system = json!({"command": ["x"]}).as_object().unwrap().clone();
+            system.extend(more.as_object().unwrap().clone());
+            choose(keep.path(), (name, &system, false), &|_| false).unwrap()
+        };
+        let new = |name: &str| Name::New(name.to_owned());
+        let known = || Name::Known("db".to_owned());
+        let whole = json!({"folder": "/w/prod", "environment": {"ACCOUNT": "prod"}});
+        assert_eq!(of("db", &whole), known());
+        assert_eq!(of("other", &whole), known());
+        // Under its own name, what a person added is no difference; under another, it may be.
+        let less = json!({"folder": "/w/prod"});
+        assert_eq!(of("db", &less), known());
+        assert_eq!(of("other", &less), new("other"));
+        for other in [
+            json!({"folder": "/w/test", "environment": {"ACCOUNT": "prod"}}),
+            json!({"environment": {"ACCOUNT": "prod"}}),
+        ] {
+            assert_eq!(of("db", &other), new("db-2"), "{other}");
+            assert_eq!(of("other", &other), new("other"), "{other}");
+        }
     }
 }

@@ -83,6 +83,45 @@ fn a_server_of_another_name_and_time_is_one_connector_and_another_account_is_ano
 }
 
 #[test]
+fn one_server_of_two_projects_is_two_connectors() {
+    let desk = Desk::new();
+    let mut projects = serde_json::Map::new();
+    for name in ["prod", "test"] {
+        let folder = desk.path(name);
+        std::fs::create_dir(&folder).unwrap();
+        let mut db = desk.server("db", &json!({}));
+        db["cwd"] = json!(folder);
+        let servers = json!({"mcpServers": {"db": db}});
+        projects.insert(folder.to_str().unwrap().to_owned(), servers);
+    }
+    let text = json!({"projects": projects}).to_string();
+    let file = desk.write("home/.claude.json", &text);
+    let (answer, code) = desk.json(&[]);
+    assert_eq!(code, 0, "{answer:#}");
+    let brought = |answer: &Value, state: &str| {
+        let all = answer["data"]["servers"].as_array().unwrap();
+        let names = all.iter().map(|one| {
+            assert_eq!(one["state"], state, "{answer:#}");
+            one["connector"].as_str().unwrap().to_owned()
+        });
+        names.collect::<Vec<String>>()
+    };
+    assert_eq!(brought(&answer, "imported"), ["db", "db-2"]);
+    for (name, folder) in [("db", "prod"), ("db-2", "test")] {
+        let file = desk.site.path(&format!("connectors/{name}.yaml"));
+        let written = std::fs::read_to_string(file).unwrap();
+        assert!(
+            written.contains(desk.path(folder).to_str().unwrap()),
+            "{written}"
+        );
+    }
+    // A second time, each finds its own.
+    let (again, code) = desk.json(&["--apply", file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{again:#}");
+    assert_eq!(brought(&again, "already"), ["db", "db-2"]);
+}
+
+#[test]
 fn what_a_client_leaves_alone_and_the_gateway_itself_stay() {
     let desk = Desk::new();
     let project = desk.path("project");
