@@ -47,17 +47,19 @@ fn read(arguments: &[Text], environment: &BTreeMap<String, Text>) -> Result<Serv
             .text
             .split_once(':')
             .ok_or("`--header` is given what has no `:`")?;
-        let mut value = filled(value.trim(), environment);
-        value.secret |= header.secret;
-        headers.insert(name.trim().to_owned(), value);
+        let value = Text {
+            text: value.trim().to_owned(),
+            secret: header.secret,
+        };
+        headers.insert(name.trim().to_owned(), filled(value, environment));
     }
-    let url = filled(&url.text, environment);
+    let url = filled(url.clone(), environment);
     Ok(Server::Remote { url, headers })
 }
 
-/// A text with the program's own variables filled in, as it does.
-fn filled(text: &str, environment: &BTreeMap<String, Text>) -> Text {
-    let mut filled = Text::plain(text);
+/// A text with the program's own variables filled in, as it does. It stays secret where it was.
+fn filled(text: Text, environment: &BTreeMap<String, Text>) -> Text {
+    let mut filled = text;
     for (name, value) in environment {
         let placeholder = format!("${{{name}}}");
         if filled.text.contains(&placeholder) {
@@ -107,6 +109,21 @@ mod tests {
             ("Bearer hunter2", true)
         );
         assert_eq!(headers["X-Region"].text, "north");
+    }
+
+    #[test]
+    fn a_secret_that_was_filled_in_before_stays_one() {
+        let secret = |text: &str| Text {
+            text: text.to_owned(),
+            secret: true,
+        };
+        let mut words = ["mcp-remote", "", "--header", ""].map(Text::plain);
+        words[1] = secret("https://x.example/hunter2/mcp");
+        words[3] = secret("X-Site: hunter2");
+        let Some(Ok(Server::Remote { url, headers })) = behind(&words, &BTreeMap::new()) else {
+            panic!("no server elsewhere");
+        };
+        assert!(url.secret && headers["X-Site"].secret);
     }
 
     #[test]

@@ -189,3 +189,19 @@ fn why_a_server_does_not_start_is_told_in_few_words_and_as_json_in_full() {
     assert!(why.contains("Traceback"), "{why}");
     assert_eq!(server(&answer, "nobody")["report"]["command"], Value::Null);
 }
+
+#[test]
+fn an_address_with_a_secret_of_the_environment_stands_nowhere() {
+    let desk = Desk::new();
+    let arguments = ["mcp-remote", "http://127.0.0.1:1/${SITE_TOKEN}/mcp"];
+    let text = json!({"mcpServers": {"site": {"command": "npx", "args": arguments}}});
+    desk.write("home/.cursor/mcp.json", &text.to_string());
+    let mut command = desk.command(&["--json", "import"]);
+    let output = command.env("SITE_TOKEN", "hunter2-site").output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let one = server(&answer, "site");
+    let why = one["why"].as_str().unwrap();
+    assert!(why.contains("its address holds a secret"), "{one:#}");
+    assert!(!said(&output).contains("hunter2"), "{}", said(&output));
+    desk.keeps("hunter2");
+}
