@@ -47,6 +47,9 @@ pub(super) struct Record {
     pub(super) digest: String,
     /// The servers that were taken out, each with the keys that lead to where it stood.
     pub(super) taken: Vec<(Vec<String>, String)>,
+    /// The entry that took their place. Earlier versions did not remember it.
+    #[serde(default)]
+    pub(super) entry: Option<Map<String, Value>>,
 }
 
 impl Record {
@@ -107,6 +110,7 @@ pub(super) fn apply(
         kept: within.to_owned(),
         digest: digest(new.as_bytes()),
         taken: taken.to_vec(),
+        entry: Some(entry.clone()),
     };
     let written = remembered(workspace)
         .and_then(|mut records| {

@@ -132,8 +132,8 @@ pub(super) fn rewritten(
     Ok(written(text, &root))
 }
 
-/// The file with the servers put back that were taken out of `old`, and without the entries that took their
-/// place. Whatever else the client changed since stays.
+/// The file with the servers put back that were taken out of `old`, and without the entry that took their
+/// place. Whatever else was changed since stays, and so does what another workspace wrote.
 pub(super) fn restored(
     text: &str,
     old: &str,

@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     apply::{self, Record},
@@ -155,7 +155,7 @@ fn back(workspace: &Workspace, record: &Record, force: bool) -> Result<Back, Sta
     let now = std::fs::read(&file).map_err(|error| format!("it cannot be read: {error}"))?;
     let same = apply::digest(&now) == record.digest;
     if !same && !force {
-        let new = servers(&file, (record, &kept)).map_err(|why| {
+        let new = servers(workspace, record, (&file, &kept)).map_err(|why| {
             format!(
                 "it was changed since, and its servers cannot be put back into it: {why}; `--force` puts the whole old \
                  file back and keeps this one in the gateway's state"
@@ -190,7 +190,31 @@ fn old(kept: &Path) -> Result<Vec<u8>, Stays> {
 }
 
 /// The file as it is by now, with the servers of the old one.
-fn servers(file: &Path, (record, kept): (&Record, &Path)) -> Result<String, String> {
+fn servers(
+    workspace: &Workspace,
+    record: &Record,
+    (file, kept): (&Path, &Path),
+) -> Result<String, String> {
     let (now, old) = (places::text(file)?, places::text(kept)?);
-    settings::restored(&now, &old, &record.taken, &bring::starts_this)
+    let folder = std::path::absolute(workspace.folder()).map_err(|error| error.to_string())?;
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let is_ours = |value: &Value| match &record.entry {
+        Some(entry) => is_entry(value, entry),
+        None => bring::starts_this(value) && names(value, &folder),
+    };
+    settings::restored(&now, &old, &record.taken, &is_ours)
+}
+
+/// Whether this is the entry that was written. What a client adds to each, such as how it is spoken to, is
+/// no difference.
+fn is_entry(value: &Value, entry: &Map<String, Value>) -> bool {
+    let mut fields = entry.iter();
+    fields.all(|(key, written)| value.get(key) == Some(written))
+}
+
+/// Whether an entry names this workspace, and not another: each has its own.
+fn names(value: &Value, folder: &Path) -> bool {
+    let arguments = value.get("args").and_then(Value::as_array);
+    let mut words = arguments.into_iter().flatten().filter_map(Value::as_str);
+    words.any(|word| Path::new(word) == folder)
 }

@@ -308,3 +308,49 @@ fn old_settings_are_kept_in_no_folder_of_somebody_else() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     assert!(!desk.path("data/mcp.json.before-drawbridge").exists());
 }
+
+#[test]
+fn what_another_workspace_wrote_stays_and_can_be_put_back_itself() {
+    for older in [false, true] {
+        let (desk, other) = (Desk::new(), crate::gate::Site::new(crate::gate::GATEWAY));
+        let text = json!({"mcpServers": {
+            "one": desk.server("one", &json!({})),
+            "two": desk.server("two", &json!({})),
+        }});
+        let file = desk.write("home/.cursor/mcp.json", &text.to_string());
+        let in_other = |arguments: &[&str]| {
+            let mut command = other.command(arguments);
+            command
+                .env("HOME", desk.path("home"))
+                .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+                .env_remove("DRAWBRIDGE_URL")
+                .current_dir(desk.path("project"));
+            command.output().unwrap()
+        };
+        let names = || {
+            let now: Value =
+                serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            let all = now["mcpServers"].as_object().unwrap();
+            all.keys().cloned().collect::<Vec<String>>()
+        };
+        let first = desk.import(&["--apply", "--only", "one"]);
+        assert!(first.status.success(), "{}", said(&first));
+        let second = in_other(&["import", "--apply", "--only", "two"]);
+        assert!(second.status.success(), "{}", said(&second));
+        assert_eq!(names(), ["drawbridge", "drawbridge-2"]);
+        if older {
+            // As a version wrote it that did not remember its entry.
+            let records = desk.site.path(".drawbridge/imports.json");
+            let mut all: Value = serde_json::from_slice(&std::fs::read(&records).unwrap()).unwrap();
+            all[0].as_object_mut().unwrap().remove("entry").unwrap();
+            std::fs::write(&records, all.to_string()).unwrap();
+        }
+        let undone = desk.import(&["--undo"]);
+        assert!(undone.status.success(), "{}", said(&undone));
+        assert_eq!(names(), ["drawbridge-2", "one"]);
+        let undone = in_other(&["import", "--undo"]);
+        assert!(undone.status.success(), "{}", said(&undone));
+        let now: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(now, text);
+    }
+}
