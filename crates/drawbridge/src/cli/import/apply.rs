@@ -202,28 +202,54 @@ pub(super) fn keep(
     ))
 }
 
+/// Writes a new file through to the disk; where that fails, no part of it stays.
 fn written(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(bytes)?;
-    // The umask may have taken more than was meant.
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.sync_all()
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
+    let done = file.write_all(bytes).and_then(|()| file.sync_all());
+    done.inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+/// Puts a new file in its place as a whole: at no moment is half of it there, and nothing is overwritten, nor
+/// a link followed.
+pub(super) fn place(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let new = hidden(path);
+    written(&new, bytes, mode)?;
+    let linked = std::fs::hard_link(&new, path);
+    let _ = std::fs::remove_file(&new);
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(error),
+        // There are disks on which no file has two names.
+        Err(_) => written(path, bytes, mode)?,
+        Ok(()) => {}
+    }
+    listed(path)
+}
+
+/// A name beside a file that nobody reads.
+fn hidden(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}.{}", uuid::Uuid::now_v7()))
+}
+
+/// Writes through to the disk under which name a file is there.
+fn listed(file: &Path) -> std::io::Result<()> {
+    match file.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Replaces a file as a whole: at no moment is half of it there.
 pub(super) fn replace(file: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let new = file.with_file_name(format!(".{name}.{}", uuid::Uuid::now_v7()));
+    let new = hidden(file);
     let done = written(&new, bytes, mode).and_then(|()| {
+        // The umask may have taken more than was meant.
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(mode))?;
         std::fs::rename(&new, file)?;
-        match file.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        listed(file)
     });
     done.map_err(|error| {
         let _ = std::fs::remove_file(&new);
@@ -251,4 +277,33 @@ pub(super) fn remember(workspace: &Workspace, records: &[Record]) -> Result<(), 
     let text = serde_json::to_vec_pretty(records).map_err(|error| error.to_string())?;
     replace(&folder.join(RECORDS), &text, 0o600)
         .map_err(|why| format!("what was written cannot be remembered: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let files = std::fs::read_dir(folder).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    #[test]
+    fn a_file_is_placed_as_a_whole_where_nothing_is() {
+        let keep = tempfile::tempdir().unwrap();
+        let path = keep.path().join("one.yaml");
+        place(&path, b"first", 0o644).unwrap();
+        let again = place(&path, b"second", 0o644).unwrap_err();
+        assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        let (link, end) = (keep.path().join("two.yaml"), keep.path().join("end"));
+        std::os::unix::fs::symlink(&end, &link).unwrap();
+        let linked = place(&link, b"second", 0o644).unwrap_err();
+        assert_eq!(linked.kind(), std::io::ErrorKind::AlreadyExists);
+        assert!(!end.exists());
+        let mut names = names(keep.path());
+        names.sort();
+        assert_eq!(names, ["one.yaml", "two.yaml"]);
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,6 +15,7 @@ use drawbridge_core::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    apply,
     draft::{self, Draft},
     expand::{Text, Values},
     grants::{self, Bounds},
@@ -318,14 +317,8 @@ impl<'a> Bring<'a> {
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let folder = self.connectors();
         std::fs::create_dir_all(&folder)?;
-        let mut options = std::fs::OpenOptions::new();
         let path = folder.join(format!("{name}.yaml"));
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)?;
-        Ok(file.write_all(text.as_bytes())?)
+        Ok(apply::place(&path, text.as_bytes(), 0o644)?)
     }
 }
 

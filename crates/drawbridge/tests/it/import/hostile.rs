@@ -177,3 +177,44 @@ fn what_holds_secrets_is_granted_to_no_server() {
         assert!(notes.contains(path), "{path}: {notes}");
     }
 }
+
+#[test]
+fn a_connector_that_cannot_be_written_whole_is_not_there() {
+    let desk = Desk::new();
+    let one = json!({"command": "/usr/bin/python3", "args": [super::upstream()]});
+    desk.write(
+        "home/.cursor/mcp.json",
+        &json!({"mcpServers": {"one": one}}).to_string(),
+    );
+    // As on a full disk: no file grows beyond 1024 bytes, and whoever tries is told.
+    let import = desk.command(&["import"]);
+    let mut command = std::process::Command::new("/bin/bash");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(import.get_program())
+        .args(import.get_args())
+        .current_dir(import.get_current_dir().unwrap());
+    for (name, value) in import.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.output().unwrap();
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("`connectors/one.yaml` cannot be written"),
+        "{told}"
+    );
+    let files = std::fs::read_dir(desk.site.path("connectors")).unwrap();
+    let files: Vec<_> = files.map(|one| one.unwrap().file_name()).collect();
+    assert!(files.is_empty(), "{files:?}");
+    // With room again, it goes by its own name.
+    let (answer, code) = desk.json(&[]);
+    assert_eq!(
+        (code, &answer["data"]["servers"][0]["connector"]),
+        (0, &json!("one")),
+        "{answer:#}"
+    );
+}
