@@ -6,6 +6,7 @@
 
 mod addresses;
 mod agree;
+mod issuer;
 mod kept;
 mod problem;
 mod renew;

@@ -10,7 +10,7 @@ use rmcp::transport::auth::{
 };
 use serde_json::{Value, json};
 
-use super::{OauthError, addresses::Way, kept::Client, limit};
+use super::{OauthError, addresses::Way, issuer, kept::Client, limit};
 
 /// The revision of MCP in which a resource is asked what it wants.
 const MCP: &str = "2026-07-28";
@@ -31,33 +31,27 @@ impl Server {
         let mut named = vec![file.resource.as_str()];
         named.extend(file.issuer.as_deref());
         let way = Way::new(&named, limit(file)).await?;
-        let at = async |address: &str| {
-            AuthorizationManager::new_with_oauth_http_client(address, way.clone()).await
-        };
-        let mut manager = at(&file.resource).await?;
+        let resource = file.resource.as_str();
+        let managing = AuthorizationManager::new_with_oauth_http_client(resource, way.clone());
+        let mut manager = managing.await?;
         let challenge = challenge(&way, &file.resource).await;
         let resolving = manager.resolve_metadata_from_challenge(challenge.as_deref());
-        let mut found = resolving.await?;
-        // A resource that says nothing of it is guarded by the server that the file names, or by none.
-        if let Some(issuer) = &file.issuer
-            && found.source != AuthorizationMetadataSource::ProtectedResourceMetadata
-        {
-            found = at(issuer).await?.resolve_metadata().await?;
-        }
-        if !found.source.is_discovered() {
-            return Err(OauthError::Unguarded(file.resource.clone()));
-        }
-        let metadata = found.metadata;
-        let issuer = metadata.issuer.clone().ok_or(OauthError::OtherIssuer)?;
+        let found = resolving.await?;
+        let by_resource = found.source == AuthorizationMetadataSource::ProtectedResourceMetadata;
+        let issuer = match &file.issuer {
+            // A resource that says nothing of it is guarded by the server that the file names.
+            Some(issuer) if !by_resource => issuer.clone(),
+            _ if !found.source.is_discovered() => {
+                return Err(OauthError::Unguarded(file.resource.clone()));
+            }
+            _ => found.metadata.issuer.ok_or(OauthError::OtherIssuer)?,
+        };
         if file.issuer.as_ref().is_some_and(|wanted| *wanted != issuer) {
             return Err(OauthError::OtherIssuer);
         }
+        let metadata = issuer::of_itself(&way, &issuer).await?;
         let registration = metadata.registration_endpoint.as_deref();
-        for address in [
-            Some(issuer.as_str()),
-            Some(&metadata.token_endpoint),
-            registration,
-        ] {
+        for address in [Some(metadata.token_endpoint.as_str()), registration] {
             address.map_or(Ok(()), |address| way.allows(address))?;
         }
         manager.set_metadata(metadata.clone());

@@ -45,6 +45,29 @@ async fn a_server_that_is_not_what_it_should_be_is_not_gone_to() {
     assert!(guarded.connecting(CONNECT).is_ok());
 }
 
+/// The resource names a document of its own as that of the issuer, with another place for codes and secrets.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_says_in_an_issuers_name_where_codes_and_secrets_go() {
+    let guarded = Guarded::new(CODE);
+    let issuer = &guarded.issuer.issuer;
+    guarded.issuer.control(json!({"forged": true})).await;
+    for more in [String::new(), format!(", issuer: \"{issuer}\"")] {
+        guarded.declare(&format!("{CODE}{more}"));
+        let told = guarded.connect(CONNECT, "the-firm").await;
+        assert_eq!(told["status"], "ok", "{told:#}");
+    }
+    guarded.declare(&format!("{SERVICE}, issuer: \"{issuer}\""));
+    guarded.secret("up-client", CLIENT);
+    guarded.added(WHOAMI, "");
+    let open = guarded.open();
+    let ann = guarded.client(&open, ANN);
+    assert_eq!(ann.call("up_whoami", nothing()).await["status"], "ok");
+    let seen = guarded.issuer.seen().await;
+    assert_eq!(seen["stolen"], 0, "{seen:#}");
+    assert_eq!(guarded.issuer.asked("authorization_code").await, 2);
+    guarded.nowhere(open);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_back_must_be_of_the_server_that_was_asked_and_works_once() {
     let guarded = Guarded::new(CODE);
