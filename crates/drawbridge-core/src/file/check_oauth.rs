@@ -33,6 +33,15 @@ pub(super) fn check_oauth(
     }
     wrong.extend(client(&at, oauth));
     if let Some(secret) = &oauth.client_secret {
+        if oauth.issuer.is_none() {
+            // Else whoever runs the resource could say who gets it.
+            wrong.push(Fault::new(
+                &at,
+                "the client's secret is for one authorization server, and none is named",
+                "write `issuer`, exactly as the server names itself in its metadata \
+                 (`/.well-known/oauth-authorization-server`)",
+            ));
+        }
         wrong.extend(client_secret((&at, name), secret, file));
     }
     let is_word = |scope: &String| {

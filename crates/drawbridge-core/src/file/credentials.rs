@@ -100,7 +100,8 @@ pub struct OauthFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500))]
     pub client_id: Option<String>,
-    /// The credential that holds the client's secret: a name, never the secret.
+    /// The credential that holds the client's secret: a name, never the secret. It goes to `issuer`,
+    /// which must stand beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
     /// What is asked for. Default: what the MCP server says that it needs.
@@ -108,7 +109,7 @@ pub struct OauthFile {
     #[schemars(length(max = 50))]
     pub scopes: Vec<String>,
     /// The only authorization server that is asked, exactly as it names itself. Default: the one that
-    /// the MCP server names.
+    /// the MCP server names. It must be named where the client has a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// How long it may take to give a token. Default 10s.

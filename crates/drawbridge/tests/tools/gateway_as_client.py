@@ -17,7 +17,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 PROGRAM, URL = sys.argv[1], sys.argv[2]
 SCENARIO = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
@@ -77,6 +77,7 @@ class Workspace:
             wanted["client_id"] = CONTEXT["client_id"]
         if "client_secret" in CONTEXT:
             wanted["client_secret"] = "up-client"
+            wanted["issuer"] = issuer()
         credentials = {"up-account": {"from": {"oauth": wanted}}}
         self.write("drawbridge.yaml", self.gateway("credentials: " + json.dumps(credentials) + "\n"))
         if "client_secret" in CONTEXT:
@@ -171,6 +172,18 @@ def follow(address):
                 say("the browser got", error.code, error.read()[:300])
                 return
             address = urljoin(address, to)
+
+
+def issuer():
+    """Who gave the client its secret: somebody who writes the file knows, and here the server is asked."""
+    try:
+        browser.open(urllib.request.Request(URL, b"{}", {"Content-Type": "application/json"}), timeout=10)
+        said = ""
+    except urllib.error.HTTPError as error:
+        said = error.headers.get("WWW-Authenticate") or ""
+    named = re.search(r'resource_metadata="([^"]+)"', said)
+    place = named.group(1) if named else urljoin(URL, "/.well-known/oauth-protected-resource" + urlsplit(URL).path)
+    return json.loads(browser.open(place, timeout=10).read())["authorization_servers"][0]
 
 
 def some(schema):

@@ -83,7 +83,7 @@ impl Credentials {
         let asked = server.scopes(file, &beside).await;
         let words: Vec<&str> = asked.iter().map(String::as_str).collect();
         let client = self.client(&mut server, file, (port, &words)).await?;
-        let secret = self.client_secret(file).await?;
+        let secret = self.client_secret(file, &server).await?;
         server.speak_as(&client, secret, &back(port))?;
         let states = InMemoryStateStore::new();
         server.manager.set_state_store(states.clone());
@@ -178,7 +178,7 @@ impl Credentials {
             return Err(OauthError::OtherIssuer.into());
         }
         server.takes_codes()?;
-        let secret = self.client_secret(file).await?;
+        let secret = self.client_secret(file, &server).await?;
         server.speak_as(&pending.client, secret, &back(pending.port))?;
         let (states, keep) = (InMemoryStateStore::new(), InMemoryCredentialStore::new());
         let saved = states.save(&callback.csrf_token, pending.state).await;

@@ -48,7 +48,7 @@ impl Credentials {
             return self.refreshed(holder, file, kept).await;
         }
         let server = Server::find(file).await?;
-        let secret = self.client_secret(file).await?.unwrap_or_default();
+        let secret = self.client_secret(file, &server).await?.unwrap_or_default();
         let mut asked = server.scopes(file, &kept.lacking).await;
         asked.retain(|scope| scope != "offline_access");
         let client = Client {
@@ -96,7 +96,7 @@ impl Credentials {
         if server.issuer != held.issuer {
             return Err(OauthError::OtherIssuer.into());
         }
-        let secret = self.client_secret(file).await?;
+        let secret = self.client_secret(file, &server).await?;
         server.speak_as(&held.client, secret, &back(0))?;
         let keep = InMemoryCredentialStore::new();
         if let Some(tokens) = held.tokens.clone() {
@@ -115,13 +115,19 @@ impl Credentials {
     }
 
     /// The client's secret, from wherever the file says that it is kept.
+    ///
+    /// INVARIANT: it goes to the server that the file names, whichever the resource names.
     pub(super) async fn client_secret(
         &self,
         file: &OauthFile,
+        server: &Server,
     ) -> Result<Option<String>, CredentialError> {
         let Some(name) = &file.client_secret else {
             return Ok(None);
         };
+        if file.issuer.as_ref() != Some(&server.issuer) {
+            return Err(OauthError::OtherIssuer.into());
+        }
         let versions = self.plain_versions(name).await;
         let versions = versions.map_err(|error| OauthError::ClientSecret(error.to_string()))?;
         Ok(versions

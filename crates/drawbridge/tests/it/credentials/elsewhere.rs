@@ -261,6 +261,11 @@ fn what_may_be_a_secret_in_the_file_is_refused_with_its_place_and_not_repeated()
             "cannot come from an authorization server itself",
         ),
         (
+            "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: client_credentials, client_id: a, \
+             client_secret: other}}}\n",
+            "is for one authorization server, and none is named",
+        ),
+        (
             "  crm: {from: {oauth: {resource: 'https://crm.example/mcp', grant: authorization_code, client_id: a, \
              client_secret: 'no name but a secret'}}}\n",
             "a secret does not belong here",

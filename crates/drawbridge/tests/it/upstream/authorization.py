@@ -15,6 +15,7 @@ POST /control changes how both behave:
     methods [..]|null     code_challenge_methods_supported
     issuer text|null      what the metadata calls the issuer
     answer_iss text|null  what comes back as `iss`; "" leaves it out
+    servers [..]|null     the authorization servers that the protected resource names
     forged bool           the protected resource names a document of its own, which speaks in the issuer's name
     resource text|null    what the protected resource metadata says it is for
     audience text|null    what tokens are made for, whatever was asked
@@ -66,6 +67,7 @@ control = {
     "methods": ["S256"],
     "issuer": None,
     "answer_iss": None,
+    "servers": None,
     "forged": False,
     "resource": None,
     "audience": None,
@@ -308,7 +310,7 @@ class Guarded(Handler):
             return self.answer(
                 {
                     "resource": control["resource"] or MCP,
-                    "authorization_servers": [FORGED if control["forged"] else ISSUER],
+                    "authorization_servers": [FORGED] if control["forged"] else control["servers"] or [ISSUER],
                     "scopes_supported": ["read"],
                 }
             )

@@ -15,7 +15,8 @@ use crate::{
 };
 
 const CODE: &str = "grant: authorization_code";
-const SERVICE: &str = "grant: client_credentials, client_id: service, client_secret: up-client";
+const SERVICE: &str =
+    "grant: client_credentials, client_id: service, client_secret: up-client, issuer: \"ISSUER\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_asks_for_itself_and_no_callers_token_goes_on() {

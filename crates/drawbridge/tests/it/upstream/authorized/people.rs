@@ -11,7 +11,8 @@ use crate::acting::firm::{ANN, BOB, LENA, Person};
 
 const CODE: &str = "grant: authorization_code";
 const EACH: &str = "  acts_for: person\n";
-const EXCHANGE: &str = "grant: token_exchange, client_id: service, client_secret: up-client";
+const EXCHANGE: &str =
+    "grant: token_exchange, client_id: service, client_secret: up-client, issuer: \"ISSUER\"";
 
 /// With an account of the one who wrote the file, who looked at the server with it.
 async fn each(tools: &'static [(&'static str, &'static str)]) -> Guarded {

@@ -154,9 +154,10 @@ impl Guarded {
         guarded
     }
 
-    /// Writes into drawbridge.yaml what is asked for.
+    /// Writes into drawbridge.yaml what is asked for; `ISSUER` is the authorization server.
     pub(crate) fn declare(&self, oauth: &str) {
         let mcp = &self.issuer.mcp;
+        let oauth = oauth.replace("ISSUER", &self.issuer.issuer);
         self.gateway(&format!(
             "credentials:\n  up-account: {{owner: {OLGA}, approved_by: {OLGA}, from: {{oauth: {{resource: \"{mcp}\", \
              {oauth}}}}}}}\n"

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::setup::{CLIENT, Guarded, WHOAMI, nothing};
+use super::setup::{CLIENT, Guarded, Issuer, WHOAMI, nothing};
 use crate::acting::firm::ANN;
 
 const CODE: &str = "grant: authorization_code";
-const SERVICE: &str = "grant: client_credentials, client_id: service, client_secret: up-client";
+const SERVICE: &str =
+    "grant: client_credentials, client_id: service, client_secret: up-client, issuer: \"ISSUER\"";
 const CONNECT: &[&str] = &["secret", "connect", "up-account"];
 
 /// What is said instead of an address to go to.
@@ -49,14 +50,13 @@ async fn a_server_that_is_not_what_it_should_be_is_not_gone_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_says_in_an_issuers_name_where_codes_and_secrets_go() {
     let guarded = Guarded::new(CODE);
-    let issuer = &guarded.issuer.issuer;
     guarded.issuer.control(json!({"forged": true})).await;
-    for more in [String::new(), format!(", issuer: \"{issuer}\"")] {
+    for more in ["", ", issuer: \"ISSUER\""] {
         guarded.declare(&format!("{CODE}{more}"));
         let told = guarded.connect(CONNECT, "the-firm").await;
         assert_eq!(told["status"], "ok", "{told:#}");
     }
-    guarded.declare(&format!("{SERVICE}, issuer: \"{issuer}\""));
+    guarded.declare(SERVICE);
     guarded.secret("up-client", CLIENT);
     guarded.added(WHOAMI, "");
     let open = guarded.open();
@@ -65,6 +65,25 @@ async fn nobody_says_in_an_issuers_name_where_codes_and_secrets_go() {
     let seen = guarded.issuer.seen().await;
     assert_eq!(seen["stolen"], 0, "{seen:#}");
     assert_eq!(guarded.issuer.asked("authorization_code").await, 2);
+    guarded.nowhere(open);
+}
+
+/// The resource names another authorization server than it did when the client was registered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_secret_goes_to_no_server_that_the_resource_names_instead() {
+    let guarded = Guarded::new(SERVICE);
+    guarded.secret("up-client", CLIENT);
+    guarded.added(WHOAMI, "");
+    let open = guarded.open();
+    let ann = guarded.client(&open, ANN);
+    assert_eq!(ann.call("up_whoami", nothing()).await["status"], "ok");
+    let other = Issuer::start();
+    let change = json!({"servers": [other.issuer], "revoke": "access"});
+    guarded.issuer.control(change).await;
+    let answer = ann.call("up_whoami", nothing()).await;
+    assert_eq!(answer["status"], "unavailable", "{answer:#}");
+    let seen = other.seen().await;
+    assert_eq!(seen["token"], json!([]), "{seen:#}");
     guarded.nowhere(open);
 }
 
