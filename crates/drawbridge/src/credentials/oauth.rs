@@ -174,6 +174,7 @@ impl Credentials {
         let asked = base.map(|base| WWWAuthenticateParams::parse(said, &base));
         let asked = asked.filter(WWWAuthenticateParams::is_insufficient_scope);
         let scopes = asked.and_then(|asked| asked.scope).unwrap_or_default();
+        let scopes = scopes.split_whitespace().collect::<Vec<_>>().join(" ");
         if scopes.is_empty() || scopes.len() > MOST_SCOPES {
             return;
         }

@@ -170,14 +170,20 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what was renewed, unless something else was kept meanwhile: whether it was kept.
+    /// Keeps what was renewed, unless something else was kept meanwhile: whether it was kept. These
+    /// scopes are lacking no longer; what the target asked for meanwhile still is.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn end_renewal(&self, new: &NewGrant, revision: u64) -> Result<bool, StoreError> {
+    pub async fn end_renewal(
+        &self,
+        new: &NewGrant,
+        (revision, lacking): (u64, &str),
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.inner.writer.begin().await?;
         let done = sqlx::query(
             "UPDATE grants SET sealed = $4, sealing_key = $5, renewed = $6, \
+             lacking = CASE WHEN lacking = $7 THEN '' ELSE lacking END, \
              revision = revision + 1, renewed_by = NULL, renewed_until = NULL \
              WHERE name = $1 AND person = $2 AND revision = $3",
         )
@@ -187,6 +193,7 @@ impl Store {
         .bind(new.sealed.clone())
         .bind(&new.sealing_key)
         .bind(new.at.as_microsecond())
+        .bind(lacking)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

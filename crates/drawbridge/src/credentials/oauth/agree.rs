@@ -197,6 +197,7 @@ impl Credentials {
             client: pending.client,
             tokens: keep.load().await.map_err(OauthError::from)?,
             asked: pending.asked,
+            refused: Vec::new(),
         };
         Ok(Agreed {
             grant: self.sealed_grant(holder, &held).await?,

@@ -32,6 +32,9 @@ pub(super) struct Held {
     pub(super) tokens: Option<StoredCredentials>,
     /// The scopes that were asked for when it was given.
     pub(super) asked: Vec<String>,
+    /// The scopes that the server refused then.
+    #[serde(default)]
+    pub(super) refused: Vec<String>,
 }
 
 /// A client, as an authorization server knows it.
@@ -98,12 +101,22 @@ impl Kept {
         let held = self.held.as_ref()?;
         // What a person must agree to is not had by renewing; what the gateway itself asks for is.
         let asks = file.grant != Grant::AuthorizationCode;
-        let more = asks && self.lacking.iter().any(|scope| !held.asked.contains(scope));
+        let known = |scope: &String| held.asked.contains(scope) || held.refused.contains(scope);
+        let more = asks && !self.lacking.iter().all(known);
         let fresh = held.stands(now).1 && !more;
         fresh
             .then(|| held.token())
             .flatten()
             .map(|token| version(self.revision, token))
+    }
+
+    /// Which of the scopes that the target asked for are dealt with once this is renewed: none where a
+    /// person must agree to them.
+    pub(super) fn dealt_with(&self, file: &OauthFile) -> String {
+        match file.grant {
+            Grant::AuthorizationCode => String::new(),
+            Grant::ClientCredentials | Grant::TokenExchange => self.lacking.join(" "),
+        }
     }
 
     /// The token, where it is good at this moment.

@@ -118,11 +118,15 @@ impl Credentials {
         (file, kept): (&OauthFile, &Kept),
         held: super::kept::Held,
     ) -> Result<Version, CredentialError> {
-        let mut tries = 0;
+        let (mut tries, lacking) = (0, kept.dealt_with(file));
         loop {
             let kept_now = async {
                 let new = self.sealed_grant(holder, &held).await?;
-                Ok::<_, CredentialError>(self.store.end_renewal(&new, kept.revision).await?)
+                Ok::<_, CredentialError>(
+                    self.store
+                        .end_renewal(&new, (kept.revision, &lacking))
+                        .await?,
+                )
             };
             match kept_now.await {
                 // Where somebody connected anew meanwhile, theirs stands.

@@ -22,6 +22,8 @@ use crate::{
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What a server says to scopes that it does not know, or grants nobody.
+const INVALID_SCOPE: &str = "invalid_scope";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// How a client says who it is, where the server tells no other way.
 const METHODS: &str = "token_endpoint_auth_methods_supported";
@@ -47,38 +49,55 @@ impl Credentials {
         if file.grant == Grant::AuthorizationCode {
             return self.refreshed(holder, file, kept).await;
         }
-        let server = Server::find(file).await?;
+        let mut server = Server::find(file).await?;
         let secret = self.client_secret(file, &server).await?.unwrap_or_default();
-        let mut asked = server.scopes(file, &kept.lacking).await;
-        asked.retain(|scope| scope != "offline_access");
-        let client = Client {
-            id: file.client_id.clone().unwrap_or_default(),
-            secret: None,
-        };
-        let issuer = server.issuer.clone();
-        let known = (client.id.as_str(), secret.as_str());
-        let tokens = match &holder.person {
-            None => as_itself(server, (file, &asked), known).await?,
-            Some(person) => {
-                let (address, lives) = (self.declared.load().address.clone(), super::limit(file));
-                let subject = &self.oauth.subject;
-                let stated = subject
-                    .stated(
-                        (&address, &server.issuer),
-                        person,
-                        (self.clock.now(), lives),
-                    )
-                    .await?;
-                exchanged(&server, (file, &asked), known, (&stated, self.clock.now())).await?
+        let tries = tries(&server, file, kept).await;
+        let mut rest = tries.iter().peekable();
+        let (asked, tokens) = loop {
+            let asked = rest.next().ok_or(OauthError::Form)?;
+            let given = self.given(&mut server, (file, asked), (holder, &secret));
+            match given.await {
+                Ok(tokens) => break (asked, tokens),
+                // The target may want what nobody grants, and what it needs is had all the same.
+                Err(CredentialError::Oauth(OauthError::Refused {
+                    word: Some(INVALID_SCOPE),
+                    ..
+                })) if rest.peek().is_some() => {}
+                Err(error) => return Err(error),
             }
         };
+        let most = tries.first().into_iter().flatten();
         Ok(Held {
             resource: file.resource.clone(),
-            issuer,
-            client,
+            issuer: server.issuer,
+            client: Client {
+                id: file.client_id.clone().unwrap_or_default(),
+                secret: None,
+            },
             tokens: Some(tokens),
-            asked,
+            refused: most.filter(|one| !asked.contains(one)).cloned().collect(),
+            asked: asked.clone(),
         })
+    }
+
+    /// By the client's secret: for itself, or for a person.
+    async fn given(
+        &self,
+        server: &mut Server,
+        (file, asked): (&OauthFile, &[String]),
+        (holder, secret): (&Holder, &str),
+    ) -> Result<StoredCredentials, CredentialError> {
+        let known = (file.client_id.as_deref().unwrap_or_default(), secret);
+        let Some(person) = &holder.person else {
+            return Ok(as_itself(server, (file, asked), known).await?);
+        };
+        let (address, lives) = (self.declared.load().address.clone(), super::limit(file));
+        let whose = (address.as_str(), server.issuer.as_str());
+        let times = (self.clock.now(), lives);
+        let subject = &self.oauth.subject;
+        let stated = subject.stated(whose, person, times).await?;
+        let stated = (stated.as_str(), self.clock.now());
+        Ok(exchanged(server, (file, asked), known, stated).await?)
     }
 
     /// By the refresh token. One that the server refuses for good is not tried again.
@@ -136,9 +155,25 @@ impl Credentials {
     }
 }
 
+/// What is asked for, the next where a server does not grant one: with what the target wants beside, as
+/// before without that, and what is asked for from the start.
+async fn tries(server: &Server, file: &OauthFile, kept: &Kept) -> Vec<Vec<String>> {
+    let had = kept.held.as_ref().map(|held| held.asked.clone());
+    let had = had.unwrap_or_default();
+    let more = [had.as_slice(), &kept.lacking].concat();
+    let mut tries = Vec::new();
+    for beside in [more.as_slice(), &had, &[]] {
+        let mut asked = server.scopes(file, beside).await;
+        asked.retain(|scope| scope != "offline_access");
+        tries.push(asked);
+    }
+    tries.dedup();
+    tries
+}
+
 /// As the client itself.
 async fn as_itself(
-    mut server: Server,
+    server: &mut Server,
     (file, asked): (&OauthFile, &[String]),
     (id, secret): (&str, &str),
 ) -> Result<StoredCredentials, OauthError> {

@@ -24,6 +24,7 @@ POST /control changes how both behave:
     trusts {iss: url}     whose statements are trusted, and where their keys are
     token_delay s         before /token answers
     down bool             /token answers 503
+    grants [..]|null      the scopes that /token gives to a client; invalid_scope for others
     scope text            the scope that the tool `admin` needs
     revoke "access"|"all" ends what was given out so far
 GET /seen: {"token": [..], "mcp": [..], "registered": [..], "reused": n, "stolen": n}
@@ -76,6 +77,7 @@ control = {
     "trusts": {},
     "token_delay": 0,
     "down": False,
+    "grants": None,
     "scope": "admin",
 }
 seen = {"token": [], "mcp": [], "registered": [], "reused": 0, "stolen": 0}
@@ -204,6 +206,8 @@ class Server(Handler):
             return by_code(name, asked)
         if grant == "refresh_token":
             return by_refresh(name, asked)
+        if control["grants"] is not None and not set(asked.get("scope", "").split()) <= set(control["grants"]):
+            return 400, {"error": "invalid_scope"}
         if grant == "client_credentials" and "client_credentials" in client["grants"]:
             return 200, given(name, "service-account", asked.get("scope", ""), refreshes=False)
         if grant == EXCHANGE and "exchange" in client["grants"]:

@@ -276,6 +276,40 @@ async fn more_access_is_asked_for_where_the_server_wants_more() {
     assert!(guarded.issuer.asked("client_credentials").await <= before + 1);
 }
 
+/// What a server wants and nobody grants ends neither a service's access nor a person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_and_never_granted_ends_no_access() {
+    let guarded = Guarded::new(SERVICE);
+    guarded.secret("up-client", CLIENT);
+    guarded.added(ALL, "");
+    let open = guarded.open();
+    let ann = guarded.client(&open, ANN);
+    let admin = ann.call("up_admin", nothing()).await;
+    assert_eq!(admin["status"], "ok", "{admin:#}");
+    guarded
+        .issuer
+        .control(json!({"scope": "root", "grants": ["read", "admin"]}))
+        .await;
+    let before = guarded.issuer.asked("client_credentials").await;
+    for _ in 0..5 {
+        ann.call("up_admin", nothing()).await;
+        let answer = until(&ann, ("up_whoami", nothing()), "ok").await;
+        let scope = &answer["data"]["structuredContent"]["scope"];
+        assert_eq!(scope, "read admin", "what was granted before is kept");
+    }
+    let asked = guarded.issuer.asked("client_credentials").await - before;
+    assert!(asked <= 2, "{asked}");
+    // Nor when the token ends, and not where less is granted than before.
+    for grants in [json!(["read", "admin"]), json!(["read"])] {
+        let change = json!({"grants": grants, "revoke": "access"});
+        guarded.issuer.control(change).await;
+        let answer = until(&ann, ("up_whoami", nothing()), "ok").await;
+        assert_eq!(user(&answer), "service-account", "{answer:#}");
+        tokio::time::sleep(Duration::from_millis(5_100)).await;
+    }
+    guarded.nowhere(open);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_connects_again_gives_what_was_lacking() {
     let guarded = Guarded::new(CODE);
