@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,9 +14,10 @@ use reqwest::{
     header,
     redirect::Policy,
 };
-use rmcp::transport::auth::{OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest};
+use rmcp::transport::auth::{AuthError, OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest};
 
 use super::problem::OauthError;
+use crate::credentials::lock;
 
 /// The largest answer, in bytes.
 const MOST_BYTES: usize = 256 << 10;
@@ -37,6 +38,9 @@ enum Place {
 pub(super) struct Way {
     client: Client,
     places: BTreeSet<Place>,
+    limit: Duration,
+    /// Why the last request got no answer, where it got none: libraries tell no more of that than text.
+    failed: Mutex<Option<OauthError>>,
 }
 
 impl Way {
@@ -56,7 +60,12 @@ impl Way {
             .dns_resolver(Arc::new(Allowed(places.clone())))
             .build()
             .map_err(|_| OauthError::Unreachable)?;
-        Ok(Arc::new(Self { client, places }))
+        Ok(Arc::new(Self {
+            client,
+            places,
+            limit,
+            failed: Mutex::default(),
+        }))
     }
 
     /// Whether tokens may be asked for there.
@@ -77,9 +86,31 @@ impl Way {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, OauthError> {
+        let answer = self.answered(request).await;
+        *lock(&self.failed) = answer.as_ref().err().cloned();
+        answer
+    }
+
+    /// Why what was just asked for by a library came to nothing.
+    pub(super) fn why(&self, error: AuthError) -> OauthError {
+        let failed = lock(&self.failed).take();
+        failed.unwrap_or_else(|| error.into())
+    }
+
+    async fn answered(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, OauthError> {
         self.allows(&request.uri().to_string())?;
         let asks = request.method() == http::Method::POST;
         let request = reqwest::Request::try_from(request).map_err(|_| OauthError::Form)?;
+        let broken = |error: reqwest::Error| {
+            if error.is_timeout() {
+                OauthError::Slow(self.limit)
+            } else {
+                OauthError::Unreachable
+            }
+        };
         let mut answer = self.client.execute(request).await.map_err(broken)?;
         // Whatever such an answer holds, it is no refusal.
         if asks && (answer.status().is_server_error() || answer.status() == 429) {
@@ -108,14 +139,6 @@ impl OAuthHttpClient for Way {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move { self.send(request.request).await.map_err(Into::into) })
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn broken(error: reqwest::Error) -> OauthError {
-    if error.is_timeout() {
-        return OauthError::Slow(super::LONGEST);
-    }
-    OauthError::Unreachable
 }
 
 fn not_there(address: &str) -> OauthError {

@@ -69,9 +69,9 @@ impl Credentials {
         holder: &Holder,
         file: &OauthFile,
     ) -> Result<Version, CredentialError> {
-        let limit = limit(file);
-        // As long as another gateway may take, and a moment to keep what it got.
-        let patience = limit * 2 + KEEP_EVERY * KEEP_TRIES;
+        // As long as another gateway may take to find the server and to be given a token, and a moment to
+        // keep it.
+        let patience = limit(file) * 2 + KEEP_EVERY * KEEP_TRIES;
         let end = self.clock.monotonic() + patience;
         let own = new_id();
         let kept = loop {
@@ -91,9 +91,7 @@ impl Credentials {
             tokio::time::sleep(LOOK_EVERY).await;
         };
         let for_refusal = kept.fresh(file, self.clock.now()).is_some();
-        let got = tokio::time::timeout(limit, self.obtained(holder, file, &kept)).await;
-        let got = got.unwrap_or_else(|_| Err(OauthError::Slow(limit).into()));
-        let done = match got {
+        let done = match self.obtained(holder, file, &kept).await {
             Ok(held) => self.replaced(holder, (file, &kept), held).await,
             Err(error) => Err(error),
         };

@@ -49,8 +49,8 @@ impl Credentials {
         if file.grant == Grant::AuthorizationCode {
             return self.refreshed(holder, file, kept).await;
         }
-        let mut server = Server::find(file).await?;
-        let secret = self.client_secret(file, &server).await?.unwrap_or_default();
+        let (mut server, secret) = self.found(file).await?;
+        let secret = secret.unwrap_or_default();
         let tries = tries(&server, file, kept).await;
         let mut rest = tries.iter().peekable();
         let (asked, tokens) = loop {
@@ -78,6 +78,20 @@ impl Credentials {
             refused: most.filter(|one| !asked.contains(one)).cloned().collect(),
             asked: asked.clone(),
         })
+    }
+
+    /// The server, and the client's secret for it, in the time that the file allows. What is then asked of
+    /// the server has a limit of its own: a refresh token that is on its way is not cut off for the time
+    /// that was needed to find where it goes.
+    async fn found(&self, file: &OauthFile) -> Result<(Server, Option<String>), CredentialError> {
+        let limit = super::limit(file);
+        let finding = async {
+            let server = Server::find(file).await?;
+            let secret = self.client_secret(file, &server).await?;
+            Ok((server, secret))
+        };
+        let found = tokio::time::timeout(limit, finding).await;
+        found.unwrap_or_else(|_| Err(OauthError::Slow(limit).into()))
     }
 
     /// By the client's secret: for itself, or for a person.
@@ -111,11 +125,10 @@ impl Credentials {
         if !held.can_refresh() {
             return Err(none(holder, true).into());
         }
-        let mut server = Server::find(file).await?;
+        let (mut server, secret) = self.found(file).await?;
         if server.issuer != held.issuer {
             return Err(OauthError::OtherIssuer.into());
         }
-        let secret = self.client_secret(file, &server).await?;
         server.speak_as(&held.client, secret, &back(0))?;
         let keep = InMemoryCredentialStore::new();
         if let Some(tokens) = held.tokens.clone() {
@@ -125,7 +138,7 @@ impl Credentials {
         let tokens = match server.manager.refresh_token().await {
             Ok(_) => keep.load().await.map_err(OauthError::from)?,
             Err(AuthError::TokenRefreshRejected(_) | AuthError::AuthorizationRequired) => None,
-            Err(error) => return Err(OauthError::from(error).into()),
+            Err(error) => return Err(server.way.why(error).into()),
         };
         Ok(Held {
             tokens,
@@ -189,7 +202,8 @@ async fn as_itself(
         .manager
         .validate_client_credentials_metadata(&config)?;
     server.manager.configure_client_credentials(&config)?;
-    server.manager.exchange_client_credentials(&config).await?;
+    let exchanging = server.manager.exchange_client_credentials(&config).await;
+    exchanging.map_err(|error| server.way.why(error))?;
     keep.load().await?.ok_or(OauthError::Form)
 }
 

@@ -22,6 +22,7 @@ POST /control changes how both behave:
     register bool         dynamic registration
     documents {id: url}   where client id metadata documents really are
     trusts {iss: url}     whose statements are trusted, and where their keys are
+    metadata_delay s      before the metadata
     token_delay s         before /token answers
     down bool             /token answers 503
     grants [..]|null      the scopes that /token gives to a client; invalid_scope for others
@@ -75,6 +76,7 @@ control = {
     "register": True,
     "documents": {},
     "trusts": {},
+    "metadata_delay": 0,
     "token_delay": 0,
     "down": False,
     "grants": None,
@@ -136,6 +138,7 @@ class Server(Handler):
     def do_GET(self):
         at = urlsplit(self.path)
         if at.path in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
+            time.sleep(control["metadata_delay"])
             return self.answer(metadata())
         if at.path == "/authorize":
             return self.authorize({key: values[0] for key, values in parse_qs(at.query).items()})

@@ -155,6 +155,25 @@ async fn a_token_that_ends_is_renewed_once_for_all_who_ask() {
     guarded.nowhere(open);
 }
 
+/// Finding the server takes most of the time that it may, and so does being given the token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_on_its_way_is_not_cut_off_for_what_took_long_before() {
+    let guarded = Guarded::new(&format!("{CODE}, timeout: 4s"));
+    guarded
+        .connect(&["secret", "connect", "up-account"], "the-firm")
+        .await;
+    guarded.added(WHOAMI, "");
+    let open = guarded.open();
+    let ann = guarded.client(&open, ANN);
+    let change = json!({"metadata_delay": 1.2, "token_delay": 3, "revoke": "access"});
+    guarded.issuer.control(change).await;
+    let answer = ann.call("up_whoami", nothing()).await;
+    assert_eq!(user(&answer), "the-firm", "{answer:#}");
+    assert_eq!(guarded.issuer.asked("refresh_token").await, 1);
+    assert_eq!(guarded.issuer.seen().await["reused"], 0);
+    guarded.nowhere(open);
+}
+
 /// Two gateways on one store: still one renewal, and no refresh token is used twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_renew_a_token_once() {
