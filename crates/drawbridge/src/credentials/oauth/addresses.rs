@@ -1,5 +1,8 @@
 //! The way to authorization servers: by https, to no address that only this machine or its network has
 //! unless the server that is guarded is there itself, no further than it was sent, and not without end.
+//!
+//! INVARIANT: who answers for a name opens nothing by it. This machine is open only where the file names
+//! it; one's own network only to what the file names there, by address or by a name that is nowhere else.
 
 use std::{
     collections::BTreeSet,
@@ -44,15 +47,31 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// The way from these addresses, which the file names: wherever they are, others may be too.
+    /// The way from these addresses, which the file names: where they are for certain, others may be too.
     pub(super) async fn new(named: &[&str], limit: Duration) -> Result<Arc<Self>, OauthError> {
         let mut places = BTreeSet::from([Place::Public]);
+        let mut found = Vec::new();
         for address in named {
             let url = Url::parse(address).map_err(|_| not_there(address))?;
-            places.extend(places_of(&url).await);
+            if let Some(place) = literal(&url) {
+                places.insert(place);
+                continue;
+            }
+            let host = url.host_str().unwrap_or_default().to_owned();
+            let addresses = addresses_of(&host).await;
+            places.extend(opened(&addresses));
+            found.push((host, addresses));
         }
         places.remove(&Place::Nowhere);
-        let client = Client::builder()
+        let mut client = Client::builder();
+        for (host, mut addresses) in found {
+            // What a name stood for when it was looked at is what it stands for.
+            addresses.retain(|address| places.contains(&place(address.ip())));
+            if !addresses.is_empty() {
+                client = client.resolve_to_addrs(&host, &addresses);
+            }
+        }
+        let client = client
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(limit)
@@ -177,16 +196,17 @@ fn literal(url: &Url) -> Option<Place> {
     address.or(here.then_some(Place::Here))
 }
 
-async fn places_of(url: &Url) -> BTreeSet<Place> {
-    if let Some(place) = literal(url) {
-        return BTreeSet::from([place]);
-    }
-    let host = url.host_str().unwrap_or_default();
+async fn addresses_of(host: &str) -> Vec<SocketAddr> {
     let found = tokio::net::lookup_host((host, 0)).await;
-    found.map_or_else(
-        |_| BTreeSet::new(),
-        |found| found.map(|address| place(address.ip())).collect(),
-    )
+    found.map_or_else(|_| Vec::new(), Iterator::collect)
+}
+
+/// Which place a name opens for others that stands for these addresses: one's own network, where it is
+/// nowhere else. A name elsewhere is answered for by somebody else, who may say anything.
+fn opened(addresses: &[SocketAddr]) -> Option<Place> {
+    let private = |address: &SocketAddr| place(address.ip()) == Place::Private;
+    let all = !addresses.is_empty() && addresses.iter().all(private);
+    all.then_some(Place::Private)
 }
 
 fn place(address: IpAddr) -> Place {
@@ -237,7 +257,8 @@ fn of_six(address: Ipv6Addr) -> Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Way, place};
+    use super::{Place, Way, opened, place};
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     #[test]
@@ -295,6 +316,30 @@ mod tests {
         let here = way("http://127.0.0.1:1/mcp").await;
         assert!(here.allows("http://127.0.0.1:2/token").is_ok());
         assert!(here.allows("http://localhost:2/token").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_opens_no_place_but_a_network_that_it_is_in_wholly() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        for (addresses, wanted) in [
+            (&["10.0.0.1", "fd00::1"][..], Some(Place::Private)),
+            (&["10.0.0.1", "93.184.215.14"], None),
+            (&["10.0.0.1", "127.0.0.1"], None),
+            (&["10.0.0.1", "169.254.169.254"], None),
+            (&["127.0.0.1"], None),
+            (&["93.184.215.14"], None),
+            (&[], None),
+        ] {
+            let at = |address: &&str| SocketAddr::new(address.parse().unwrap(), 0);
+            let found: Vec<SocketAddr> = addresses.iter().map(at).collect();
+            assert_eq!(opened(&found), wanted, "{addresses:?}");
+        }
+        // Every resolver says that this name is on this machine; the file does not.
+        let way = Way::new(&["https://ip6-localhost/mcp"], Duration::from_secs(1));
+        let way = way.await.unwrap();
+        for address in ["http://127.0.0.1:1/token", "https://localhost/token"] {
+            assert!(way.allows(address).is_err(), "{address}");
+        }
     }
 
     #[tokio::test]
