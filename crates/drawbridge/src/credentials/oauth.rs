@@ -37,6 +37,9 @@ pub(crate) use problem::OauthError;
 use renew::Turn;
 use subject::Subject;
 
+/// Where the SDK gets tokens. What it traces there for its own developers holds codes, and what an
+/// authorization server answers: no `RUST_LOG` brings it out.
+pub(crate) const GETTING_TOKENS: &str = "rmcp::transport::auth";
 /// How long an authorization server may take to give a token, unless the file says otherwise.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long before its end a token is renewed, and never longer than half its life.
