@@ -104,7 +104,8 @@ pub struct OauthFile {
     /// which must stand beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
-    /// What is asked for. Default: what the MCP server says that it needs.
+    /// What is asked for, and never more, whatever the MCP server wants. Default: what it says that it
+    /// needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub scopes: Vec<String>,
@@ -115,6 +116,14 @@ pub struct OauthFile {
     /// How long it may take to give a token. Default 10s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
+}
+
+impl OauthFile {
+    /// Whether a scope may be asked for.
+    #[must_use]
+    pub fn allows(&self, scope: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|one| one == scope)
+    }
 }
 
 /// How tokens are got from an authorization server.

@@ -172,12 +172,21 @@ impl Credentials {
 
     /// The target let a token in, and wants more scopes for what was asked of it.
     pub(super) async fn token_lacking(&self, (name, whose): (&str, &Whose), said: &str) {
-        let base = self.oauth(name);
-        let base = base.and_then(|file| reqwest::Url::parse(&file.resource).ok());
+        let Some(file) = self.oauth(name) else {
+            return;
+        };
+        let base = reqwest::Url::parse(&file.resource).ok();
         let asked = base.map(|base| WWWAuthenticateParams::parse(said, &base));
         let asked = asked.filter(WWWAuthenticateParams::is_insufficient_scope);
         let scopes = asked.and_then(|asked| asked.scope).unwrap_or_default();
-        let scopes = scopes.split_whitespace().collect::<Vec<_>>().join(" ");
+        let allowed = scopes.split_whitespace().filter(|one| file.allows(one));
+        let allowed: Vec<&str> = allowed.collect();
+        if allowed.len() < scopes.split_whitespace().count() {
+            tracing::warn!(
+                "the target of `{name}` wants more than `scopes` of it in drawbridge.yaml allows"
+            );
+        }
+        let scopes = allowed.join(" ");
         if scopes.is_empty() || scopes.len() > MOST_SCOPES {
             return;
         }

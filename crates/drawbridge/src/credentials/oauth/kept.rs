@@ -10,7 +10,7 @@ use oauth2::TokenResponse;
 use rmcp::transport::auth::StoredCredentials;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{BEFORE_END, OauthError, version};
+use super::{BEFORE_END, OauthError, server::OFFLINE, version};
 use crate::{
     credentials::{
         CredentialError, Credentials,
@@ -85,6 +85,31 @@ impl Held {
         (rest > 0, rest > soon)
     }
 
+    /// Whether more was asked for than the file allows by now.
+    fn exceeds(&self, file: &OauthFile) -> bool {
+        let allowed = |scope: &String| file.allows(scope) || scope == OFFLINE;
+        let all = self.asked.iter().all(allowed);
+        !all || (self.asked.is_empty() && !file.scopes.is_empty())
+    }
+
+    /// The scopes to ask for with a refresh token that is for more than the file allows by now: nothing
+    /// where it is for no more, and an empty list where it is for nothing that the file allows.
+    pub(super) fn narrower(&self, file: &OauthFile) -> Option<Vec<String>> {
+        let granted = self.tokens.as_ref().map(|tokens| &tokens.granted_scopes);
+        let Some(granted) = granted.filter(|granted| !granted.is_empty()) else {
+            return (!file.scopes.is_empty()).then(|| file.scopes.clone());
+        };
+        let allowed = |scope: &&String| file.allows(scope) || *scope == OFFLINE;
+        let mut within: Vec<String> = granted.iter().filter(allowed).cloned().collect();
+        if within.len() == granted.len() {
+            return None;
+        }
+        if within.iter().all(|scope| scope == OFFLINE) {
+            within.clear();
+        }
+        Some(within)
+    }
+
     /// The scopes that were granted, or where the server did not say, those that were asked for.
     pub(super) fn granted(&self) -> Vec<String> {
         let granted = self.tokens.as_ref().map(|tokens| &tokens.granted_scopes);
@@ -102,8 +127,8 @@ impl Kept {
         // What a person must agree to is not had by renewing; what the gateway itself asks for is.
         let asks = file.grant != Grant::AuthorizationCode;
         let known = |scope: &String| held.asked.contains(scope) || held.refused.contains(scope);
-        let more = asks && !self.lacking.iter().all(known);
-        let fresh = held.stands(now).1 && !more;
+        let more = asks && !self.lacking.iter().chain(&file.scopes).all(known);
+        let fresh = held.stands(now).1 && !more && !held.exceeds(file);
         fresh
             .then(|| held.token())
             .flatten()
@@ -120,9 +145,9 @@ impl Kept {
     }
 
     /// The token, where it is good at this moment.
-    pub(super) fn good(&self, now: Timestamp) -> Option<Version> {
+    pub(super) fn good(&self, file: &OauthFile, now: Timestamp) -> Option<Version> {
         let held = self.held.as_ref()?;
-        let good = held.stands(now).0;
+        let good = held.stands(now).0 && !held.exceeds(file);
         good.then(|| held.token())
             .flatten()
             .map(|token| version(self.revision, token))
@@ -140,7 +165,9 @@ impl Credentials {
             return Ok(Kept::default());
         };
         let KeptGrant { revision, .. } = kept;
-        let lacking = kept.lacking.split_whitespace().map(str::to_owned).collect();
+        let lacking = kept.lacking.split_whitespace();
+        let lacking = lacking.filter(|scope| file.allows(scope));
+        let lacking = lacking.map(str::to_owned).collect();
         let held = match kept.sealed {
             None => None,
             Some(sealed) => {

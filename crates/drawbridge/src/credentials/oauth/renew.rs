@@ -60,7 +60,7 @@ impl Credentials {
     ) -> Result<Version, CredentialError> {
         let kept = self.kept(holder, file).await?;
         let refused = self.oauth.was_refused(holder, kept.revision);
-        let good = kept.good(self.clock.now()).filter(|_| !refused);
+        let good = kept.good(file, self.clock.now()).filter(|_| !refused);
         good.ok_or(CredentialError::Oauth(why))
     }
 
@@ -140,7 +140,7 @@ impl Credentials {
             }
         }
         let now = self.kept(holder, file).await?;
-        let good = now.good(self.clock.now());
+        let good = now.good(file, self.clock.now());
         good.ok_or_else(|| super::tokens::none(holder, now.held.is_some()).into())
     }
 }

@@ -14,6 +14,8 @@ use super::{OauthError, addresses::Way, issuer, kept::Client, limit};
 
 /// The revision of MCP in which a resource is asked what it wants.
 const MCP: &str = "2026-07-28";
+/// The scope of refresh tokens.
+pub(super) const OFFLINE: &str = "offline_access";
 /// The path to which a browser comes back, on the machine of whoever agrees.
 const BACK: &str = "/callback";
 
@@ -77,7 +79,7 @@ impl Server {
     }
 
     /// The scopes to ask for: the file's, else what the resource says it needs; and those that are
-    /// wanted beside. Refresh tokens are asked for where that is known as a scope.
+    /// wanted beside, as far as the file allows them. Refresh tokens are asked for where that is known as a scope.
     pub(super) async fn scopes(&self, file: &OauthFile, beside: &[String]) -> Vec<String> {
         let mut scopes = if file.scopes.is_empty() {
             self.manager.select_initial_scopes(&[]).await
@@ -89,7 +91,8 @@ impl Server {
                 scopes.push(scope.clone());
             }
         }
-        let offline = "offline_access".to_owned();
+        scopes.retain(|scope| file.allows(scope) || scope == OFFLINE);
+        let offline = OFFLINE.to_owned();
         let known = self.metadata.scopes_supported.as_ref();
         let known = known.is_some_and(|known| known.contains(&offline));
         if known && !scopes.is_empty() && !scopes.contains(&offline) {

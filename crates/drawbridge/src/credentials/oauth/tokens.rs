@@ -13,7 +13,7 @@ use super::{
     OauthError,
     kept::{Client, Held, Kept},
     problem::word,
-    server::{Server, back},
+    server::{OFFLINE, Server, back},
 };
 use crate::{
     credentials::{CredentialError, Credentials},
@@ -135,6 +135,13 @@ impl Credentials {
             keep.save(tokens).await.map_err(OauthError::from)?;
         }
         server.manager.set_credential_store(keep.clone());
+        let narrower = held.narrower(file);
+        if let Some(scopes) = &narrower {
+            if scopes.is_empty() {
+                return Err(none(holder, true).into());
+            }
+            server.manager.set_refresh_scopes(scopes.clone());
+        }
         let tokens = match server.manager.refresh_token().await {
             Ok(_) => keep.load().await.map_err(OauthError::from)?,
             Err(AuthError::TokenRefreshRejected(_) | AuthError::AuthorizationRequired) => None,
@@ -142,6 +149,7 @@ impl Credentials {
         };
         Ok(Held {
             tokens,
+            asked: narrower.unwrap_or_else(|| held.asked.clone()),
             ..held.clone()
         })
     }
@@ -177,7 +185,7 @@ async fn tries(server: &Server, file: &OauthFile, kept: &Kept) -> Vec<Vec<String
     let mut tries = Vec::new();
     for beside in [more.as_slice(), &had, &[]] {
         let mut asked = server.scopes(file, beside).await;
-        asked.retain(|scope| scope != "offline_access");
+        asked.retain(|scope| scope != OFFLINE);
         tries.push(asked);
     }
     tries.dedup();

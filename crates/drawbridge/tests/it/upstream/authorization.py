@@ -274,8 +274,14 @@ def by_refresh(name, asked):
         for one in [one for one, other in refresh.items() if other["family"] == kept["family"]]:
             del refresh[one]
         return 400, {"error": "invalid_grant"}
+    scope = asked.get("scope") or kept["scope"]
+    if not set(scope.split()) <= set(kept["scope"].split()):
+        return 400, {"error": "invalid_scope"}
     kept["used"] = True
-    return 200, given(name, kept["user"], kept["scope"], family=kept["family"])
+    answer = given(name, kept["user"], scope, family=kept["family"])
+    # What a refresh token is for stays as it was agreed to.
+    refresh[answer["refresh_token"]]["scope"] = kept["scope"]
+    return 200, answer
 
 
 def by_statement(name, asked):

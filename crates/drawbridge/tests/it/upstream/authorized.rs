@@ -2,5 +2,6 @@
 
 mod grants;
 mod people;
+mod scopes;
 mod setup;
 mod wrong;
