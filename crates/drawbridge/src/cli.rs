@@ -327,9 +327,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         Command::Connect(wanted) => {
             connect::run(client, &connect::own(&wanted.name)?, &wanted).await
         }
-        Command::Disconnect(wanted) => {
-            connect::end(client, &connect::own(&wanted.name)?, &wanted).await
-        }
+        Command::Disconnect(wanted) => connect::end(client, &wanted).await,
         Command::Pause(stand) => standing(client, "pause", stand).await,
         Command::Resume(stand) => standing(client, "resume", stand).await,
         Command::Retire(stand) => standing(client, "retire", stand).await,

@@ -57,8 +57,20 @@ pub(crate) enum CredentialError {
     )]
     Changed(String, String),
     #[error(
-        "other secrets are sealed with another key than the one here; bring the right key back, or \
-         where it is lost for good, write `--new-key`"
+        "what an authorization server granted for `{0}` is sealed with another key ({1}) than the one here \
+         ({2}); bring the right key back, or end it by `drawbridge secret disconnect {0} --all` and connect \
+         anew"
+    )]
+    OtherGrantKey(String, String, String),
+    #[error(
+        "what an authorization server granted for `{0}` is not what was sealed: the store was changed; find \
+         out by whom, then end it by `drawbridge secret disconnect {0} --all` and connect anew"
+    )]
+    GrantChanged(String),
+    #[error(
+        "other secrets or accounts are sealed with another key than the one here; bring the right key back, \
+         or where it is lost for good, set the secrets with `--new-key`, and end the accounts by \
+         `drawbridge secret disconnect NAME --all`"
     )]
     OtherKeys,
     #[error("the secret cannot be sealed: the system has no randomness")]

@@ -62,7 +62,7 @@ enum Effect {
     RemoveSecret(String),
     BeginGrant(Box<crate::store::Begun>),
     KeepGrant(Box<crate::store::NewGrant>),
-    EndGrant(crate::store::Holder),
+    EndGrants(crate::store::Ended),
 }
 
 impl App {
@@ -133,7 +133,7 @@ impl App {
                     | Effect::RetireSecret(..)
                     | Effect::RemoveSecret(_)
                     | Effect::KeepGrant(_)
-                    | Effect::EndGrant(_)
+                    | Effect::EndGrants(_)
             ),
         };
         let recorded = self.way.note_turn(act, outcome, (began, steps)).await?;
@@ -279,7 +279,7 @@ impl App {
         };
         match effect {
             Effect::Nothing => return Ok(()),
-            Effect::BeginGrant(_) | Effect::KeepGrant(_) | Effect::EndGrant(_) => {
+            Effect::BeginGrant(_) | Effect::KeepGrant(_) | Effect::EndGrants(_) => {
                 return self.keep_account(effect, caller).await;
             }
             Effect::Turn(steps) => {

@@ -28,7 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use credentials::{CredentialVersion, KeptCredential, NewVersion, NotKept, OtherKeys, Taken};
 use file::StoreFile;
-pub use grants::{Begun, Holder, KeptGrant, NewGrant};
+pub use grants::{Begun, Ended, Holder, KeptGrant, NewGrant};
 pub use lifecycle::{Review, Revision, Standing};
 pub use notices::Notice;
 pub use place::Place;

@@ -34,8 +34,8 @@ pub(super) struct Connect {
 
 #[derive(clap::Args)]
 pub(super) struct Disconnect {
-    /// The connector, or for `secret disconnect` the credential.
-    pub(super) name: String,
+    /// The connector.
+    name: String,
     /// Why, for those who look at it later.
     #[arg(long, default_value = "")]
     reason: String,
@@ -81,9 +81,10 @@ pub(super) async fn run(client: &Client, at: &str, wanted: &Connect) -> anyhow::
     client.post(&format!("{at}/connected"), &address).await
 }
 
-/// Disconnects the account at this address of the API.
-pub(super) async fn end(client: &Client, at: &str, wanted: &Disconnect) -> anyhow::Result<Value> {
+/// Disconnects one's own account at a connector.
+pub(super) async fn end(client: &Client, wanted: &Disconnect) -> anyhow::Result<Value> {
     let reason = json!({"reason": wanted.reason});
+    let at = own(&wanted.name)?;
     client.post(&format!("{at}/disconnect"), &reason).await
 }
 

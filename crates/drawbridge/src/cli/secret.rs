@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::Client,
-    connect::{self, Connect, Disconnect},
+    connect::{self, Connect},
     text,
 };
 
@@ -28,7 +28,7 @@ pub(super) enum SecretCommand {
     Retire(Retire),
     /// Connects the account of a credential that an authorization server gives tokens for. Example: drawbridge secret connect tracker
     Connect(Connect),
-    /// Forgets its tokens. Example: drawbridge secret disconnect tracker --reason "another account"
+    /// Forgets its tokens, of the account for everyone, of one person's, or all. Example: drawbridge secret disconnect tracker --of ann@acme.example --reason "left"
     Disconnect(Disconnect),
     /// Ends a credential that no connector uses. Example: drawbridge secret remove crm-support --reason "moved to the vault"
     Remove {
@@ -59,6 +59,21 @@ pub(super) struct Set {
     /// Seals with another key than other secrets are sealed with: theirs is lost.
     #[arg(long)]
     new_key: bool,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Disconnect {
+    /// The credential.
+    name: String,
+    /// The account of this person. Default: the one that is for everyone.
+    #[arg(long, value_name = "PERSON")]
+    of: Option<String>,
+    /// Every account, of everyone.
+    #[arg(long, conflicts_with = "of")]
+    all: bool,
+    /// Why, for those who look at it later.
+    #[arg(long, default_value = "")]
+    reason: String,
 }
 
 #[derive(clap::Args)]
@@ -113,7 +128,9 @@ pub(super) async fn run(client: &Client, command: SecretCommand) -> anyhow::Resu
             connect::run(client, &at(&wanted.name, "")?, &wanted).await
         }
         SecretCommand::Disconnect(wanted) => {
-            connect::end(client, &at(&wanted.name, "")?, &wanted).await
+            let path = at(&wanted.name, "/disconnect")?;
+            let wanted = json!({"person": wanted.of, "all": wanted.all, "reason": wanted.reason});
+            client.post(&path, &wanted).await
         }
         SecretCommand::Remove { name, reason } => {
             let wanted = json!({"reason": reason});

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     connectors::Snapshot,
     credentials::{CredentialError, Wish},
-    store::Holder,
+    store::{Ended, Holder},
 };
 
 /// Which account.
@@ -26,6 +26,13 @@ pub enum Account {
     Credential(String),
     /// The caller's own, at a connector.
     Connector(String),
+    /// One person's, or everyone's, that is kept for a credential: to be ended by who looks after it.
+    Kept {
+        /// The credential.
+        credential: String,
+        /// The person; none where all are meant.
+        person: Option<String>,
+    },
 }
 
 /// What a browser came back with. The record holds all of it but that.
@@ -96,25 +103,51 @@ impl App {
         Ok((found, Effect::KeepGrant(Box::new(agreed.grant))))
     }
 
-    /// Forgets the tokens of an account.
+    /// Forgets the tokens of an account, whatever the file says of it by now, and whether or not they can
+    /// be opened.
     pub(super) async fn disconnect(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
         (account, reason): (&Account, &str),
     ) -> Prepared {
-        let (holder, _) = self.account(snapshot, caller, account).await?;
-        let kept = self.store.grant(&holder).await.map_err(store_down)?;
-        if kept.is_none_or(|kept| kept.sealed.is_none()) {
+        let ended = match account {
+            Account::Connector(name) => {
+                own_client(caller)?;
+                let name = own_account(snapshot, caller, name)?.clone();
+                let person = Some(caller.person.id.clone());
+                Ended::One(Holder { name, person })
+            }
+            Account::Credential(name) => {
+                self.changeable(snapshot, caller, name).await?;
+                let (name, person) = (name.clone(), None);
+                Ended::One(Holder { name, person })
+            }
+            Account::Kept { credential, person } => {
+                self.changeable(snapshot, caller, credential).await?;
+                let name = credential.clone();
+                match person.clone() {
+                    None => Ended::All(name),
+                    person => Ended::One(Holder { name, person }),
+                }
+            }
+        };
+        let count = self.store.grants_kept(&ended).await.map_err(store_down)?;
+        if count == 0 {
             return Err(Failure::not_found("no such account is connected"));
         }
         // One's own is one's own business.
-        if holder.person.is_none() {
+        if !matches!(account, Account::Connector(_)) {
             with_reason(reason)?;
         }
-        let data = json!({"account": account, "person": holder.person, "disconnected": true});
+        let person = match &ended {
+            Ended::One(holder) => holder.person.as_ref(),
+            Ended::All(_) => None,
+        };
+        let data =
+            json!({"account": account, "person": person, "disconnected": true, "accounts": count});
         let found = Found::new(data, String::new(), 1);
-        Ok((found, Effect::EndGrant(holder)))
+        Ok((found, Effect::EndGrants(ended)))
     }
 
     /// Keeps what became of an account. Whoever asks next is asked by what is in the store: nothing has
@@ -123,7 +156,7 @@ impl App {
         match effect {
             Effect::BeginGrant(begun) => self.store.begin_grant(&begun, self.clock.now()).await?,
             Effect::KeepGrant(grant) => self.store.keep_grant(&grant, &caller.person.id).await?,
-            Effect::EndGrant(holder) => self.store.end_grant(&holder).await?,
+            Effect::EndGrants(ended) => self.store.end_grants(&ended).await?,
             _ => {}
         }
         Ok(())
@@ -145,6 +178,10 @@ impl App {
                 own_client(caller)?;
                 let credential = own_account(snapshot, caller, name)?;
                 (credential, Some(caller.person.id.clone()))
+            }
+            Account::Kept { .. } => {
+                let told = "only its person connects an account; `drawbridge connect CONNECTOR`";
+                return Err(Failure::invalid(told));
             }
         };
         let file = self.credentials.oauth(name);

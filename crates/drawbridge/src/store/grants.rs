@@ -20,6 +20,25 @@ impl Holder {
     }
 }
 
+/// Whose access is to be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// One holder's.
+    One(Holder),
+    /// All that is kept for a credential.
+    All(String),
+}
+
+impl Ended {
+    /// The credential, and the person as it stands in the store; none where all are meant.
+    fn bound(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::One(holder) => (&holder.name, Some(holder.person())),
+            Self::All(name) => (name, None),
+        }
+    }
+}
+
 /// What is kept for one holder.
 #[derive(Debug, Clone)]
 pub struct KeptGrant {
@@ -226,19 +245,39 @@ impl Store {
         Ok(())
     }
 
+    /// How many of these are kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn grants_kept(&self, which: &Ended) -> Result<u64, StoreError> {
+        let (name, person) = which.bound();
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS kept FROM grants WHERE name = $1 \
+             AND (person = $2 OR $3 = 1) AND sealed IS NOT NULL",
+        )
+        .bind(name)
+        .bind(person.unwrap_or_default())
+        .bind(i64::from(person.is_none()))
+        .fetch_one(&self.inner.pool)
+        .await?;
+        count(&row, "kept")
+    }
+
     /// Ends what was granted: it is no longer kept.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn end_grant(&self, holder: &Holder) -> Result<(), StoreError> {
+    pub async fn end_grants(&self, which: &Ended) -> Result<(), StoreError> {
+        let (name, person) = which.bound();
         let mut transaction = self.inner.writer.begin().await?;
         sqlx::query(
             "UPDATE grants SET sealed = NULL, sealing_key = NULL, lacking = '', \
              revision = revision + 1, renewed_by = NULL, renewed_until = NULL \
-             WHERE name = $1 AND person = $2",
+             WHERE name = $1 AND (person = $2 OR $3 = 1)",
         )
-        .bind(&holder.name)
-        .bind(holder.person())
+        .bind(name)
+        .bind(person.unwrap_or_default())
+        .bind(i64::from(person.is_none()))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

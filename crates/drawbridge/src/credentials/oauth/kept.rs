@@ -245,16 +245,10 @@ impl Credentials {
         let key = self.own_key(Make::Refused).await?;
         let name = || holder.name.clone();
         if !sealed_with.is_empty() && key.id() != sealed_with {
-            let other = sealed_with.to_owned();
-            let own = key.id().to_owned();
-            return Err(CredentialError::OtherKey(
-                name(),
-                what.to_owned(),
-                other,
-                own,
-            ));
+            let (other, own) = (sealed_with.to_owned(), key.id().to_owned());
+            return Err(CredentialError::OtherGrantKey(name(), other, own));
         }
-        let changed = || CredentialError::Changed(name(), what.to_owned());
+        let changed = || CredentialError::GrantChanged(name());
         let text = key.open((&bound(what, holder), ""), sealed);
         let text = text.ok_or_else(changed)?;
         // What serde says of it may hold a piece of it.

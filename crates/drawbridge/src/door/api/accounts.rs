@@ -61,15 +61,40 @@ pub(super) async fn secret_connected(
     operate(&app, &caller, Operation::Connected(came_back)).await
 }
 
-/// Forgets the tokens of a credential. From the gateway's command line only.
-#[utoipa::path(post, path = "/api/v1/secrets/{name}/disconnect", tag = "secrets", params(("name" = String, Path)), request_body = Reason, responses((status = 200, body = Answer)))]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Disconnect {
+    /// Why, for those who look at it later.
+    #[serde(default)]
+    reason: String,
+    /// The account of this person. Default: the one that is for everyone.
+    #[serde(default)]
+    person: Option<String>,
+    /// Every account, of everyone.
+    #[serde(default)]
+    all: bool,
+}
+
+/// Forgets the tokens of a credential: of the account for everyone, of one person's, or all. From the gateway's command line only.
+#[utoipa::path(post, path = "/api/v1/secrets/{name}/disconnect", tag = "secrets", params(("name" = String, Path)), request_body = Disconnect, responses((status = 200, body = Answer)))]
 pub(super) async fn disconnect_secret(
     State(app): Gateway,
     Extension(caller): Asker,
     Path(name): Path<String>,
-    Body(Reason { reason }): Body<Reason>,
+    Body(wanted): Body<Disconnect>,
 ) -> Response {
-    let account = Account::Credential(name);
+    let reason = wanted.reason;
+    let account = match (wanted.all, wanted.person) {
+        (true, _) => Account::Kept {
+            credential: name,
+            person: None,
+        },
+        (false, Some(person)) => Account::Kept {
+            credential: name,
+            person: Some(person),
+        },
+        (false, None) => Account::Credential(name),
+    };
     operate(&app, &caller, Operation::Disconnect { account, reason }).await
 }
 

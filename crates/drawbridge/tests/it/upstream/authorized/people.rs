@@ -11,6 +11,8 @@ use crate::acting::firm::{ANN, BOB, LENA, Person};
 
 const CODE: &str = "grant: authorization_code";
 const EACH: &str = "  acts_for: person\n";
+const SERVICE: &str =
+    "grant: client_credentials, client_id: service, client_secret: up-client, issuer: \"ISSUER\"";
 const EXCHANGE: &str =
     "grant: token_exchange, client_id: service, client_secret: up-client, issuer: \"ISSUER\"";
 
@@ -69,6 +71,69 @@ async fn who_has_not_connected_is_told_what_to_run_and_gets_nobody_elses_answer(
         .line(&["--person", ANN, "disconnect", "up"]);
     assert_eq!(told["status"], "ok", "{told:#}");
     assert_eq!(ann.call("up_whoami", nothing()).await["status"], "denied");
+    guarded.nowhere(open);
+}
+
+/// Whoever looks after a credential ends anybody's access by it, also where it cannot be opened any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_ends_anybodys_access_also_what_cannot_be_opened() {
+    let guarded = each(WHOAMI).await;
+    let firm = &guarded.upstream.firm;
+    joins(&guarded, ANN, "ann-there").await;
+    joins(&guarded, BOB, "bob-there").await;
+    let open = guarded.open();
+    let (ann, bob) = (guarded.client(&open, ANN), guarded.client(&open, BOB));
+    assert_eq!(user(&ann.call("up_whoami", nothing()).await), "ann-there");
+    let end = json!({"person": ANN, "reason": "mine to end?"});
+    for asks in [&bob, &open.person(firm, BOB)] {
+        let told = asks.post("/secrets/up-account/disconnect", end.clone());
+        let told = told.await;
+        assert_eq!(told["status"], "denied", "{told:#}");
+    }
+    let ending = ["secret", "disconnect", "up-account", "--reason", "left"];
+    let told = firm.line(&[&ending[..], &["--of", ANN]].concat());
+    assert_eq!(told["data"]["accounts"], 1, "{told:#}");
+    assert_eq!(told["data"]["person"], ANN, "{told:#}");
+    assert_eq!(ann.call("up_whoami", nothing()).await["status"], "denied");
+    assert_eq!(user(&bob.call("up_whoami", nothing()).await), "bob-there");
+    let records = guarded.upstream.records();
+    assert!(records.contains("\"disconnect\""), "{records}");
+
+    // The key is lost: nothing is opened, and nothing can be sealed beside it.
+    std::fs::write(firm.house.state().join("keys/sealing"), [7; 32]).unwrap();
+    let why = guarded.connecting(&["--person", ANN, "connect", "up"]);
+    let why = why.err().unwrap();
+    assert!(why.contains("secret disconnect NAME --all"), "{why}");
+    let why = guarded.connecting(&["secret", "connect", "up-account"]);
+    let why = why.err().unwrap();
+    assert!(why.contains("secret disconnect up-account --all"), "{why}");
+    let told = firm.line(&[&ending[..], &["--all"]].concat());
+    assert_eq!(told["data"]["accounts"], 2, "{told:#}");
+    let told = firm.line(&[&ending[..], &["--all"]].concat());
+    assert_eq!(told["status"], "not_found", "{told:#}");
+    joins(&guarded, ANN, "ann-again").await;
+    let answer = until(&ann, ("up_whoami", nothing()), "ok").await;
+    assert_eq!(user(&answer), "ann-again", "{answer:#}");
+    guarded.nowhere(open);
+}
+
+/// The gateway's own access is ended like a person's, and got anew with the next call.
+#[tokio::test(flavor = "multi_thread")]
+async fn access_that_nobody_agreed_to_is_ended_like_any_other() {
+    let guarded = Guarded::new(SERVICE);
+    guarded.secret("up-client", CLIENT);
+    guarded.added(WHOAMI, "");
+    let firm = &guarded.upstream.firm;
+    let ending = ["secret", "disconnect", "up-account", "--reason", "leaked"];
+    let told = firm.line(&ending);
+    assert_eq!(told["data"]["accounts"], 1, "{told:#}");
+    let told = firm.line(&ending);
+    assert_eq!(told["status"], "not_found", "{told:#}");
+    let open = guarded.open();
+    let ann = guarded.client(&open, ANN);
+    let answer = until(&ann, ("up_whoami", nothing()), "ok").await;
+    assert_eq!(user(&answer), "service-account", "{answer:#}");
+    assert_eq!(guarded.issuer.asked("client_credentials").await, 2);
     guarded.nowhere(open);
 }
 
