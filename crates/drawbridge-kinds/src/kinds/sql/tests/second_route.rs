@@ -99,6 +99,11 @@ async fn same_answers(engine: Engine) {
     assert!(some * 4 > all, "too few questions have an answer: {ends:?}");
 }
 
+/// Whether MariaDB finds no statement in it.
+fn is_no_statement(failure: &Failure) -> bool {
+    format!("{failure:?}").contains("number: 1064")
+}
+
 /// Asks by every route; what differs is told.
 async fn compared(shop: &Shop, question: &Question) -> Result<End, String> {
     let text = question.text.as_str();
@@ -116,9 +121,7 @@ async fn compared(shop: &Shop, question: &Question) -> Result<End, String> {
         (Err(_), Err(_)) => return Ok(End::Neither),
         (Err(_), Ok(_)) => return Ok(End::OnlyTheirs),
         // MariaDB takes some words for no alias that our parser takes for one, and quotes.
-        (Ok(_), Err(failure)) if format!("{failure:?}").contains("number: 1064") => {
-            return Ok(End::OnlyOurs);
-        }
+        (Ok(_), Err(failure)) if is_no_statement(&failure) => return Ok(End::OnlyOurs),
         (Ok(_), Err(failure)) => return Err(format!("the account is refused: {failure:?}")),
         (Ok(ours), Ok(theirs)) => (ours, theirs),
     };
