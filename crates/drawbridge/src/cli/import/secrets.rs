@@ -52,8 +52,8 @@ const PREFIXES: [&str; 22] = [
 ];
 /// The least length of what has such a beginning.
 const LEAST: usize = 12;
-/// How much is looked at of what stands under a name in a compound value, in bytes.
-const MOST_OF_PAIR: usize = 512;
+/// How much is looked at of a value within another, in bytes.
+const MOST_WITHIN: usize = 512;
 
 /// Whether a variable, a header or a parameter holds a secret.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
@@ -98,31 +98,39 @@ fn is_plain(value: &str) -> bool {
         || (value.len() < 6 && value.chars().all(|letter| letter.is_ascii_digit()))
 }
 
-/// The names in a compound value, each with the beginning of its value: of a connection string, a header,
-/// JSON and the like.
-fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+/// The secrets within a compound value, as far as they are told by the names before them: of a connection
+/// string, a header, JSON and the like. Of a long one it is the beginning.
+pub(super) fn within(text: &str) -> impl Iterator<Item = &str> {
     let around = |letter: char| letter.is_whitespace() || "\"'\\".contains(letter);
-    text.match_indices(['=', ':'])
-        .filter_map(move |(at, mark)| {
-            let (before, after) = (text.get(..at)?, text.get(at + mark.len()..)?);
-            // Of an address, or of a path of names.
-            if mark == ":"
-                && (after.starts_with("//") || after.starts_with(':') || before.ends_with(':'))
-            {
-                return None;
-            }
-            let other = |letter: char| !letter.is_ascii_alphanumeric() && !"_-.".contains(letter);
-            let name = before.trim_end_matches(around).rsplit(other).next()?;
-            let after = after.strip_prefix(['=', '>']).unwrap_or(after);
-            let value = after.trim_start_matches(|letter| around(letter) || letter == '[');
-            let value = value.get(..value.floor_char_boundary(MOST_OF_PAIR))?;
-            let value = proof(value).unwrap_or(value);
-            let value = value
-                .split(|letter| around(letter) || ",;&".contains(letter))
-                .next()?;
-            let tells = value.contains(|letter: char| letter.is_alphanumeric());
-            tells.then_some((name.trim_matches('-'), value))
-        })
+    let marks = text.match_indices(['=', ':']);
+    marks.filter_map(move |(at, mark)| {
+        let (before, after) = (text.get(..at)?, text.get(at + mark.len()..)?);
+        // Of an address, or of a path of names.
+        let is_path = after.starts_with("//") || after.starts_with(':') || before.ends_with(':');
+        if mark == ":" && is_path {
+            return None;
+        }
+        let other = |letter: char| !letter.is_ascii_alphanumeric() && !"_-.".contains(letter);
+        let name = before.trim_end_matches(around).rsplit(other).next()?;
+        if !tells(name.trim_matches('-')) {
+            return None;
+        }
+        let after = after.strip_prefix(['=', '>']).unwrap_or(after);
+        let value = after.trim_start_matches(|letter| around(letter) || letter == '[');
+        let value = value.get(..value.floor_char_boundary(MOST_WITHIN))?;
+        let value = proof(value).unwrap_or(value);
+        let mut ends = value.split(|letter| around(letter) || ",;&".contains(letter));
+        let value = ends.next()?;
+        let is_empty = value.trim_matches(['{', '}', '[', ']']).is_empty();
+        (!is_empty && (!is_plain(value) || is_number_of(name, value))).then_some(value)
+    })
+}
+
+/// Whether a password is a number: under other names that is a count, as in `max_tokens=4096`.
+fn is_number_of(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut words = ["password", "passwd", "pwd"].into_iter();
+    words.any(|word| name.ends_with(word)) && value.chars().all(|letter| letter.is_ascii_digit())
 }
 
 /// What follows the word that says how it proves who asks.
@@ -134,9 +142,9 @@ fn proof(value: &str) -> Option<&str> {
         .then(|| after.trim_start())
 }
 
-/// Whether what stands under this name in a compound value is a secret.
-fn named((name, value): (&str, &str)) -> bool {
-    (drawbridge_kinds::kinds::mcp::is_secret(name) || hints(name)) && !is_plain(value)
+/// Whether a name tells a secret, by itself or by one of its words.
+fn tells(name: &str) -> bool {
+    drawbridge_kinds::kinds::mcp::is_secret(name) || hints(name)
 }
 
 /// Whether name and password stand before a host.
@@ -144,13 +152,6 @@ fn is_signed_in(host: &str) -> bool {
     let proof = host.split_once('@').map(|(proof, _)| proof);
     let pair = proof.and_then(|proof| proof.split_once(':'));
     pair.is_some_and(|(_, password)| !password.is_empty())
-}
-
-/// The secrets within a compound value, as far as they are told by their names.
-pub(super) fn within(value: &str) -> impl Iterator<Item = &str> {
-    pairs(value)
-        .filter(|pair| named(*pair))
-        .map(|(_, value)| value)
 }
 
 /// Whether a value of a variable or a header looks like a secret. Taking too much for one costs little
@@ -179,7 +180,7 @@ fn looks(value: &str) -> bool {
     long || bearer
         || value.contains("-----BEGIN ")
         || words(value).any(|word| is_token(word) || signed_in(word))
-        || pairs(value).any(named)
+        || within(value).next().is_some()
 }
 
 /// Letters and digits in one: a part of no name with a date or a version.
@@ -191,14 +192,18 @@ fn is_mixed(part: &str) -> bool {
 /// Whether an argument shows a secret. Every account of the machine reads arguments.
 pub(super) fn in_argument(argument: &str, before: Option<&str>) -> bool {
     // A shell fills in what begins with a `$`.
-    let shows = |(name, value): (&str, &str)| !value.starts_with('$') && named((name, value));
+    let shows = |value: &str| !value.starts_with('$');
     let flag = before.filter(|flag| flag.starts_with('-') && !flag.contains('='));
     let of_flag = |flag: &str| {
         let value = argument.trim_start();
-        !value.is_empty() && !value.starts_with('-') && shows((flag.trim_matches('-'), value))
+        tells(flag.trim_matches('-'))
+            && !value.is_empty()
+            && !value.starts_with('-')
+            && shows(value)
+            && !is_plain(value)
     };
     flag.is_some_and(of_flag)
-        || pairs(argument).any(shows)
+        || within(argument).any(shows)
         || argument.contains("-----BEGIN ")
         || words(argument).any(|word| {
             let value = word.split_once('=').map(|(_, value)| value);
@@ -395,6 +400,8 @@ mod tests {
             "X-Region: north\nCookie: a=hunter2",
             "authorization=Basic aHVudGVy",
             "Bearer hunter2",
+            "user=sa;password=!!!",
+            "user=sa;password=1234",
             "https://x.example/blob?sv=2024&sig=hunter2",
             "https://x.example/?next=https://ann:hunter2@y.example/",
         ] {
@@ -407,6 +414,7 @@ mod tests {
             "key=/etc/x/key.pem",
             "north:1 south:2",
             "password=;user=x",
+            "max_tokens=4096;min_password_length=8",
             r#"{"auth": {"mode": "none"}}"#,
             "git@github.com:acme/notes.git",
             "https://x.example:8443/@scope/notes",
@@ -432,7 +440,7 @@ mod tests {
             "é=é",
             "key:\"[",
         ] {
-            let _ = looks_secret(&piece.repeat((1 << 20) / piece.len()));
+            let _ = looks_secret(&piece.repeat((1 << 17) / piece.len()));
         }
     }
 
