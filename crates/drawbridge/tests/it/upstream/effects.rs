@@ -285,7 +285,10 @@ async fn what_the_server_says_it_did_not_do_failed_and_what_nobody_knows_is_unkn
         sent,
         "nothing is done again"
     );
-    // A refusal is the server's word that nothing happened.
-    let answer = cast.ai.call("up_remove", json!({"key": "nothing"})).await;
-    assert_eq!(answer["status"], "failed", "{answer:#}");
+    // A refusal is the server's word that nothing happened, and a failure is not.
+    for (way, status) in [("fail_before", "unknown"), ("refuse:-32601", "failed")] {
+        cast.upstream.state(&json!({"misbehave": {"remove": way}}));
+        let answer = cast.ai.call("up_remove", json!({"key": way})).await;
+        assert_eq!(answer["status"], status, "{way}: {answer:#}");
+    }
 }

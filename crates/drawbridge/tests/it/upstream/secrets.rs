@@ -87,6 +87,31 @@ async fn a_program_gets_its_secret_and_nothing_of_the_gateways_environment() {
     assert!(!upstream.records().contains("pr0gram-s3cret"));
 }
 
+/// Whoever could read the state could open every secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_program_is_given_the_gateways_own_state() {
+    let upstream = Upstream::new();
+    let house = upstream.firm.house.folder.display().to_string();
+    let state = format!("{house}/.drawbridge");
+    let link = format!("{house}/link");
+    std::fs::create_dir_all(&state).unwrap();
+    std::os::unix::fs::symlink(&state, &link).unwrap();
+    for granted in [
+        ["--read", house.as_str()],
+        ["--write", house.as_str()],
+        ["--read", state.as_str()],
+        ["--read", link.as_str()],
+        ["--write", "/"],
+    ] {
+        let out = upstream.add(&granted, &[]);
+        assert!(!out.status.success(), "{granted:?}");
+        let told = told(&out);
+        assert!(told.contains("keeps its keys and records"), "{told}");
+        assert!(!upstream.path().exists(), "{granted:?}");
+    }
+    upstream.added(&[], &[]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_elsewhere_gets_its_secret_and_no_callers_token() {
     for (place, header, wanted) in [

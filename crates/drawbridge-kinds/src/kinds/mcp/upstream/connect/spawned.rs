@@ -23,6 +23,9 @@ use crate::{
     launch::{self, Confinement, Launch, Started},
 };
 
+/// Where a gateway keeps what is its own, in its workspace.
+const STATE: &str = ".drawbridge";
+
 pub(super) fn spawned(
     shared: &Shared,
     secret: Option<&Secret<String>>,
@@ -30,6 +33,13 @@ pub(super) fn spawned(
 ) -> Result<(Pipe, Program, Why), Told> {
     let system = &shared.own.system;
     let context = &shared.context;
+    if let Some(path) = opens_state(&context.workspace, system) {
+        return Err(Told::unavailable(format!(
+            "its file opens `{}`, where the gateway keeps its keys and records; under `files`, name what \
+             the program needs and nothing that holds `.drawbridge`",
+            path.display()
+        )));
+    }
     let lacking = |error: std::io::Error| Told {
         detail: error.to_string(),
         ..Told::unavailable("its program cannot be started")
@@ -76,6 +86,17 @@ pub(super) fn spawned(
         Program { started, said },
         why,
     ))
+}
+
+/// What the file grants that holds the gateway's own state, or is a part of it.
+fn opens_state<'a>(workspace: &Path, system: &'a System) -> Option<&'a Path> {
+    let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let state = real(workspace.join(STATE));
+    let granted = system.files.read.iter().chain(&system.files.write);
+    granted.map(PathBuf::as_path).find(|path| {
+        let path = real(workspace.join(path));
+        state.starts_with(&path) || path.starts_with(&state)
+    })
 }
 
 fn start(
