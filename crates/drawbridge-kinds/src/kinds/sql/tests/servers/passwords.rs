@@ -352,7 +352,14 @@ async fn a_rotation_costs_no_call() {
                 site.switch(account, &new).await;
             }
             counts.more(8).await;
-            assert!(kept.iter().all(|kept| kept.taken(&new, true) > 0));
+            // On a busy machine all of them may have been of one account.
+            let taken = || kept.iter().all(|kept| kept.taken(&new, true) > 0);
+            for _ in 0..500 {
+                if !taken() {
+                    counts.more(1).await;
+                }
+            }
+            assert!(taken());
             kept.iter().for_each(|kept| kept.set(&[&new]));
             counts.more(8).await;
         }
