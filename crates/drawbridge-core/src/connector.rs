@@ -288,6 +288,10 @@ pub struct Facet {
 /// The facet every kind has: the sensitivity of a resource. Ordered, never absent.
 pub const LABEL: &str = "label";
 
+/// The folder in the workspace for what the gateway itself keeps: its store, keys, what is derived. No
+/// connector reaches it.
+pub const STATE: &str = ".drawbridge";
+
 /// What the gateway lends a connector.
 #[derive(Clone)]
 pub struct Context {

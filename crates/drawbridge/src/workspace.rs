@@ -7,6 +7,7 @@ use std::{
 };
 
 use drawbridge_core::{
+    connector::STATE,
     decide::PolicyFile,
     file::{FileError, FileErrors, GatewayFile, MOST_BYTES, read_gateway, text},
 };
@@ -70,7 +71,7 @@ impl Workspace {
     /// The folder for what the gateway itself keeps: store, index, keys.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.folder.join(".drawbridge")
+        self.folder.join(STATE)
     }
 
     /// The files that are there, by path.

@@ -6,6 +6,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use drawbridge_core::connector::STATE;
+
 /// Where every program is looked for, and what it may read anyway.
 const SYSTEM: [&str; 8] = [
     "/bin",
@@ -124,8 +126,7 @@ impl Bounds {
                 "it holds everything of a person; name the folders within it that are needed",
             );
         }
-        if self.workspace.starts_with(path) || path.starts_with(self.workspace.join(".drawbridge"))
-        {
+        if self.workspace.starts_with(path) || path.starts_with(self.workspace.join(STATE)) {
             return why("it holds the gateway's own keys; keep what the server needs elsewhere");
         }
         let machine = MACHINE.iter().map(PathBuf::from);

@@ -8,7 +8,10 @@ use std::{
     sync::Mutex,
 };
 
-use drawbridge_core::answer::{Failure, Status};
+use drawbridge_core::{
+    answer::{Failure, Status},
+    connector::STATE,
+};
 use rustix::{
     fd::OwnedFd,
     fs::{
@@ -26,10 +29,10 @@ use super::{super::source::MOST_BYTES, item::Access};
 /// them out.
 const OURS: &str = ".drawbridge-";
 
-/// Whether a file is only there while something is being done.
+/// Whether a file is only there while something is being done, or what the gateway itself keeps.
 pub(in super::super) fn is_ours(path: &str) -> bool {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-    name.starts_with(OURS)
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    name.starts_with(OURS) || folders.split('/').any(|folder| folder == STATE)
 }
 
 /// The name beside the document `index` of the plan `key`: of what it shall say until the names are
@@ -306,4 +309,23 @@ fn failed(error: Errno, name: &str) -> Failure {
         error => format!("`{name}` cannot be used: {error}"),
     };
     Failure::new(Status::Unavailable, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ours;
+
+    #[test]
+    fn what_the_gateway_keeps_is_no_document() {
+        for (path, ours) in [
+            (".drawbridge/imports/old.txt", true),
+            ("firm/.drawbridge/key.txt", true),
+            ("docs/.drawbridge-k-1", true),
+            ("docs/.drawbridge.md", false),
+            ("drawbridge/a.md", false),
+            ("a.md", false),
+        ] {
+            assert_eq!(is_ours(path), ours, "{path}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use std::{
 use async_trait::async_trait;
 use drawbridge_core::{
     answer::{Failure, Status},
-    connector::Problem,
+    connector::{Problem, STATE},
 };
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
@@ -130,7 +130,7 @@ impl Sqlite {
         Self(Arc::new(File {
             path: own.workspace.join(path),
             shown: path.to_owned(),
-            state: own.workspace.join(".drawbridge"),
+            state: own.workspace.join(STATE),
             opened: tokio::sync::Mutex::new(None),
             turn: Arc::default(),
             stop: CancellationToken::new(),

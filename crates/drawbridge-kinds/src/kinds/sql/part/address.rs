@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use drawbridge_core::file::Fault;
+use drawbridge_core::{connector::STATE, file::Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -152,7 +152,7 @@ fn file(path: &str) -> Result<&str, Wrong> {
     if odd {
         return Err(wrong("this names no file and no folder", LIKE));
     }
-    let ours = |part: std::path::Component<'_>| part.as_os_str() == ".drawbridge";
+    let ours = |part: std::path::Component<'_>| part.as_os_str() == STATE;
     if std::path::Path::new(path).components().any(ours) {
         let rule = "`.drawbridge` holds the gateway's own state, which no connector may reach";
         return Err(wrong(rule, "put what it reads elsewhere"));

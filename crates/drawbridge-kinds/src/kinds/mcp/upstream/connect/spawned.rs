@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use drawbridge_core::secret::Secret;
+use drawbridge_core::{connector::STATE, secret::Secret};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,9 +22,6 @@ use crate::{
     kinds::mcp::part::System,
     launch::{self, Confinement, Launch, Started},
 };
-
-/// Where a gateway keeps what is its own, in its workspace.
-const STATE: &str = ".drawbridge";
 
 pub(super) fn spawned(
     shared: &Shared,
