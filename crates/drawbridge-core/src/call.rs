@@ -138,6 +138,8 @@ pub enum Door {
     Api,
     /// The command line of the one who keeps the workspace.
     Cli,
+    /// The console: a person's browser, signed in.
+    Console,
     /// None: the gateway did what its files bring about.
     Gateway,
 }
@@ -151,6 +153,7 @@ impl Door {
             Self::Stdio => "stdio",
             Self::Api => "api",
             Self::Cli => "cli",
+            Self::Console => "console",
             Self::Gateway => "gateway",
         }
     }

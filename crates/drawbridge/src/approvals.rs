@@ -26,7 +26,7 @@ use tracing::{error, warn};
 use crate::{
     app::{App, new_id},
     connectors::{GATEWAY, Snapshot},
-    identify::COMMAND_LINE,
+    identify::{COMMAND_LINE, CONSOLE},
     store::{Seen, StoreError},
 };
 
@@ -274,7 +274,8 @@ impl Snapshot {
 
     /// Whether `drawbridge.yaml` no longer knows somebody that only it can know.
     fn is_nobody(&self, caller: &Caller) -> bool {
-        let ours = caller.token.is_some() || *caller.client == *COMMAND_LINE;
+        let ours =
+            caller.token.is_some() && *caller.client != *CONSOLE || *caller.client == *COMMAND_LINE;
         ours && self.gateway.person(&caller.person.id).is_none()
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod connect;
 mod connector;
+mod console;
 mod demo;
 mod grants;
 mod import;
@@ -52,6 +53,8 @@ struct Line {
 enum Command {
     /// Runs the gateway. Example: drawbridge serve
     Serve,
+    /// Opens the console: a link that signs you in, once. Example: drawbridge console --person ann@acme.example
+    Console,
     /// Runs a sample company to try. Example: drawbridge demo
     Demo {
         /// Another address. Default: a free port on this machine.
@@ -247,6 +250,7 @@ async fn command(line: Line) -> anyhow::Result<ExitCode> {
     let workspace = || workspace(dir);
     match line.command {
         Command::Serve => serve::run(&workspace()?).await,
+        Command::Console => console::run(&workspace()?, line.person, line.json).await,
         Command::Check(wanted) => {
             check::run(&workspace()?, (&wanted, line.person), line.json).await
         }
@@ -333,6 +337,7 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<Value> {
         Command::Retire(stand) => standing(client, "retire", stand).await,
         Command::Diff { name } => client.get(&format!("/connectors/{name}/revisions")).await,
         Command::Serve
+        | Command::Console
         | Command::Demo { .. }
         | Command::Stdio { .. }
         | Command::Init(_)

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod body;
+pub(crate) mod console;
 mod front;
 mod guard;
 mod health;
@@ -10,7 +11,6 @@ pub mod mcp;
 mod metadata;
 pub mod names;
 mod oauth;
-mod page;
 mod refusal;
 mod serve;
 mod shares;

@@ -6,6 +6,7 @@ mod bind;
 mod jwt;
 mod local;
 mod oidc;
+mod session;
 mod token;
 
 use std::{
@@ -30,6 +31,7 @@ use crate::store::{Store, StoreError};
 use attempts::Attempts;
 pub(crate) use attempts::network;
 use oidc::Issuer;
+pub use session::{CONSOLE, LINK};
 use token::Tokens;
 pub use token::mint;
 
@@ -64,6 +66,9 @@ pub enum Unidentified {
     /// The command line, for somebody who is not under `people`.
     #[error("`{0}` is nobody under `people`")]
     Nobody(String),
+    /// A token of an AI client, where a person's own is needed.
+    #[error("this is the token of an AI client, not a person's own")]
+    NotPersonal,
     /// A good token whose claims name somebody that `drawbridge.yaml` knows by itself.
     #[error("this sign-in claims a name that drawbridge.yaml gives to somebody itself")]
     Unbound,
@@ -89,6 +94,7 @@ impl Unidentified {
             Self::Unbound => {
                 "the gateway's owner writes your `sub` as `subject` beside that name under `people`"
             }
+            Self::NotPersonal => "an owner makes one with `drawbridge token new --personal`",
             Self::Scope => "sign in again and grant the scopes that the challenge names",
             Self::Issuer | Self::Store(_) => "try again in a minute",
         }
@@ -160,9 +166,9 @@ impl Identify {
             };
             return Ok(named.through(Door::Cli, headers));
         }
-        let named = match bearer.strip_prefix(token::PREFIX) {
-            Some(token) => self.tokens.named(token, gateway).await?,
-            None => {
+        let named = match bearer.starts_with(token::PREFIX) {
+            true => self.tokens.named(bearer, gateway).await?,
+            false => {
                 let oidc = gateway.oidc.as_ref().ok_or(Unidentified::Invalid)?;
                 let issuer = self.issuer(oidc)?;
                 let audiences = audiences(gateway, (headers, path));
@@ -174,7 +180,8 @@ impl Identify {
         };
         // Only a token of ours that was made for it is a person's own, and MCP is for AI clients.
         let own = named.token.is_some() && door == Door::Api;
-        if (named.client == COMMAND_LINE && !own) || named.person.is_anonymous() {
+        let reserved = named.client == COMMAND_LINE && !own || session::is_own(&named.client);
+        if reserved || named.person.is_anonymous() {
             return Err(Unidentified::Invalid);
         }
         Ok(named.through(door, headers))

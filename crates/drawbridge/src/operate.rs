@@ -6,11 +6,13 @@ mod accounts;
 mod approvals;
 mod checklist;
 mod connectors;
+mod desk;
 mod explain;
 mod operation;
 mod records;
 mod roles;
 mod secrets;
+mod sessions;
 mod stand;
 mod tokens;
 
@@ -40,6 +42,7 @@ pub use operation::{Operation, RecordQuery};
 pub use records::{ExportFormat, RecordPage};
 use roles::{has_role, is_owner};
 pub use secrets::{NewSecret, Retiring};
+pub use sessions::{How, SignIn};
 
 /// How often an operation is tried again because another was first.
 const TRIES: usize = 10;
@@ -55,6 +58,7 @@ enum Effect {
     Turn(Vec<Step>),
     Approve(Standing, Review),
     Revoke(String),
+    Expire(String),
     Keep(Box<crate::store::NewToken>),
     SetSecret(Box<crate::store::NewVersion>),
     /// Name and version.
@@ -91,6 +95,25 @@ impl App {
             ))
         });
         task.await.map_err(LogDown::because)?
+    }
+
+    /// What an operation finds that changes nothing, for somebody whose look at it is on the log
+    /// already: they see how it is by now. Not recorded by itself.
+    ///
+    /// # Errors
+    /// As the operation has them, and for one that would change something.
+    pub async fn look_again(
+        self: &Arc<Self>,
+        caller: &Caller,
+        operation: Operation,
+    ) -> Result<Found, Failure> {
+        let snapshot = self.snapshot();
+        let id = new_id();
+        let prepared = self.prepare((&snapshot, &id), caller, &operation);
+        match prepared.await? {
+            (found, Effect::Nothing) => Ok(found),
+            (_, _) => Err(Failure::invalid("this is more than a look")),
+        }
     }
 
     async fn operated(
@@ -253,6 +276,12 @@ impl App {
                 self.new_token(snapshot, caller, (whose, *personal), *expires_in)
             }
             Operation::RevokeToken { id } => self.revoke(snapshot, caller, id).await,
+            Operation::Desk => self.desk_found(snapshot, caller).await,
+            Operation::SignInLink { person, base } => {
+                self.sign_in_link(snapshot, caller, (person.as_deref(), base))
+            }
+            Operation::SignIn(wanted) => self.sign_in(caller, wanted).await,
+            Operation::SignOut => sessions::sign_out(caller),
             Operation::Secrets => self.secrets_found(snapshot, caller).await,
             Operation::Secret { name } => self.secret_found(snapshot, caller, name).await,
             Operation::SetSecret(new) => self.set_secret(snapshot, caller, new).await,
@@ -293,6 +322,9 @@ impl App {
             Effect::Stand(standing) => self.store.set_standing(&standing).await?,
             Effect::Approve(standing, review) => {
                 self.store.approve_revision(&standing, &review).await?
+            }
+            Effect::Expire(id) => {
+                self.store.expire_token(&id, self.clock.now()).await?;
             }
             Effect::Keep(token) => self.store.add_token(&token).await?,
             Effect::SetSecret(new) => self.store.add_version(&new).await?,

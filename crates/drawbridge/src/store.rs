@@ -36,7 +36,7 @@ use place::Use;
 pub use plans::{PlanFilter, Seen};
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
-pub use tokens::{NewToken, Token};
+pub use tokens::{Claims, NewToken, Token};
 pub use usage::Used;
 pub use writer::{LogState, Writer};
 
@@ -286,6 +286,11 @@ fn migrations() -> Migrator {
             7,
             "grants",
             include_str!("store/migrations/0007_grants.sql"),
+        ),
+        migration(
+            10,
+            "sessions",
+            include_str!("store/migrations/0010_sessions.sql"),
         ),
     ])
 }

@@ -4,8 +4,9 @@ mod accounts;
 mod approvals;
 mod body;
 mod connectors;
+mod console;
 mod description;
-mod records;
+pub(super) mod records;
 mod secrets;
 mod tokens;
 mod tools;
@@ -82,6 +83,8 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(approvals::start))
         .routes(routes!(tokens::tokens, tokens::new_token))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(console::desk))
+        .routes(routes!(console::link))
         .routes(routes!(secrets::secrets))
         .routes(routes!(secrets::secret_known, secrets::set_secret))
         .routes(routes!(secrets::retire_secret))
@@ -173,7 +176,7 @@ fn written(recorded: &Recorded) -> Value {
     body
 }
 
-fn code(status: Status) -> StatusCode {
+pub(super) fn code(status: Status) -> StatusCode {
     match status {
         Status::Ok | Status::Partial => StatusCode::OK,
         Status::ApprovalNeeded => StatusCode::ACCEPTED,

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use super::{
     api,
     body::Bodies,
-    guard, health, mcp, metadata, oauth, page,
+    console, guard, health, mcp, metadata, oauth,
     refusal::{Form, in_words, refuse},
     sign_in,
 };
@@ -48,7 +48,7 @@ impl Front {
             .merge(health::router(app))
             .merge(metadata::router(app))
             .merge(oauth::router(app))
-            .merge(page::router())
+            .merge(console::router(app, stop))
             .merge(api::description(&described))
             .fallback(nothing);
         Self {

@@ -67,10 +67,12 @@ fn from_here(caller: Caller, peer: Option<Peer>) -> Result<Caller, Unidentified>
 }
 
 /// What the log says of a failed sign-in; nothing where nobody failed but the gateway.
-fn why_not(error: &Unidentified) -> Option<WhyNot> {
+pub(super) fn why_not(error: &Unidentified) -> Option<WhyNot> {
     match error {
         Unidentified::Missing => Some(WhyNot::Missing),
-        Unidentified::Invalid | Unidentified::Unbound => Some(WhyNot::Invalid),
+        Unidentified::Invalid | Unidentified::Unbound | Unidentified::NotPersonal => {
+            Some(WhyNot::Invalid)
+        }
         Unidentified::Scope => Some(WhyNot::Scope),
         // Whoever holds the local token is signed in, and has written a name wrongly.
         Unidentified::Nobody(_) | Unidentified::Issuer | Unidentified::Store(_) => None,
@@ -87,7 +89,7 @@ fn refused(
     let told = (&*message, error.mend());
     let (code, why) = match error {
         Unidentified::Missing => (StatusCode::UNAUTHORIZED, None),
-        Unidentified::Invalid | Unidentified::Unbound => {
+        Unidentified::Invalid | Unidentified::Unbound | Unidentified::NotPersonal => {
             (StatusCode::UNAUTHORIZED, Some("invalid_token"))
         }
         Unidentified::Scope => (StatusCode::FORBIDDEN, Some("insufficient_scope")),

@@ -1,4 +1,4 @@
-//! Tokens of AI clients: `dbr_<id>_<secret>`. Only a hash of the secret is kept.
+//! Tokens of AI clients, and sessions: `dbr_<id>_<secret>`. Only a hash of the secret is kept.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use drawbridge_core::{connector::Clock, file::GatewayFile, secret::Secret};
+use drawbridge_core::{call::Person, connector::Clock, file::GatewayFile, secret::Secret};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -55,12 +55,29 @@ impl Tokens {
         }
     }
 
-    /// Whose token this is: `<id>_<secret>`, without the prefix.
+    /// Whose token this is.
     pub(super) async fn named(
         &self,
         token: &str,
         gateway: &GatewayFile,
     ) -> Result<Named, Unidentified> {
+        let known = self.good(token).await?;
+        let person = person(&known, gateway).ok_or(Unidentified::Invalid)?;
+        let now = self.clock.now();
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(known.id.clone(), now);
+        Ok(Named {
+            person,
+            client: known.client.clone(),
+            token: Some(known.id.as_str().into()),
+        })
+    }
+
+    /// The token with this secret, as long as it is good.
+    async fn good(&self, token: &str) -> Result<Arc<Token>, Unidentified> {
+        let token = token.strip_prefix(PREFIX).ok_or(Unidentified::Invalid)?;
         let (id, secret) = token.split_once('_').ok_or(Unidentified::Invalid)?;
         if id.len() != ID_DIGITS || !id.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
             return Err(Unidentified::Invalid);
@@ -70,21 +87,25 @@ impl Tokens {
         let expected = known.as_ref().map_or(&NO_HASH[..], |known| &known.hash);
         let same = verify_slices_are_equal(&hash, expected).is_ok();
         let known = known.filter(|_| same).ok_or(Unidentified::Invalid)?;
-        let now = self.clock.now();
-        if !known.is_good(now) {
+        if !known.is_good(self.clock.now()) {
             return Err(Unidentified::Invalid);
         }
-        // Somebody who is no longer in drawbridge.yaml is nobody.
-        let person = gateway.person(&known.person).ok_or(Unidentified::Invalid)?;
-        self.used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.to_owned(), now);
-        Ok(Named {
-            person,
-            client: known.client.clone(),
-            token: Some(id.into()),
-        })
+        Ok(known)
+    }
+
+    /// Whose one-time token this is, and how it is called. It is used up.
+    pub(super) async fn once(
+        &self,
+        token: &str,
+        (client, gateway): (&str, &GatewayFile),
+    ) -> Result<Person, Unidentified> {
+        let known = self.good(token).await?;
+        let person = person(&known, gateway).filter(|_| known.client == client);
+        let person = person.ok_or(Unidentified::Invalid)?;
+        let now = self.clock.now();
+        let first = self.store.expire_token(&known.id, now).await?;
+        self.forget();
+        first.then_some(person).ok_or(Unidentified::Invalid)
     }
 
     /// Whether this token was neither ended nor has expired.
@@ -143,6 +164,17 @@ impl Tokens {
     }
 }
 
+/// Whom a token speaks for. Somebody who is no longer in drawbridge.yaml is nobody; somebody whom the
+/// organisation's sign-in named is who they were then, as long as drawbridge.yaml gives that name to
+/// nobody else.
+fn person(token: &Token, gateway: &GatewayFile) -> Option<Person> {
+    let own = gateway.person(&token.person);
+    match &token.claims {
+        None => own,
+        Some(claims) => (claims.listed == own.is_some()).then(|| claims.person.clone()),
+    }
+}
+
 /// A new token for a person and a client: what is kept of it, and the token, to be shown once.
 ///
 /// # Errors
@@ -164,6 +196,8 @@ pub fn mint(
         name: name.to_owned(),
         created,
         expires,
+        claims: None,
+        parent: None,
         id: id.clone(),
     };
     Ok((token, Secret::new(format!("{PREFIX}{id}_{secret}"))))

@@ -18,10 +18,10 @@ use utoipa::IntoParams;
 
 use super::{
     Effect, Prepared,
-    roles::{is_owner, own_client},
+    roles::{in_person, is_owner, own_client},
     store_down,
 };
-use crate::{app::App, connectors::Snapshot, identify::COMMAND_LINE, store::PlanFilter};
+use crate::{app::App, connectors::Snapshot, store::PlanFilter};
 use shown::{concerns, line, sees, whole};
 
 /// Plans of one answer.
@@ -278,12 +278,12 @@ impl App {
     }
 }
 
-/// Whether a caller asked for a plan: the person at the command line for all of theirs, an AI client
+/// Whether a caller asked for a plan: the person themselves for all of theirs, an AI client
 /// for its own.
 pub(crate) fn asked_for(caller: &Caller, plan: &KeptPlan) -> bool {
     let own = &plan.caller;
     let client = own.client == caller.client && own.task == caller.task;
-    own.person.id == caller.person.id && (client || *caller.client == *COMMAND_LINE)
+    own.person.id == caller.person.id && (client || in_person(caller))
 }
 
 /// Who decides is there themselves: the command line that only says it acts for somebody is not.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{Account, CameBack, Decision, ExportFormat, NewSecret, PlanQuery, Retiring};
+use super::{Account, CameBack, Decision, ExportFormat, NewSecret, PlanQuery, Retiring, SignIn};
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +76,18 @@ pub enum Operation {
     },
     /// Ends a token.
     RevokeToken { id: String },
+    /// What stands around each page of the console: who one is, and what waits.
+    Desk,
+    /// Makes a link that signs its person in at the console, once.
+    SignInLink {
+        person: Option<String>,
+        /// The address that it begins with.
+        base: String,
+    },
+    /// Begins a session at the console.
+    SignIn(SignIn),
+    /// Ends the caller's session.
+    SignOut,
     /// What is known of the credentials that the caller looks after.
     Secrets,
     /// What is known of one of them, with its versions.
@@ -155,6 +167,10 @@ impl Operation {
             Self::Tokens => "tokens",
             Self::NewToken { .. } => "new_token",
             Self::RevokeToken { .. } => "revoke_token",
+            Self::Desk => "desk",
+            Self::SignInLink { .. } => "sign_in_link",
+            Self::SignIn(_) => "sign_in",
+            Self::SignOut => "sign_out",
             Self::Secrets => "secrets",
             Self::Secret { .. } => "secret",
             Self::SetSecret(_) => "set_secret",
@@ -205,6 +221,10 @@ impl Operation {
             | Self::Tokens
             | Self::NewToken { .. }
             | Self::RevokeToken { .. }
+            | Self::Desk
+            | Self::SignInLink { .. }
+            | Self::SignIn(_)
+            | Self::SignOut
             | Self::Secrets
             | Self::Secret { .. }
             | Self::SetSecret(_)

@@ -37,6 +37,18 @@ pub enum ExportFormat {
     Csv,
 }
 
+impl ExportFormat {
+    /// How the names of such files end.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Ocsf => "ocsf.jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
 /// Records, and where the next ones are.
 pub struct RecordPage {
     /// The records.

@@ -9,18 +9,23 @@ use drawbridge_core::{
 
 use crate::{
     connectors::{Mounted, Snapshot},
-    identify::COMMAND_LINE,
+    identify::{COMMAND_LINE, CONSOLE},
 };
 
-/// Whether it is the person themselves, at the command line or with a token of their own, and not an
-/// AI client or program of theirs.
+/// Whether it is the person themselves: at the console, at the command line or with a token of their
+/// own, and not an AI client or program of theirs.
 pub(super) fn in_person(caller: &Caller) -> bool {
-    *caller.client == *COMMAND_LINE
+    *caller.client == *COMMAND_LINE || at_console(caller)
+}
+
+/// Whether it is a person who has signed in at the console.
+pub(super) fn at_console(caller: &Caller) -> bool {
+    *caller.client == *CONSOLE && caller.door == Door::Console
 }
 
 /// Whether it is whoever holds the workspace: at the command line of the gateway's own machine.
 pub(super) fn holds_workspace(caller: &Caller) -> bool {
-    in_person(caller) && caller.token.is_none()
+    *caller.client == *COMMAND_LINE && caller.token.is_none()
 }
 
 /// What concerns people is done by people, never through the channel of an AI client.
@@ -30,12 +35,25 @@ pub(super) fn own_client(caller: &Caller) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Status::Denied,
-        "people do this themselves, at the command line or with a token of their own, not through an \
-         AI client",
+        "people do this themselves, at the console, at the command line or with a token of their own, \
+         not through an AI client",
     ))
 }
 
-/// What loosens or changes the gateway is done at the command line of its own machine.
+/// What loosens the gateway is done by people who are there: at the console, or at the command line of
+/// its own machine.
+pub(super) fn signed_in(caller: &Caller) -> Result<(), Failure> {
+    if at_console(caller) || holds_workspace(caller) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Status::Denied,
+        "the gateway is changed at the console, or at the command line of its own machine, not through \
+         an AI client and not with a token from elsewhere",
+    ))
+}
+
+/// What concerns secrets and the machine is done at the command line of its own machine.
 pub(super) fn own_machine(caller: &Caller) -> Result<(), Failure> {
     if holds_workspace(caller) {
         return Ok(());
@@ -49,11 +67,11 @@ pub(super) fn own_machine(caller: &Caller) -> Result<(), Failure> {
 
 /// Stopping a connector only takes away, so that a person may do it with a token of their own, from
 /// any machine; but not an AI, through the door where it calls tools.
-pub(super) fn own_machine_unless_pause(caller: &Caller, state: State) -> Result<(), Failure> {
+pub(super) fn signed_in_unless_pause(caller: &Caller, state: State) -> Result<(), Failure> {
     if state == State::Paused && caller.door == Door::Api {
         return Ok(());
     }
-    own_machine(caller)
+    signed_in(caller)
 }
 
 pub(super) fn has_role(snapshot: &Snapshot, caller: &Caller, members: &[Who]) -> bool {
@@ -86,4 +104,28 @@ pub(super) fn looked_after<'a>(
             format!("there is no connector `{name}` that you look after"),
         )
     })
+}
+
+/// What somebody is to the gateway, in the words of the design.
+pub(super) fn roles(snapshot: &Snapshot, caller: &Caller) -> Vec<&'static str> {
+    let roles = &snapshot.gateway.roles;
+    let asked = snapshot.connectors.values().any(|mounted| {
+        let gates = mounted.bridge.file.approval.iter();
+        let mut asked = gates.flat_map(|gate| {
+            let later = gate.escalate.iter().flat_map(|escalate| &escalate.to);
+            gate.ask.iter().chain(later)
+        });
+        asked.any(|who| who.is_person(&caller.person))
+    });
+    let held = [
+        ("owner", is_owner(snapshot, caller)),
+        ("reviewer", has_role(snapshot, caller, &roles.reviewer)),
+        ("approver", asked),
+        ("auditor", has_role(snapshot, caller, &roles.auditor)),
+        ("member", true),
+    ];
+    held.into_iter()
+        .filter(|(_, held)| *held)
+        .map(|(role, _)| role)
+        .collect()
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Effect, Prepared,
     checklist::areas,
-    roles::{has_role, is_owner, looked_after, own_machine, own_machine_unless_pause},
+    roles::{has_role, is_owner, looked_after, signed_in, signed_in_unless_pause},
     store_down,
 };
 use crate::{
@@ -28,7 +28,7 @@ impl App {
         caller: &Caller,
         (name, state, reason): (&str, State, &str),
     ) -> Prepared {
-        own_machine_unless_pause(caller, state)?;
+        signed_in_unless_pause(caller, state)?;
         let mounted = looked_after(snapshot, caller, name)?;
         if state == State::Retired && !is_owner(snapshot, caller) {
             return Err(Failure::new(
@@ -65,7 +65,7 @@ impl App {
         caller: &Caller,
         (name, hash, reason): (&str, &str, &str),
     ) -> Prepared {
-        own_machine(caller)?;
+        signed_in(caller)?;
         let reviewer = has_role(snapshot, caller, &snapshot.gateway.roles.reviewer);
         if !reviewer && !is_owner(snapshot, caller) {
             return Err(Failure::new(
@@ -109,7 +109,7 @@ impl App {
         caller: &Caller,
         (state, reason): (State, &str),
     ) -> Prepared {
-        own_machine_unless_pause(caller, state)?;
+        signed_in_unless_pause(caller, state)?;
         if !is_owner(snapshot, caller) {
             let told = "only an owner of the gateway may stop every effect, or let them go on";
             return Err(Failure::new(Status::Denied, told));

@@ -9,19 +9,20 @@ use serde_json::json;
 
 use super::{
     Effect, Prepared,
-    roles::{is_owner, own_client, own_machine},
+    roles::{is_owner, own_client, own_machine, signed_in},
     store_down,
 };
 use crate::{
     app::App,
     connectors::Snapshot,
-    identify::{COMMAND_LINE, mint},
+    identify::{COMMAND_LINE, CONSOLE, LINK, mint},
 };
 
 impl App {
     pub(super) async fn tokens_found(&self, snapshot: &Snapshot, caller: &Caller) -> Prepared {
         let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
-        let tokens = self.store.tokens(own).await.map_err(store_down)?;
+        let mut tokens = self.store.tokens(own).await.map_err(store_down)?;
+        tokens.retain(|token| token.client != LINK);
         let count = tokens.len() as u64;
         let found = Found::new(json!({"tokens": tokens}), String::new(), count);
         Ok((found, Effect::Nothing))
@@ -46,8 +47,12 @@ impl App {
         ((person, client, name), personal): ((Option<&str>, &str, &str), bool),
         expires_in: Option<Span>,
     ) -> Prepared {
-        own_machine(caller)?;
         let person = person.unwrap_or(&caller.person.id);
+        signed_in(caller)?;
+        if personal || person != caller.person.id {
+            // Whoever makes what another decides with could decide in their place.
+            own_machine(caller)?;
+        }
         if person != caller.person.id && !is_owner(snapshot, caller) {
             return Err(Failure::new(
                 Status::Denied,
@@ -59,7 +64,8 @@ impl App {
                 "`person`: `{person}` is nobody this gateway knows"
             )));
         }
-        if (client == COMMAND_LINE) != personal || client.is_empty() {
+        let reserved = [CONSOLE, LINK].contains(&client);
+        if (client == COMMAND_LINE) != personal || client.is_empty() || reserved {
             return Err(Failure::invalid(
                 "`client`: name the AI application the token is for; or write `personal: true`, and no \
                  client, for a person's own",

@@ -1,7 +1,8 @@
-//! Tokens of AI clients: hashed, with an expiry, a last use and an end.
+//! Tokens of AI clients, and sessions at the console: hashed, with an expiry, a last use and an end.
 
+use drawbridge_core::call::Person;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
 use super::{Store, StoreError, maybe_time, plans, time, writer};
@@ -23,6 +24,19 @@ pub struct NewToken {
     pub created: Timestamp,
     /// When it ends by itself.
     pub expires: Option<Timestamp>,
+    /// Who the organisation's sign-in said it is for.
+    pub claims: Option<Claims>,
+    /// The token that it came of, and ends with.
+    pub parent: Option<String>,
+}
+
+/// A person as the organisation's sign-in named them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who they are, with what drawbridge.yaml adds.
+    pub person: Person,
+    /// Whether they are one of `people` in drawbridge.yaml.
+    pub listed: bool,
 }
 
 /// A token as it is kept.
@@ -49,6 +63,9 @@ pub struct Token {
     pub revoked: Option<Timestamp>,
     /// By whom.
     pub revoked_by: Option<String>,
+    /// Who the organisation's sign-in said it is for.
+    #[serde(skip)]
+    pub claims: Option<Claims>,
 }
 
 impl Token {
@@ -59,7 +76,12 @@ impl Token {
     }
 
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let claims: Option<String> = row.try_get("claims")?;
+        let claims = claims
+            .map(|claims| serde_json::from_str(&claims))
+            .transpose();
         Ok(Self {
+            claims: claims.map_err(|error| StoreError::Corrupt(format!("a session: {error}")))?,
             id: row.try_get("id")?,
             hash: row.try_get("hash")?,
             person: row.try_get("person")?,
@@ -80,10 +102,12 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn add_token(&self, token: &NewToken) -> Result<(), StoreError> {
+        let claims = token.claims.as_ref().map(serde_json::to_string).transpose();
+        let claims = claims.map_err(|error| StoreError::Corrupt(format!("a session: {error}")))?;
         let mut transaction = self.inner.writer.begin().await?;
         sqlx::query(
-            "INSERT INTO tokens (id, hash, person, client, name, created, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO tokens (id, hash, person, client, name, created, expires, claims, parent) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&token.id)
         .bind(token.hash.to_vec())
@@ -92,6 +116,8 @@ impl Store {
         .bind(&token.name)
         .bind(token.created.as_microsecond())
         .bind(token.expires.map(Timestamp::as_microsecond))
+        .bind(claims)
+        .bind(&token.parent)
         .execute(&mut *transaction)
         .await?;
         self.bump(&mut transaction).await?;
@@ -126,7 +152,7 @@ impl Store {
         rows.iter().map(Token::read).collect()
     }
 
-    /// Ends a token; whether there was one to end.
+    /// Ends a token, and the sessions that came of it; whether there was one to end.
     ///
     /// # Errors
     /// When the store fails.
@@ -141,11 +167,32 @@ impl Store {
         let told = (by, "the token it was asked for with was ended");
         plans::cancel(&mut transaction, plans::Whose::Token(id), told, at).await?;
         let done = sqlx::query(
-            "UPDATE tokens SET revoked = $2, revoked_by = $3 WHERE id = $1 AND revoked IS NULL",
+            "UPDATE tokens SET revoked = $2, revoked_by = $3 \
+             WHERE (id = $1 OR parent = $1) AND revoked IS NULL",
         )
         .bind(id)
         .bind(at.as_microsecond())
         .bind(by)
+        .execute(&mut *transaction)
+        .await?;
+        self.bump(&mut transaction).await?;
+        transaction.commit().await?;
+        self.notice().await;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Ends a token as its time would: what was decided with it stands. Whether it was good until then.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn expire_token(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.inner.writer.begin().await?;
+        let done = sqlx::query(
+            "UPDATE tokens SET expires = $2 \
+             WHERE id = $1 AND revoked IS NULL AND (expires IS NULL OR expires > $2)",
+        )
+        .bind(id)
+        .bind(at.as_microsecond())
         .execute(&mut *transaction)
         .await?;
         self.bump(&mut transaction).await?;

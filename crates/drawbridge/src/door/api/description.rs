@@ -119,6 +119,7 @@ const REFUSALS: [(&str, &str); 13] = [
         (name = "connectors", description = "Looking after connectors"),
         (name = "records", description = "The audit log"),
         (name = "tokens", description = "Tokens of AI clients"),
+        (name = "console", description = "What the console begins with"),
         (name = "secrets", description = "What connectors prove their identity with; no secret is ever read back"),
     ),
 )]

@@ -58,6 +58,15 @@ pub(super) async fn export(
         let fault = "the format is `jsonl`, `ocsf` or `csv`".to_owned();
         return malformed(&app, &caller, "/api/v1/records/export", fault).await;
     };
+    exported(app, caller, (format, filter)).await
+}
+
+/// The records of a query as a file.
+pub(in crate::door) async fn exported(
+    app: Arc<App>,
+    caller: Caller,
+    (format, filter): (ExportFormat, RecordQuery),
+) -> Response {
     let operation = Operation::Export {
         format,
         filter: filter.clone(),

@@ -1,0 +1,87 @@
+// What a page does by itself: times in the reader's zone, what changed meanwhile, and keys.
+
+// The text comes from our own pages alone, and scripts in it do not run; browsers ask that this be said.
+const ours = window.trustedTypes?.createPolicy("drawbridge", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+function tellTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const date = new Date(element.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    const seconds = Math.round((date.getTime() - Date.now()) / 1000);
+    const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? units[5];
+    element.textContent = relative.format(Math.trunc(seconds / size), unit);
+    element.title = exact.format(date);
+  }
+}
+
+// Whether somebody is at work in this part: what they do must not be taken from their hands.
+function isInUse(part) {
+  const open = part.querySelector("details[open] > form, details[open] > div");
+  const typed = [...part.querySelectorAll("input, textarea, select")].some(
+    (field) => field.type !== "hidden" && field.value !== (field.defaultValue ?? field.value));
+  return Boolean(open || typed);
+}
+
+function takeUp(html) {
+  const next = new DOMParser().parseFromString(ours.createHTML(html), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = next.getElementById(part.id);
+    if (!fresh || fresh.innerHTML === part.dataset.was) continue;
+    if (isInUse(part)) { part.dataset.late = "1"; continue; }
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : null;
+    part.dataset.was = fresh.innerHTML;
+    part.replaceChildren(...document.importNode(fresh, true).childNodes);
+    tellTimes(part);
+    if (focused) document.getElementById(focused)?.focus();
+    if (part.dataset.live === "tell") document.getElementById("said").textContent = part.dataset.said ?? "";
+  }
+}
+
+function followChanges() {
+  if (!document.querySelector("[data-live]")) return;
+  const path = location.pathname + location.search;
+  const source = new EventSource("/live?path=" + encodeURIComponent(path));
+  source.addEventListener("page", (event) => takeUp(JSON.parse(event.data)));
+  source.addEventListener("gone", () => { source.close(); location.reload(); });
+  addEventListener("pagehide", () => source.close());
+}
+
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const items = [...document.querySelectorAll("a.item")];
+  const at = items.indexOf(document.activeElement);
+  if (event.key === "j" && items.length) items[Math.min(at + 1, items.length - 1)].focus();
+  else if (event.key === "k" && items.length) items[Math.max(at - 1, 0)].focus();
+  else if (event.key === "/") document.querySelector("input[type=search]")?.focus();
+  else {
+    const meant = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!meant) return;
+    if (meant.tagName === "SUMMARY") {
+      meant.parentElement.open = true;
+      (meant.parentElement.querySelector("textarea, input:not([type=hidden])") ?? meant).focus();
+    } else meant.focus();
+  }
+  event.preventDefault();
+}
+
+// One menu open at a time, closed by Escape.
+function menus(event) {
+  if (event.type === "keydown" && event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.act[open]")) {
+    if (event.type === "keydown" || !menu.contains(event.target)) {
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    }
+  }
+}
+
+for (const part of document.querySelectorAll("[data-live]")) part.dataset.was = part.innerHTML;
+tellTimes(document);
+setInterval(() => tellTimes(document), 15000);
+followChanges();
+addEventListener("keydown", keys);
+addEventListener("keydown", menus);
+addEventListener("click", menus);

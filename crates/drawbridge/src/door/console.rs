@@ -1,0 +1,61 @@
+//! The console: where people look, decide and stop. Pages are made here from the same operations that
+//! the HTTP API offers; a page asks as the person who has signed in, and is recorded like any other.
+
+mod activity;
+mod answers;
+mod approvals;
+pub(crate) mod assets;
+mod cookie;
+pub(crate) mod escape;
+mod frame;
+mod home;
+mod live;
+mod sign_in;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// The largest form, in bytes: arguments that somebody edits are the most of it.
+const MOST_FORM: usize = 1 << 20;
+
+/// Every page, and what they are made with.
+pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
+    let pages = pages().with_state(app.clone());
+    let live = live::router(app, (pages.clone(), stop.clone()));
+    let acts = Router::new()
+        .route("/stop", post(home::stop))
+        .route("/start", post(home::start))
+        .route("/connectors/{name}/{act}", post(home::stand))
+        .route("/approvals/{id}/{act}", post(approvals::decide))
+        .route("/activity/export/{format}", get(activity::export))
+        .route("/sign-in", get(sign_in::page).post(sign_in::by_token))
+        .route("/sign-out", post(sign_in::out))
+        .layer(DefaultBodyLimit::max(MOST_FORM))
+        .with_state(app.clone());
+    pages.merge(acts).merge(live).merge(assets::router())
+}
+
+/// Text as a part of an address.
+fn encoded(text: &str) -> String {
+    askama::filters::urlencode_strict(text)
+        .map_or_else(|never| match never {}, |text| text.to_string())
+}
+
+/// What is looked at, and looked at again when something changed.
+fn pages() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::page))
+        .route("/activity", get(activity::list))
+        .route("/activity/{id}", get(activity::page))
+}

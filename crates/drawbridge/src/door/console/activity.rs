@@ -1,0 +1,238 @@
+//! The log: what was asked, by whom, and what came of it; and one record with its whole story.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::{HeaderValue, header},
+    response::Response,
+};
+use drawbridge_core::{answer::Status, call::Power, log::Record};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    encoded,
+    escape::editable,
+    frame::Frame,
+    visitor::{Shown, Visitor, read, show},
+};
+use crate::{
+    door::api::records::exported,
+    operate::{ExportFormat, Operation, RecordQuery},
+};
+
+/// Records on one page.
+const RECORDS: u32 = 50;
+
+/// What is looked for, as the form sends it: empty where nothing is said.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Asked {
+    person: String,
+    client: String,
+    connector: String,
+    power: String,
+    status: String,
+    since: String,
+    until: String,
+    text: String,
+    looks: String,
+    before: String,
+}
+
+#[derive(Deserialize)]
+struct Records {
+    records: Vec<Entry>,
+    next: Option<Next>,
+}
+
+#[derive(Deserialize)]
+struct Next {
+    before: Option<u64>,
+}
+
+/// A record, and its place on the log.
+#[derive(Deserialize)]
+struct Entry {
+    place: u64,
+    #[serde(flatten)]
+    record: Record,
+}
+
+#[derive(Template)]
+#[template(path = "activity.html")]
+struct List {
+    frame: Frame,
+    asked: Asked,
+    list: Records,
+}
+
+impl Entry {
+    /// What came of it, as a colour.
+    fn class(&self) -> &'static str {
+        status_class(self.record.status)
+    }
+
+    fn time(&self) -> String {
+        self.record.time.to_string()
+    }
+}
+
+/// The colour of a status.
+pub(super) fn status_class(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "green",
+        Status::Partial | Status::ApprovalNeeded | Status::Stale | Status::Limited => "amber",
+        Status::Denied
+        | Status::Rejected
+        | Status::Failed
+        | Status::Unknown
+        | Status::Unavailable
+        | Status::Timeout
+        | Status::Conflict => "red",
+        Status::Invalid | Status::NotFound => "",
+    }
+}
+
+impl List {
+    fn powers(&self) -> [Power; 8] {
+        Power::ALL
+    }
+
+    fn statuses(&self) -> [Status; 14] {
+        Status::ALL
+    }
+
+    /// The same question with another place to go on from, or for another page.
+    fn query(&self, before: Option<&u64>) -> String {
+        let asked = &self.asked;
+        let fields = [
+            ("person", &asked.person),
+            ("client", &asked.client),
+            ("connector", &asked.connector),
+            ("power", &asked.power),
+            ("status", &asked.status),
+            ("since", &asked.since),
+            ("until", &asked.until),
+            ("text", &asked.text),
+            ("looks", &asked.looks),
+        ];
+        let said = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let mut parts: Vec<String> = said
+            .map(|(name, value)| format!("{name}={}", encoded(value)))
+            .collect();
+        parts.extend(before.map(|before| format!("before={before}")));
+        parts.join("&")
+    }
+}
+
+/// A word of ours in the place of what an address says; none where it is none.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::String(text.to_owned())).ok()
+}
+
+impl Asked {
+    pub(super) fn query(&self) -> RecordQuery {
+        let said = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        RecordQuery {
+            person: said(&self.person),
+            client: said(&self.client),
+            connector: said(&self.connector),
+            power: word(&self.power),
+            status: word(&self.status),
+            since: time(&self.since),
+            until: time(&self.until),
+            text: said(&self.text),
+            before: self.before.parse().ok(),
+            limit: Some(RECORDS),
+            ..RecordQuery::default()
+        }
+    }
+}
+
+/// A time of a form: a day, a minute (both in UTC), or whole.
+fn time(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.trim();
+    let whole = text.parse().ok();
+    whole
+        .or_else(|| format!("{text}:00Z").parse().ok())
+        .or_else(|| format!("{text}T00:00:00Z").parse().ok())
+}
+
+pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
+    let frame = Frame::of(&visitor, "/activity").await?;
+    let list: Records = visitor.ask(Operation::Records(asked.query())).await?;
+    show(&List { frame, asked, list })
+}
+
+/// Every record of the question, as a file.
+pub(super) async fn export(
+    visitor: Visitor,
+    Path(format): Path<ExportFormat>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let filter = RecordQuery {
+        limit: None,
+        before: None,
+        ..asked.query()
+    };
+    let name = format!(
+        "attachment; filename=\"drawbridge-records.{}\"",
+        format.ending()
+    );
+    let mut response = exported(visitor.app, visitor.caller, (format, filter)).await;
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct Page {
+    frame: Frame,
+    entry: Entry,
+    /// That it is on the log, as one can check without this gateway.
+    proof: Option<Value>,
+}
+
+impl Page {
+    fn whole(&self) -> String {
+        editable(&serde_json::to_value(&self.entry.record).unwrap_or_default())
+    }
+
+    fn proof(&self) -> String {
+        self.proof.as_ref().map(editable).unwrap_or_default()
+    }
+
+    fn took(&self) -> String {
+        took(self.entry.record.duration_us)
+    }
+}
+
+/// A duration for people.
+pub(super) fn took(microseconds: u64) -> String {
+    match microseconds {
+        0..=999 => format!("{microseconds} µs"),
+        1_000..=999_999 => format!("{} ms", microseconds / 1_000),
+        _ => format!(
+            "{}.{} s",
+            microseconds / 1_000_000,
+            microseconds / 100_000 % 10
+        ),
+    }
+}
+
+pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Shown {
+    let frame = Frame::of(&visitor, "/activity").await?;
+    let entry = visitor.ask(Operation::Record { id: id.clone() }).await?;
+    // To some it is told without what was in it, and then there is no proof for them.
+    let proof = visitor.look(Operation::Proof { id }).await.ok();
+    show(&Page {
+        frame,
+        entry,
+        proof: proof.map(read).transpose()?,
+    })
+}

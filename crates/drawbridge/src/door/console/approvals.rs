@@ -1,0 +1,335 @@
+//! Approvals: the list of what waits, and one page for each decision.
+
+mod compared;
+mod edited;
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use drawbridge_core::{
+    answer::Status,
+    call::Power,
+    plan::{Image, Origin, Reversal, Stage},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    answers::{PlanLine, Plans, stage},
+    encoded,
+    escape::editable,
+    frame::Frame,
+    home::nothing,
+    visitor::{Sent, Shown, Trouble, Visitor, done, read, show},
+};
+use crate::operate::{Decision, Operation, PlanQuery};
+use compared::{Compared, Difference, Sides};
+use edited::{Box, arguments, boxes};
+
+#[derive(Template)]
+#[template(path = "approvals.html")]
+struct List {
+    frame: Frame,
+    asked: Asked,
+    yours: Vec<PlanLine>,
+    others: Vec<PlanLine>,
+    next: Option<String>,
+}
+
+/// Which of them.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    connector: String,
+    #[serde(default)]
+    all: String,
+    #[serde(default)]
+    before: String,
+}
+
+pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
+    let frame = Frame::of(&visitor, "/approvals").await?;
+    let query = PlanQuery {
+        connector: Some(asked.connector.clone()).filter(|name| !name.is_empty()),
+        all: !asked.all.is_empty(),
+        before: asked.before.parse().ok(),
+        stage: None,
+    };
+    let plans: Plans = visitor.ask(Operation::Approvals(query)).await?;
+    let (yours, others) = plans
+        .approvals
+        .into_iter()
+        .partition(|plan| plan.yours_to_decide);
+    let next = plans.next.map(|before| {
+        let (connector, all) = (encoded(&asked.connector), encoded(&asked.all));
+        format!(
+            "/approvals?connector={connector}&all={all}&before={}",
+            encoded(&before)
+        )
+    });
+    show(&List {
+        frame,
+        asked,
+        yours,
+        others,
+        next,
+    })
+}
+
+/// `GET /approvals/{id}`: a plan, whole. To whom its content is not shown, without.
+#[derive(Deserialize)]
+struct Plan {
+    #[serde(flatten)]
+    line: PlanLine,
+    #[serde(default)]
+    why_not: Option<String>,
+    #[serde(flatten)]
+    content: Option<Content>,
+    #[serde(default)]
+    read_before: Option<ReadBefore>,
+    #[serde(default)]
+    similar: Vec<Similar>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    digest: String,
+    bound: Bound,
+    arguments: Value,
+    targets: Vec<Target>,
+    reversal: Reversal,
+    undo_until: Option<String>,
+    asking: Option<Asking>,
+    approved_by: Vec<Voice>,
+    ended: Option<Ended>,
+    receipt: Option<Receipt>,
+    record: String,
+    origin: Origin,
+    next: Option<String>,
+    edited_by: Option<String>,
+    undone_by: Option<String>,
+    task: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    revision: String,
+    identity: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    resource: String,
+    change: drawbridge_core::plan::Change,
+    facets: std::collections::BTreeMap<String, String>,
+    before: Option<Image>,
+    after: Option<Image>,
+    diff: Difference,
+}
+
+#[derive(Deserialize)]
+struct Asking {
+    rule: String,
+    ask: Vec<String>,
+    quorum: u32,
+    self_approval: bool,
+}
+
+#[derive(Deserialize)]
+struct Voice {
+    person: String,
+    at: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    by: Option<String>,
+    at: String,
+    status: Status,
+    reason: String,
+    #[serde(default)]
+    words: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Receipt {
+    sentence: String,
+}
+
+#[derive(Deserialize)]
+struct ReadBefore {
+    connectors: Vec<ReadOf>,
+}
+
+#[derive(Deserialize)]
+struct ReadOf {
+    connector: String,
+    calls: u64,
+    label: Option<String>,
+    targets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Similar {
+    id: String,
+    stage: Stage,
+    sentence: String,
+    person: String,
+    ended: Option<String>,
+    decided_by: Vec<String>,
+    reason: Option<String>,
+}
+
+impl Similar {
+    fn stage(&self) -> (&'static str, &'static str) {
+        stage(self.stage)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct Page {
+    frame: Frame,
+    plan: Plan,
+    /// Every target, compared.
+    compared: Vec<Compared>,
+    boxes: Vec<Box>,
+    mine: bool,
+}
+
+impl Page {
+    fn title(&self) -> String {
+        self.plan.line.said()
+    }
+
+    fn may_edit(&self) -> bool {
+        let call = |content: &Content| content.origin == Origin::Call;
+        let may =
+            self.plan.line.yours_to_decide || self.plan.line.stage == Stage::Draft && self.mine;
+        may && self.plan.content.as_ref().is_some_and(call)
+    }
+
+    fn may_undo(&self) -> bool {
+        let content = self.plan.content.as_ref();
+        self.plan.line.stage == Stage::Applied
+            && content
+                .is_some_and(|content| content.undo_until.is_some() && content.undone_by.is_none())
+    }
+
+    fn may_withdraw(&self) -> bool {
+        self.mine && matches!(self.plan.line.stage, Stage::Waiting | Stage::Draft)
+    }
+
+    fn is_draft_of_mine(&self) -> bool {
+        self.mine && self.plan.line.stage == Stage::Draft
+    }
+
+    fn exact(&self, value: &Value) -> String {
+        editable(value)
+    }
+}
+
+pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Shown {
+    let frame = Frame::of(&visitor, "/approvals").await?;
+    let mut plan: Plan = visitor.ask(Operation::Approval { id }).await?;
+    let mut compared = Vec::new();
+    let mut fields = Vec::new();
+    if let Some(content) = &mut plan.content {
+        fields = boxes(&content.arguments);
+        let sends = plan.line.power == Power::Send;
+        let targets = std::mem::take(&mut content.targets);
+        compared = targets
+            .into_iter()
+            .map(|target| Compared::of(target, sends))
+            .collect();
+    }
+    show(&Page {
+        mine: plan.line.person == frame.desk.person,
+        frame,
+        compared,
+        boxes: fields,
+        plan,
+    })
+}
+
+/// A decision.
+pub(super) async fn decide(Path((id, act)): Path<(String, String)>, sent: Sent) -> Shown {
+    let visitor = &sent.visitor;
+    let reason = sent.reason_or("");
+    let decision = match act.as_str() {
+        "approve" => Decision::Approve {
+            digest: sent.field("digest").to_owned(),
+            reason,
+        },
+        "reject" => Decision::Reject { reason },
+        "escalate" => Decision::Escalate { reason },
+        "withdraw" => Decision::Withdraw { reason },
+        "settle" => Decision::Settle {
+            applied: sent.field("applied") == "yes",
+            reason,
+        },
+        "edit" => return edit(&sent, id).await,
+        "undo" => return undo(visitor, (id, reason)).await,
+        "send" => return send(visitor, &id).await,
+        _ => return Err(visitor.failed(nothing())),
+    };
+    let word = match act.as_str() {
+        "approve" => "approved",
+        "reject" => "rejected",
+        "escalate" => "escalated",
+        "withdraw" => "withdrawn",
+        _ => "settled",
+    };
+    visitor
+        .data(Operation::Decide {
+            id: id.clone(),
+            decision,
+        })
+        .await?;
+    done(&format!("/approvals/{}?done={word}", encoded(&id)))
+}
+
+/// A plan that stands in another's place: its page is where people go on.
+#[derive(Deserialize)]
+struct Other {
+    id: String,
+}
+
+async fn edit(sent: &Sent, id: String) -> Shown {
+    let visitor = &sent.visitor;
+    let plan: Plan = read(visitor.look(Operation::Approval { id: id.clone() }).await?)?;
+    let before = plan.content.map(|content| content.arguments);
+    let arguments = arguments(before.unwrap_or_default(), |name| sent.as_sent(name));
+    let arguments = arguments.map_err(|failure| visitor.failed(failure))?;
+    let decision = Decision::Edit { arguments };
+    let next: Other = visitor.ask(Operation::Decide { id, decision }).await?;
+    done(&format!("/approvals/{}?done=edited", encoded(&next.id)))
+}
+
+async fn undo(visitor: &Visitor, (call, reason): (String, String)) -> Shown {
+    let inverse: Other = visitor.ask(Operation::Undo { call, reason }).await?;
+    done(&format!("/approvals/{}?done=undoing", encoded(&inverse.id)))
+}
+
+/// Sends a draft on: from here it is a call like any other.
+async fn send(visitor: &Visitor, id: &str) -> Shown {
+    let sent = visitor.app.send(&visitor.caller, id).await;
+    let answer = sent
+        .map_err(|error| {
+            visitor.failed(drawbridge_core::answer::Failure::new(
+                Status::Unavailable,
+                error.to_string(),
+            ))
+        })?
+        .into_answer();
+    match (&answer.plan, answer.status) {
+        (Some(plan), _) => done(&format!("/approvals/{}", encoded(&plan.id))),
+        (None, status) if status.has_data() => done(&format!("/approvals/{}", encoded(id))),
+        (None, status) => {
+            let message = answer.notices.into_iter().next().unwrap_or_default();
+            let failure = drawbridge_core::answer::Failure::new(status, message);
+            Err::<axum::response::Response, Trouble>(visitor.failed(failure))
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The cookie that carries a session, and the token in forms that shows they are ours.
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use drawbridge_core::{file::GatewayFile, secret::Secret};
+use sha2::{Digest, Sha256};
+
+use crate::door::names;
+
+/// The session that a request carries.
+pub(super) fn session(gateway: &GatewayFile, headers: &HeaderMap) -> Option<Secret<String>> {
+    let name = name(gateway, headers);
+    let mut found = None;
+    for value in headers.get_all(header::COOKIE) {
+        for pair in value.to_str().ok()?.split(';') {
+            let (known, value) = pair.trim().split_once('=')?;
+            if known == name {
+                // Two of the same name: one of them was smuggled in, and nobody knows which.
+                if found.is_some() {
+                    return None;
+                }
+                found = Some(Secret::new(value.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Has the browser keep a session until it ends.
+pub(super) fn keep(
+    (gateway, headers): (&GatewayFile, &HeaderMap),
+    session: &str,
+    seconds: i64,
+) -> Option<HeaderValue> {
+    let secure = if is_protected(gateway, headers) {
+        "; Secure"
+    } else {
+        ""
+    };
+    let name = name(gateway, headers);
+    // Lax, not Strict: a link in a message leads to an approval without signing in again. Forms
+    // carry a token of their own.
+    let cookie =
+        format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::from_str(&cookie).ok()
+}
+
+/// Has the browser forget it.
+pub(super) fn forget(gateway: &GatewayFile, headers: &HeaderMap) -> Option<HeaderValue> {
+    keep((gateway, headers), "", 0)
+}
+
+/// What a form must carry to be one of this session's own pages.
+pub(super) fn form_token(session: &Secret<String>) -> String {
+    let mut digest = Sha256::new();
+    digest.update(b"drawbridge form ");
+    digest.update(session.expose().as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}
+
+/// `__Host-` where the way is protected: no other host or path can set it. Browsers share the cookies
+/// of one host among its ports, so that the port is part of the name elsewhere.
+fn name(gateway: &GatewayFile, headers: &HeaderMap) -> String {
+    if is_protected(gateway, headers) {
+        return "__Host-drawbridge".to_owned();
+    }
+    let called = names::authority(&Uri::default(), headers);
+    let port = called.and_then(|called| called.port_u16()).unwrap_or(80);
+    format!("drawbridge-{port}")
+}
+
+/// Whether the browser calls by `https`: by the public address, where that is one.
+fn is_protected(gateway: &GatewayFile, headers: &HeaderMap) -> bool {
+    let public = gateway.public_url.as_ref();
+    let public = public.and_then(|url| url.parse::<Uri>().ok());
+    let called = names::authority(&Uri::default(), headers);
+    public.is_some_and(|public| {
+        public.scheme_str() == Some("https")
+            && called.is_some_and(|called| public.host() == Some(called.host()))
+    })
+}

@@ -1,0 +1,147 @@
+//! How everything on a page is written that is not the page's own: escaped, and with all that nobody
+//! would see in it made visible, so that no text looks like another.
+
+use std::fmt::{self, Write};
+
+use askama::filters::Escaper;
+
+/// Escapes HTML, and shows characters that show nothing or turn the direction of what follows, as
+/// `⟦U+202E⟧`. Templates use it for every value; see `askama.toml`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Visible;
+
+impl Escaper for Visible {
+    fn write_escaped_str<W: Write>(&self, mut to: W, text: &str) -> fmt::Result {
+        let mut written = 0;
+        for (at, letter) in text.char_indices() {
+            if let Some(shown) = Shown::of(letter) {
+                to.write_str(text.get(written..at).unwrap_or_default())?;
+                shown.write(&mut to)?;
+                written = at + letter.len_utf8();
+            }
+        }
+        to.write_str(text.get(written..).unwrap_or_default())
+    }
+
+    fn write_escaped_char<W: Write>(&self, mut to: W, letter: char) -> fmt::Result {
+        match Shown::of(letter) {
+            Some(shown) => shown.write(&mut to),
+            None => to.write_char(letter),
+        }
+    }
+}
+
+/// What stands in a character's place.
+enum Shown {
+    Entity(&'static str),
+    Named(char),
+}
+
+impl Shown {
+    fn of(letter: char) -> Option<Self> {
+        let entity = match letter {
+            '&' => "&#38;",
+            '<' => "&#60;",
+            '>' => "&#62;",
+            '"' => "&#34;",
+            '\'' => "&#39;",
+            letter => return hides(letter).then_some(Self::Named(letter)),
+        };
+        Some(Self::Entity(entity))
+    }
+
+    fn write(&self, to: &mut impl Write) -> fmt::Result {
+        match self {
+            Self::Entity(entity) => to.write_str(entity),
+            Self::Named(letter) => write!(to, "⟦U+{:04X}⟧", u32::from(*letter)),
+        }
+    }
+}
+
+/// Whether a character shows nothing, or changes how others are shown: controls, marks of direction,
+/// joiners and fillers (Unicode 16, general categories Cc and Cf, and blanks that are wide as
+/// nothing), tags, variation selectors and private use.
+pub(crate) fn hides(letter: char) -> bool {
+    match letter {
+        '\n' | '\t' => false,
+        letter if letter.is_control() => true,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => {
+            true
+        }
+        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
+        '\u{fe00}'..='\u{fe0e}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => true,
+        '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}' | '\u{110bd}' | '\u{110cd}' => {
+            true
+        }
+        '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}' => true,
+        _ => false,
+    }
+}
+
+/// JSON for people to read and edit, with what hides written as JSON's own escapes: it comes back as
+/// it was.
+pub(super) fn editable(value: &serde_json::Value) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if hides(letter) {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use askama::filters::Escaper;
+    use serde_json::json;
+
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = String::new();
+        Visible.write_escaped_str(&mut out, text).unwrap();
+        out
+    }
+
+    #[test]
+    fn markup_is_text_and_what_hides_is_told() {
+        assert_eq!(
+            escaped("<b title=\"x\">'&</b>"),
+            "&#60;b title=&#34;x&#34;&#62;&#39;&#38;&#60;/b&#62;"
+        );
+        assert_eq!(escaped("pay\u{202e}100\u{0}\n"), "pay⟦U+202E⟧100⟦U+0000⟧\n");
+        assert_eq!(
+            escaped("Gånshöljet, 高橋, عربي, 👩\u{200d}🔧"),
+            "Gånshöljet, 高橋, عربي, 👩⟦U+200D⟧🔧"
+        );
+        for letter in [
+            "\u{1b}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{2066}",
+            "\u{e0041}",
+            "\u{feff}",
+            "\r",
+        ] {
+            assert!(escaped(letter).starts_with("⟦U+"), "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_edited_comes_back_as_it_was() {
+        let value = json!({"to": "ann\u{202e}@x.example", "n": [1, "\u{e0041}"], "t": "a\nb"});
+        let shown = editable(&value);
+        assert!(!shown.chars().any(hides), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            value
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! The first page: what needs a person today, every connector in a line, and the switches.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use serde::Deserialize;
+
+use super::{
+    answers::{Connectors, PlanLine, Plans},
+    encoded,
+    frame::Frame,
+    visitor::{Sent, Shown, Visitor, done, read, show},
+};
+use drawbridge_core::lifecycle::State;
+
+use crate::operate::{Operation, PlanQuery};
+
+/// Approvals that are named here; the others are on their own page.
+const NAMED: usize = 5;
+/// What is kept as the reason where nobody gives one: stopping must not wait for words.
+const STOPPED: &str = "stopped at the console";
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    needs: Vec<Need>,
+    waiting: Vec<PlanLine>,
+    list: Connectors,
+}
+
+/// Something that a person should look at.
+struct Need {
+    class: &'static str,
+    text: String,
+    to: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    after: String,
+}
+
+impl Page {
+    fn next(&self) -> Option<String> {
+        let after = self.list.next.as_deref()?;
+        Some(format!(
+            "/?text={}&after={}",
+            encoded(&self.asked.text),
+            encoded(after)
+        ))
+    }
+}
+
+pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
+    let frame = Frame::of(&visitor, "/").await?;
+    let list: Connectors = visitor.ask(Operation::Connectors).await?;
+    let plans: Plans = read(
+        visitor
+            .look(Operation::Approvals(PlanQuery::default()))
+            .await?,
+    )?;
+    let mine = |plan: &PlanLine| plan.yours_to_decide;
+    let waiting = plans
+        .approvals
+        .into_iter()
+        .filter(mine)
+        .take(NAMED)
+        .collect();
+    show(&Page {
+        needs: needs(&list),
+        frame,
+        asked,
+        waiting,
+        list,
+    })
+}
+
+/// What is to be done about connectors.
+fn needs(list: &Connectors) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for problem in list.problems.iter().flatten() {
+        needs.push(Need {
+            class: "bad",
+            text: problem.clone(),
+            to: "/lifecycle".to_owned(),
+        });
+    }
+    for connector in &list.connectors {
+        let name = &connector.name;
+        let mut need = |class, text: String, tab: &str| {
+            let to = format!("/connectors/{name}{tab}");
+            needs.push(Need { class, text, to });
+        };
+        if connector.broken.is_some() {
+            need(
+                "bad",
+                format!("The file of {name} has an error; what was approved goes on"),
+                "",
+            );
+        }
+        if connector.waiting.is_some() {
+            need(
+                "warn",
+                format!("A changed file of {name} waits for review"),
+                "/revisions",
+            );
+        }
+        if connector.grade.as_deref() == Some("red") {
+            need("bad", format!("{name} has a red area"), "");
+        }
+    }
+    needs
+}
+
+pub(super) async fn stop(sent: Sent) -> Shown {
+    let reason = sent.reason_or(STOPPED);
+    sent.visitor.data(Operation::Stop { reason }).await?;
+    done("/?done=stopped")
+}
+
+pub(super) async fn start(sent: Sent) -> Shown {
+    let reason = sent.reason_or("");
+    sent.visitor.data(Operation::Start { reason }).await?;
+    done("/?done=started")
+}
+
+/// Stops a connector, starts it again, retires it, or puts its revision into force.
+pub(super) async fn stand(Path((name, act)): Path<(String, String)>, sent: Sent) -> Shown {
+    let reason = sent.reason_or(if act == "pause" { STOPPED } else { "" });
+    let (operation, word) = match act.as_str() {
+        "pause" => (
+            Operation::Pause {
+                name: name.clone(),
+                reason,
+            },
+            "stopped",
+        ),
+        "resume" => (
+            Operation::Resume {
+                name: name.clone(),
+                reason,
+            },
+            "started",
+        ),
+        "retire" => (
+            Operation::Retire {
+                name: name.clone(),
+                reason,
+            },
+            "retired",
+        ),
+        "approve" => {
+            let hash = sent.field("hash").to_owned();
+            let name = name.clone();
+            (
+                Operation::ApproveRevision { name, hash, reason },
+                "in-force",
+            )
+        }
+        _ => return Err(sent.visitor.failed(nothing())),
+    };
+    sent.visitor.data(operation).await?;
+    match sent.field("from") {
+        "home" => done(&format!("/?done={word}")),
+        _ => done(&format!("/connectors/{}?done={word}", encoded(&name))),
+    }
+}
+
+/// Nobody's page has such a form.
+pub(super) fn nothing() -> drawbridge_core::answer::Failure {
+    drawbridge_core::answer::Failure::not_found("there is nothing to do at this address")
+}

@@ -1,0 +1,369 @@
+//! Who looks at a page, what they ask of the gateway for it, and forms they send.
+
+use std::{collections::HashMap, sync::Arc};
+
+use askama::Template;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::{
+    Form,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use drawbridge_core::{
+    answer::{Failure, Status},
+    call::Caller,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cookie;
+use crate::{app::App, door::refusal::mend, operate::Operation};
+
+/// Somebody who has signed in, and looks at a page.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    pub(super) app: Arc<App>,
+    pub(super) caller: Caller,
+    /// What their forms must carry.
+    pub(super) csrf: String,
+    /// What the page says was done, by a word of its address.
+    pub(super) told: Option<String>,
+    /// Whether the page is looked at again because something changed: that they look is on the log.
+    pub(super) again: bool,
+    pub(super) back: String,
+}
+
+/// Why there is no page.
+pub(super) enum Trouble {
+    /// They are told why.
+    Told {
+        code: StatusCode,
+        title: &'static str,
+        message: String,
+        mend: &'static str,
+        back: String,
+    },
+    /// They are sent elsewhere.
+    Sent(Redirect),
+}
+
+/// A page, or why there is none.
+pub(super) type Shown = Result<Response, Trouble>;
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'a> {
+    title: &'a str,
+    message: &'a str,
+    mend: &'a str,
+    back: &'a str,
+}
+
+impl Visitor {
+    /// Does something as this person, and reads what comes of it.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+    ) -> Result<T, Trouble> {
+        read(self.data(operation).await?)
+    }
+
+    /// The same without reading it.
+    pub(super) async fn data(&self, operation: Operation) -> Result<Value, Trouble> {
+        if self.again {
+            return self.look(operation).await;
+        }
+        let recorded = self.app.operate(&self.caller, operation).await;
+        let recorded = recorded.map_err(|error| {
+            tracing::error!(source = ?error.source, "{error}");
+            self.trouble(Status::Unavailable, error.to_string())
+        })?;
+        let answer = recorded.into_answer();
+        if !answer.status.has_data() {
+            let message = answer.notices.into_iter().next();
+            return Err(self.trouble(answer.status, message.unwrap_or_default()));
+        }
+        Ok(answer.data)
+    }
+
+    /// What stands on a page beside what it is about: a look at it is no act of its own.
+    pub(super) async fn look(&self, operation: Operation) -> Result<Value, Trouble> {
+        let found = self.app.look_again(&self.caller, operation).await;
+        let found = found.map_err(|failure| self.failed(failure))?;
+        Ok(found.data)
+    }
+
+    /// What went wrong, as a page.
+    pub(super) fn failed(&self, failure: Failure) -> Trouble {
+        self.trouble(failure.status, failure.message)
+    }
+
+    fn trouble(&self, status: Status, message: String) -> Trouble {
+        let title = match status {
+            Status::Denied | Status::Rejected => "This is not yours to do",
+            Status::NotFound => "There is nothing here",
+            Status::Conflict => "It changed meanwhile",
+            Status::Invalid => "Something is missing or wrong",
+            _ => "It did not happen",
+        };
+        Trouble::Told {
+            code: super::super::api::code(status),
+            title,
+            message,
+            mend: mend(status).unwrap_or_default(),
+            back: self.back.clone(),
+        }
+    }
+}
+
+/// Data as a page reads it.
+pub(super) fn read<T: DeserializeOwned>(data: Value) -> Result<T, Trouble> {
+    serde_json::from_value(data).map_err(|error| broken(&error))
+}
+
+/// What only a mistake of ours brings about.
+fn broken(error: &dyn std::error::Error) -> Trouble {
+    tracing::error!("a page cannot be made: {error}");
+    Trouble::Told {
+        code: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "This page cannot be shown",
+        message: "the gateway could not make this page; its trace says why".to_owned(),
+        mend: "tell the gateway's owner; the command line can do all that the console can",
+        back: "/".to_owned(),
+    }
+}
+
+/// A page.
+pub(super) fn show(page: &impl Template) -> Shown {
+    let text = page.render().map_err(|error| broken(&error))?;
+    Ok(html(StatusCode::OK, text))
+}
+
+/// Sends a browser on after something was done, so that loading again does not do it again.
+pub(super) fn done(to: &str) -> Shown {
+    Ok(Redirect::to(to).into_response())
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(redirect) => redirect.into_response(),
+            Self::Told {
+                code,
+                title,
+                message,
+                mend,
+                back,
+            } => {
+                let page = Problem {
+                    title,
+                    message: &message,
+                    mend,
+                    back: &back,
+                };
+                html(code, page.render().unwrap_or(message))
+            }
+        }
+    }
+}
+
+/// What browsers may do with a page: run our script, keep our style, and send forms to us; no page of
+/// another may hold it in a frame. The referrer stays here, and forms say where they come from.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types drawbridge",
+        ),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+pub(super) fn html(code: StatusCode, text: String) -> Response {
+    (code, HEADERS, text).into_response()
+}
+
+/// Whoever looks again at a page, in the place of a cookie.
+#[derive(Clone)]
+pub(super) struct Again(pub(super) Visitor);
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Trouble> {
+        if let Some(Again(visitor)) = parts.extensions.get::<Again>() {
+            return Ok(visitor.clone());
+        }
+        let visitor = of_headers(app, &parts.headers).await;
+        let mut visitor = visitor.map_err(|why| turned_away(parts, why))?;
+        let query = parts.uri.query().unwrap_or_default();
+        visitor.told = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("done="))
+            .and_then(said);
+        visitor.back = back(parts);
+        Ok(visitor)
+    }
+}
+
+/// The person whose session these headers carry.
+pub(super) async fn of_headers(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+) -> Result<Visitor, Option<crate::identify::Unidentified>> {
+    let gateway = app.gateway();
+    let session = cookie::session(&gateway, headers).ok_or(None)?;
+    let visitor = app.identify.visitor(session.expose(), headers, &gateway);
+    Ok(Visitor {
+        app: app.clone(),
+        caller: visitor.await.map_err(Some)?,
+        csrf: cookie::form_token(&session),
+        told: None,
+        again: false,
+        back: "/".to_owned(),
+    })
+}
+
+/// Somebody without a session is asked to sign in, and comes back to where they were going.
+fn turned_away(parts: &Parts, why: Option<crate::identify::Unidentified>) -> Trouble {
+    use crate::identify::Unidentified;
+    if let Some(Unidentified::Store(_) | Unidentified::Issuer) = why {
+        return Trouble::Told {
+            code: StatusCode::SERVICE_UNAVAILABLE,
+            title: "It cannot be told who you are",
+            message: "sessions cannot be checked at the moment".to_owned(),
+            mend: "try again in a minute",
+            back: "/".to_owned(),
+        };
+    }
+    if parts.method != Method::GET {
+        return Trouble::Told {
+            code: StatusCode::UNAUTHORIZED,
+            title: "You are signed out",
+            message: "your session has ended, and nothing was done".to_owned(),
+            mend: "sign in again, then do it again",
+            back: "/sign-in".to_owned(),
+        };
+    }
+    let to = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let to = match to {
+        "/" => "/sign-in".to_owned(),
+        to => format!("/sign-in?to={}", super::encoded(to)),
+    };
+    Trouble::Sent(Redirect::to(&to))
+}
+
+/// Where a problem leads back to: the page that the form is on.
+fn back(parts: &Parts) -> String {
+    let path = parts.uri.path();
+    match parts.method {
+        Method::GET => "/".to_owned(),
+        _ => match path.rsplit_once('/') {
+            Some((page, _)) if !page.is_empty() => page.to_owned(),
+            _ => "/".to_owned(),
+        },
+    }
+}
+
+/// What a page says was done. Only these words: an address can be anybody's.
+fn said(word: &str) -> Option<String> {
+    let text = match word {
+        "stopped" => "Stopped: it is in force for the next call.",
+        "started" => "Started again.",
+        "retired" => "Retired for good. Its records stay.",
+        "approved" => "Approved.",
+        "rejected" => "Rejected. Whoever asked is told why.",
+        "escalated" => "Others are asked too.",
+        "edited" => "Changed. This is another plan now: look at it, then decide.",
+        "withdrawn" => "Withdrawn.",
+        "settled" => "Settled.",
+        "undoing" => "This takes it back; look at what it would do.",
+        "in-force" => "The revision is in force.",
+        "revoked" => "Revoked: it is refused from the next call on.",
+        "asked" => "Your request is kept. Those who review see it now.",
+        "answered" => "Answered.",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// A form that one of this person's own pages sent.
+pub(super) struct Sent {
+    pub(super) visitor: Visitor,
+    fields: HashMap<String, String>,
+}
+
+impl Sent {
+    /// What stands in a field; nothing where there is none.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", |text| text.trim())
+    }
+
+    /// What stands in a field to the last blank; none where there is no such field.
+    pub(super) fn as_sent(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// The reason, or what stands for it.
+    pub(super) fn reason_or(&self, otherwise: &str) -> String {
+        match self.field("reason") {
+            "" => otherwise.to_owned(),
+            reason => reason.to_owned(),
+        }
+    }
+
+    /// Every field that is no box of its own: `power.read`, `power.search`.
+    pub(super) fn chosen(&self, prefix: &str) -> Vec<String> {
+        let mut chosen: Vec<String> = self
+            .fields
+            .keys()
+            .filter_map(|name| name.strip_prefix(prefix).map(str::to_owned))
+            .collect();
+        chosen.sort();
+        chosen
+    }
+}
+
+impl FromRequest<Arc<App>> for Sent {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Trouble> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let foreign = !own_page(&parts.headers);
+        let request = Request::from_parts(parts, body);
+        let Ok(Form(fields)) = Form::<HashMap<String, String>>::from_request(request, app).await
+        else {
+            let message = "the form cannot be read, or is too large".to_owned();
+            return Err(visitor.trouble(Status::Invalid, message));
+        };
+        let token = fields.get("csrf").map_or("", String::as_str);
+        let same = verify_slices_are_equal(token.as_bytes(), visitor.csrf.as_bytes()).is_ok();
+        if foreign || !same {
+            crate::telemetry::refused("form");
+            let message = "the form is not one of your session's own pages".to_owned();
+            return Err(visitor.trouble(Status::Denied, message));
+        }
+        Ok(Self { visitor, fields })
+    }
+}
+
+/// Whether a browser that tells where a request comes from tells that it comes from here.
+pub(super) fn own_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_none_or(|site| site == "same-origin" || site == "none")
+}
