@@ -9,6 +9,7 @@ mod records;
 mod secrets;
 mod tokens;
 mod tools;
+mod usage;
 
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::check_all))
         .routes(routes!(connectors::revisions))
         .routes(routes!(connectors::approve))
+        .routes(routes!(usage::usage))
         .routes(routes!(records::records))
         .routes(routes!(records::follow))
         .routes(routes!(records::export))

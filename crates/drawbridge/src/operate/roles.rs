@@ -18,6 +18,12 @@ pub(super) fn in_person(caller: &Caller) -> bool {
     *caller.client == *COMMAND_LINE
 }
 
+/// Whether they may see how everyone works with the gateway: owners and auditors, in person.
+pub(super) fn oversees(snapshot: &Snapshot, caller: &Caller) -> bool {
+    let auditors = &snapshot.gateway.roles.auditor;
+    in_person(caller) && (is_owner(snapshot, caller) || has_role(snapshot, caller, auditors))
+}
+
 /// Whether it is whoever holds the workspace: at the command line of the gateway's own machine.
 pub(super) fn holds_workspace(caller: &Caller) -> bool {
     in_person(caller) && caller.token.is_none()
