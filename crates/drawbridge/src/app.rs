@@ -18,6 +18,7 @@ use drawbridge_core::{
     secret::Secret,
     way::{self, Act, Began, Refused, Way},
 };
+use drawbridge_kinds::kinds::KINDS;
 use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::{
     approvals::{Alive, InWork, Lookup, asked_for},
     audit::SignIns,
+    check::Grades,
     clock::SystemClock,
     connectors::{Connectors, Lent, Snapshot},
     credentials::Credentials,
@@ -58,6 +60,8 @@ pub struct App {
     pub sign_ins: SignIns,
     /// Verifies the log.
     pub public_key: PublicKey,
+    /// How each connector was last graded.
+    pub grades: Grades,
     /// The files.
     pub workspace: Workspace,
     /// Seals what clients carry back to say which plan they wait for.
@@ -129,13 +133,7 @@ impl App {
             way: way.clone(),
             credentials: credentials.clone(),
         };
-        let connectors = Connectors::open(
-            workspace.clone(),
-            store.clone(),
-            drawbridge_kinds::kinds::KINDS,
-            lent,
-        )
-        .await?;
+        let connectors = Connectors::open(workspace.clone(), store.clone(), KINDS, lent).await?;
         let identify = Identify::new(&state, store.clone(), clock.clone())?;
         let sign_ins = SignIns::new(way.clone(), clock.clone());
         let app = Arc::new(Self {
@@ -148,6 +146,7 @@ impl App {
             journal,
             sign_ins,
             public_key,
+            grades: Grades::default(),
             workspace,
             states: Seal::new(secret, "state"),
             questions: Questions::new(secret).context("no key can be made")?,
@@ -165,6 +164,8 @@ impl App {
     fn begin(self: &Arc<Self>) {
         self.tasks
             .spawn(crate::upkeep::run(self.clone(), self.stop.clone()));
+        self.tasks
+            .spawn(crate::upkeep::grade(self.clone(), self.stop.clone()));
         let keeper = self.clone();
         self.tasks
             .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });

@@ -3,6 +3,7 @@
 
 mod access;
 mod approval;
+mod grades;
 mod identity;
 mod logging;
 mod permissions;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Review, Used};
+pub use grades::Grades;
 pub use identity::{BOTH_FOR, CredentialFacts};
 
 /// A grant that nobody used for so long is one too many.

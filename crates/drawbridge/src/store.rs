@@ -1,5 +1,6 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
+mod counted;
 mod credentials;
 mod file;
 mod grants;
@@ -26,6 +27,7 @@ use sqlx::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use counted::{CountFilter, CountedCalls};
 pub use credentials::{CredentialVersion, KeptCredential, NewVersion, NotKept, OtherKeys, Taken};
 use file::StoreFile;
 pub use grants::{Begun, Ended, Holder, KeptGrant, NewGrant};
@@ -287,6 +289,7 @@ fn migrations() -> Migrator {
             "grants",
             include_str!("store/migrations/0007_grants.sql"),
         ),
+        migration(8, "usage", include_str!("store/migrations/0008_usage.sql")),
         migration(
             10,
             "sessions",

@@ -19,6 +19,8 @@ use crate::{app::App, workspace::Workspace};
 const SETTLE: Duration = Duration::from_millis(100);
 /// How often files are looked at although they are watched: a watch may miss a change.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a connector must be graded.
+const GRADE_AFTER: Duration = Duration::from_secs(1);
 /// How often files are looked at where they cannot be watched.
 const POLL_EVERY: Duration = Duration::from_secs(2);
 
@@ -51,6 +53,28 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         files.mark_unchanged();
         watched.renew();
         known = take_up(&app).await;
+    }
+}
+
+/// Grades connectors in the background until `stop`, a few at a time: it rests four times as long as
+/// it worked, so that it never takes more than a fifth of one processor.
+pub(crate) async fn grade(app: Arc<App>, stop: CancellationToken) {
+    let mut changes = app.connectors.changes();
+    let mut rest = GRADE_AFTER;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(rest) => {}
+            Ok(()) = changes.changed() => tokio::time::sleep(SETTLE).await,
+        }
+        let began = app.clock.monotonic();
+        let more = app.grade_some().await;
+        let took = app.clock.monotonic().saturating_sub(began);
+        rest = if more {
+            SETTLE.max(took * 4)
+        } else {
+            GRADE_AFTER
+        };
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod records;
 mod secrets;
 mod tokens;
 mod tools;
+mod usage;
 
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::check_all))
         .routes(routes!(connectors::revisions))
         .routes(routes!(connectors::approve))
+        .routes(routes!(usage::usage))
         .routes(routes!(records::records))
         .routes(routes!(records::follow))
         .routes(routes!(records::export))

@@ -22,7 +22,8 @@ use super::{
     store_down,
 };
 use crate::{app::App, connectors::Snapshot, store::PlanFilter};
-use shown::{concerns, line, sees, whole};
+pub(super) use shown::sees;
+use shown::{concerns, line, whole};
 
 /// Plans of one answer.
 const PLANS: u32 = 100;

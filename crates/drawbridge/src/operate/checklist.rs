@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{is_owner, looked_after, looks_after},
+    roles::{is_owner, looked_at, looks_after, oversees},
     store_down,
 };
 use crate::{
@@ -26,6 +26,10 @@ use crate::{
 
 /// How long a first sync is waited for, so that a small connector is graded by what it holds.
 const SYNC_WAIT: Duration = Duration::from_secs(3);
+/// Connectors that are graded in one go, in the background.
+const GRADED_AT_ONCE: usize = 4;
+/// How long a connector is looked at then.
+const INSPECT_WAIT: Duration = Duration::from_secs(10);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -37,12 +41,13 @@ impl App {
         name: Option<&str>,
     ) -> Prepared {
         if let Some(name) = name {
-            looked_after(snapshot, caller, name)?;
+            looked_at(snapshot, caller, name)?;
         }
         let mut graded = Vec::new();
         for (found, mounted) in &snapshot.connectors {
             let wanted = name.is_none_or(|name| name == *found);
-            if wanted && looks_after(snapshot, caller, mounted) {
+            let seen = looks_after(snapshot, caller, mounted) || oversees(snapshot, caller);
+            if wanted && seen {
                 graded.push(self.checked(snapshot, found, mounted).await?);
             }
         }
@@ -60,6 +65,9 @@ impl App {
     ) -> Result<Value, Failure> {
         let facts = self.facts(snapshot, name, mounted).await?;
         let own = areas(snapshot, &mounted.bridge.file, &facts);
+        let now = self.clock.monotonic();
+        self.grades
+            .keep(snapshot, (name, mounted), (&own, &facts), now);
         let waiting = mounted
             .waiting
             .as_ref()
@@ -84,12 +92,22 @@ impl App {
         name: &str,
         mounted: &Mounted,
     ) -> Result<Facts, Failure> {
-        let now = self.clock.now();
-        let since = |span: Duration| now.checked_sub(span).unwrap_or(jiff::Timestamp::MIN);
         let inspection = match &mounted.bridge.connector {
             Ok(connector) => Ok(inspect(&**connector).await),
             Err(why) => Err(why.clone()),
         };
+        self.facts_with(snapshot, (name, mounted), inspection).await
+    }
+
+    /// The same, with what an inspection showed.
+    async fn facts_with(
+        &self,
+        snapshot: &Snapshot,
+        (name, mounted): (&str, &Mounted),
+        inspection: Result<Inspection, String>,
+    ) -> Result<Facts, Failure> {
+        let now = self.clock.now();
+        let since = |span: Duration| now.checked_sub(span).unwrap_or(jiff::Timestamp::MIN);
         let used = self.store.used(name, since(UNUSED_AFTER)).await;
         let recent = self.store.used(name, since(FAILED_WITHIN)).await;
         Ok(Facts {
@@ -102,6 +120,37 @@ impl App {
             recent: recent.map_err(store_down)?,
             credentials: self.credential_facts(snapshot, mounted).await?,
         })
+    }
+
+    /// Grades a few connectors whose grade is not good any more; whether there were any. No target
+    /// is asked for it that nobody uses: what can be seen without reaching it is what counts.
+    pub(crate) async fn grade_some(&self) -> bool {
+        let snapshot = self.snapshot();
+        let now = self.clock.monotonic();
+        let names = self.grades.wanting(&snapshot, now, GRADED_AT_ONCE);
+        for name in &names {
+            let Some(mounted) = snapshot.connectors.get(name) else {
+                continue;
+            };
+            let one = (name.as_str(), &**mounted);
+            let inspection = match &mounted.bridge.connector {
+                Ok(connector) => tokio::time::timeout(INSPECT_WAIT, connector.inspect())
+                    .await
+                    .map_err(|_| "it took too long to look at".to_owned()),
+                Err(why) => Err(why.clone()),
+            };
+            match self.facts_with(&snapshot, one, inspection).await {
+                Ok(facts) => {
+                    let own = areas(&snapshot, &mounted.bridge.file, &facts);
+                    self.grades.keep(&snapshot, one, (&own, &facts), now);
+                }
+                Err(failure) => {
+                    tracing::warn!(connector.name = %name, "cannot grade `{name}`: {failure}");
+                    self.grades.skip(&snapshot, one, now);
+                }
+            }
+        }
+        !names.is_empty()
     }
 
     /// What is true of the credentials that a connector's file names, and the one that waits.

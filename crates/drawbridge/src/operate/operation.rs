@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{Account, CameBack, Decision, ExportFormat, NewSecret, PlanQuery, Retiring, SignIn};
+use super::{
+    Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewSecret, PlanQuery, Retiring,
+    SignIn, UsageQuery,
+};
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// The connectors the caller may use or look after, with state and freshness.
-    Connectors,
+    Connectors(ConnectorQuery),
     /// One of them, whole: file, standing, inspection, problems.
     Connector { name: String },
     /// Grades the eight areas of one connector, or of all that the caller looks after.
@@ -53,6 +56,8 @@ pub enum Operation {
     },
     /// Records, the newest first.
     Records(RecordQuery),
+    /// Calls, counted.
+    Usage(UsageQuery),
     /// Every record, as a file.
     Export {
         format: ExportFormat,
@@ -125,6 +130,8 @@ pub struct RecordQuery {
     /// How it ended.
     #[param(value_type = Option<String>)]
     pub status: Option<Status>,
+    /// Only calls: no looks at the gateway itself, and no changes of it.
+    pub calls: bool,
     /// Not before this time.
     #[param(value_type = Option<String>)]
     pub since: Option<Timestamp>,
@@ -144,7 +151,7 @@ pub struct RecordQuery {
 impl Operation {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Connectors => "connectors",
+            Self::Connectors(_) => "connectors",
             Self::Connector { .. } => "connector",
             Self::Check { .. } => "check",
             Self::Pause { .. } => "pause",
@@ -160,6 +167,7 @@ impl Operation {
             Self::Start { .. } => "start",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
+            Self::Usage(_) => "usage",
             Self::Export { .. } => "export",
             Self::Record { .. } => "record",
             Self::Proof { .. } => "proof",
@@ -204,7 +212,7 @@ impl Operation {
                 account: Account::Connector(name),
                 ..
             } => name,
-            Self::Connectors
+            Self::Connectors(_)
             | Self::Check { name: None }
             | Self::Approvals(_)
             | Self::Approval { .. }
@@ -214,6 +222,7 @@ impl Operation {
             | Self::Start { .. }
             | Self::Explain { .. }
             | Self::Records(_)
+            | Self::Usage(_)
             | Self::Export { .. }
             | Self::Record { .. }
             | Self::Proof { .. }

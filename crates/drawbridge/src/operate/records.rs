@@ -8,7 +8,11 @@ use drawbridge_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Effect, Prepared, RecordQuery, has_role, is_owner, roles::in_person, store_down};
+use super::{
+    Effect, Prepared, RecordQuery, is_owner,
+    roles::{in_person, oversees},
+    store_down,
+};
 use crate::{
     app::App,
     audit,
@@ -217,6 +221,7 @@ fn filter(snapshot: &Snapshot, caller: &Caller, query: &RecordQuery) -> RecordFi
         action: query.action.clone(),
         power: query.power.map(|power| power.word().to_owned()),
         status: query.status.map(|status| status.word().to_owned()),
+        calls: query.calls,
         since: query.since,
         until: query.until,
         after: query.after,
@@ -267,7 +272,7 @@ fn says(stored: &StoredRecord, needle: &str) -> bool {
 fn sees_all(snapshot: &Snapshot, caller: &Caller) -> bool {
     let auditors = &snapshot.gateway.roles.auditor;
     if in_person(caller) {
-        return is_owner(snapshot, caller) || has_role(snapshot, caller, auditors);
+        return oversees(snapshot, caller);
     }
     auditors.iter().any(|who| who.is(caller))
 }

@@ -23,6 +23,12 @@ pub(super) fn at_console(caller: &Caller) -> bool {
     *caller.client == *CONSOLE && caller.door == Door::Console
 }
 
+/// Whether they may see how everyone works with the gateway: owners and auditors, in person.
+pub(super) fn oversees(snapshot: &Snapshot, caller: &Caller) -> bool {
+    let auditors = &snapshot.gateway.roles.auditor;
+    in_person(caller) && (is_owner(snapshot, caller) || has_role(snapshot, caller, auditors))
+}
+
 /// Whether it is whoever holds the workspace: at the command line of the gateway's own machine.
 pub(super) fn holds_workspace(caller: &Caller) -> bool {
     *caller.client == *COMMAND_LINE && caller.token.is_none()
@@ -98,6 +104,24 @@ pub(super) fn looked_after<'a>(
         .connectors
         .get(name)
         .filter(|mounted| looks_after(snapshot, caller, mounted));
+    mounted.map(|mounted| &**mounted).ok_or_else(|| {
+        Failure::new(
+            Status::Denied,
+            format!("there is no connector `{name}` that you look after"),
+        )
+    })
+}
+
+/// A connector that the caller looks after, or may look at as an auditor.
+pub(super) fn looked_at<'a>(
+    snapshot: &'a Snapshot,
+    caller: &Caller,
+    name: &str,
+) -> Result<&'a Mounted, Failure> {
+    let mounted = snapshot
+        .connectors
+        .get(name)
+        .filter(|mounted| looks_after(snapshot, caller, mounted) || oversees(snapshot, caller));
     mounted.map(|mounted| &**mounted).ok_or_else(|| {
         Failure::new(
             Status::Denied,

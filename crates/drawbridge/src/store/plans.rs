@@ -1,6 +1,6 @@
 //! Kept plans, read; and those that end with a token or a connector.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use drawbridge_core::plan::{Count, Counted, KeptPlan, Plans, PlansDown, Stage};
@@ -272,6 +272,22 @@ impl Store {
         .fetch_all(&self.inner.pool)
         .await?;
         Ok(readable(&rows))
+    }
+
+    /// How many plans wait for people at each connector.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waiting_at(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT connector, COUNT(*) AS waiting FROM plans WHERE stage = 'waiting' \
+             GROUP BY connector",
+        )
+        .fetch_all(&self.inner.pool)
+        .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("connector")?, count(row, "waiting")?)))
+            .collect()
     }
 
     /// How many plans wait for people.

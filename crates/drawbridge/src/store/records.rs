@@ -22,6 +22,8 @@ pub struct RecordFilter {
     pub power: Option<String>,
     /// How it ended.
     pub status: Option<String>,
+    /// Only calls: they have a power, and acts on the gateway itself have none.
+    pub calls: bool,
     /// Not before.
     pub since: Option<Timestamp>,
     /// Not after.
@@ -73,6 +75,9 @@ impl RecordFilter {
         for (condition, bind) in texts.chain(numbers) {
             binds.push(bind);
             conditions.push(format!("{condition} ${}", binds.len()));
+        }
+        if self.calls {
+            conditions.push("power <> ''".to_owned());
         }
         conditions.extend(bounds(&conditions));
         let filter = if conditions.is_empty() {
@@ -216,6 +221,11 @@ mod tests {
         ("records_by_person", |filter| {
             filter.person = ann();
             filter.before = Some(9);
+        }),
+        ("sqlite_autoindex_records_1", |filter| filter.calls = true),
+        ("records_by_connector", |filter| {
+            filter.connector = ann();
+            filter.calls = true;
         }),
         ("records_by_time", |filter| {
             filter.since = Some(Timestamp::UNIX_EPOCH);

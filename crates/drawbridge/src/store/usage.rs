@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use drawbridge_core::log::plain;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row;
 
-use super::{Review, Store, StoreError, count, time};
+use super::{Review, Store, StoreError, count, maybe_time, time};
 
 /// The most groups of calls that are told apart.
 const MOST_GROUPS: u32 = 10_000;
+/// Connectors of one question.
+const ASKED_AT_ONCE: usize = 500;
 
 /// Calls that are alike, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +58,29 @@ impl Store {
             .collect()
     }
 
+    /// When each of these connectors was last called; those that never were are left out.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn last_calls(
+        &self,
+        connectors: &[&str],
+    ) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let mut last = BTreeMap::new();
+        for some in connectors.chunks(ASKED_AT_ONCE) {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(last_calls(some.len())));
+            for connector in some {
+                query = query.bind(plain::column(connector));
+            }
+            for row in query.fetch_all(&self.inner.pool).await? {
+                if let Some(at) = maybe_time(&row, "last")? {
+                    last.insert(row.try_get("connector")?, at);
+                }
+            }
+        }
+        Ok(last)
+    }
+
     /// The last review of each connector by a person: what the gateway puts into force by itself
     /// is no review.
     ///
@@ -87,4 +113,15 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// For each of so many connectors a step back along its index, to the newest record of a call.
+fn last_calls(connectors: usize) -> String {
+    let names: Vec<String> = (1..=connectors).map(|at| format!("(${at})")).collect();
+    format!(
+        "WITH wanted (connector) AS (VALUES {}) SELECT connector, \
+         (SELECT time FROM records WHERE records.connector = wanted.connector AND power <> '' \
+         ORDER BY place DESC LIMIT 1) AS last FROM wanted",
+        names.join(", ")
+    )
 }

@@ -33,6 +33,7 @@ mod local;
 pub(crate) mod log;
 mod mutations;
 mod off;
+mod overview;
 mod paths;
 mod people;
 mod permission;

@@ -8,16 +8,21 @@ use axum::{
 
 use super::{
     Asker, Gateway,
-    body::{Body, Reason},
+    body::{Asked, Body, Reason},
     description::Answer,
     operate,
 };
-use crate::operate::Operation;
+use crate::operate::{ConnectorQuery, Operation};
 
-/// The connectors I may use or look after.
-#[utoipa::path(get, path = "/api/v1/connectors", tag = "connectors", responses((status = 200, body = Answer)))]
-pub(super) async fn connectors(State(app): Gateway, Extension(caller): Asker) -> Response {
-    operate(&app, &caller, Operation::Connectors).await
+/// The connectors I may use or look after. `next` is the `after` of the following page; it is null
+/// after the last one.
+#[utoipa::path(get, path = "/api/v1/connectors", tag = "connectors", params(ConnectorQuery), responses((status = 200, body = Answer)))]
+pub(super) async fn connectors(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Asked(query): Asked<ConnectorQuery>,
+) -> Response {
+    operate(&app, &caller, Operation::Connectors(query)).await
 }
 
 /// One connector, whole.

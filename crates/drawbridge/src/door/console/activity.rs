@@ -145,6 +145,7 @@ impl Asked {
             text: said(&self.text),
             before: self.before.parse().ok(),
             limit: Some(RECORDS),
+            calls: self.looks.is_empty(),
             ..RecordQuery::default()
         }
     }

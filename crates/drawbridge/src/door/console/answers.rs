@@ -7,12 +7,27 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(super) struct Connectors {
     pub(super) connectors: Vec<Connector>,
-    #[serde(default)]
     pub(super) total: u64,
-    #[serde(default)]
     pub(super) next: Option<String>,
-    #[serde(default)]
-    pub(super) problems: Option<Vec<String>>,
+    pub(super) problems: Option<Vec<Fault>>,
+    pub(super) needs: Option<Vec<Needs>>,
+}
+
+/// Something wrong with a file, where it is, and how it is mended.
+#[derive(Deserialize)]
+pub(super) struct Fault {
+    pub(super) file: String,
+    pub(super) line: u64,
+    pub(super) rule: String,
+    pub(super) mend: String,
+}
+
+/// Something that is to be done about a connector.
+#[derive(Deserialize)]
+pub(super) struct Needs {
+    pub(super) connector: String,
+    pub(super) what: String,
+    pub(super) due: Option<String>,
 }
 
 /// One connector in a list.
@@ -24,17 +39,12 @@ pub(super) struct Connector {
     pub(super) kind: String,
     pub(super) access: Vec<Power>,
     pub(super) state: State,
-    pub(super) waiting: Option<String>,
-    pub(super) broken: Option<serde_json::Value>,
     pub(super) inspection: Option<Inspection>,
-    #[serde(default)]
     pub(super) waiting_approvals: u64,
-    #[serde(default)]
     pub(super) last_used: Option<String>,
-    #[serde(default)]
     pub(super) due: Option<Due>,
-    #[serde(default)]
     pub(super) grade: Option<String>,
+    pub(super) yours: bool,
 }
 
 /// When a connector must be reviewed again.
@@ -50,6 +60,22 @@ pub(super) struct Inspection {
     pub(super) summary: String,
     #[serde(default)]
     pub(super) synced: Option<String>,
+    #[serde(default)]
+    pub(super) resources: u64,
+    #[serde(default)]
+    pub(super) problems: Vec<Problem>,
+    #[serde(default)]
+    pub(super) problem_count: u64,
+    #[serde(default)]
+    pub(super) excess: Vec<String>,
+}
+
+/// What is there and cannot be offered.
+#[derive(Deserialize)]
+pub(super) struct Problem {
+    pub(super) path: String,
+    pub(super) reason: String,
+    pub(super) mend: String,
 }
 
 /// One of the eight small marks.
@@ -91,11 +117,11 @@ impl Connector {
     }
 
     pub(super) fn may_stop(&self) -> bool {
-        self.state == State::Active && self.inspection.is_some()
+        self.state == State::Active && self.yours
     }
 
     pub(super) fn may_start(&self) -> bool {
-        self.state == State::Paused && self.inspection.is_some()
+        self.state == State::Paused && self.yours
     }
 }
 

@@ -12,10 +12,12 @@ use super::{
 };
 use drawbridge_core::lifecycle::State;
 
-use crate::operate::{Operation, PlanQuery};
+use crate::operate::{ConnectorQuery, Operation, PlanQuery};
 
 /// Approvals that are named here; the others are on their own page.
 const NAMED: usize = 5;
+/// Connectors on one page.
+const LINES: u32 = 50;
 /// What is kept as the reason where nobody gives one: stopping must not wait for words.
 const STOPPED: &str = "stopped at the console";
 
@@ -34,6 +36,7 @@ struct Need {
     class: &'static str,
     text: String,
     to: String,
+    at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +45,18 @@ pub(super) struct Asked {
     text: String,
     #[serde(default)]
     after: String,
+}
+
+impl Asked {
+    fn query(&self) -> ConnectorQuery {
+        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        ConnectorQuery {
+            text: said(&self.text),
+            after: said(&self.after),
+            limit: Some(LINES),
+            state: None,
+        }
+    }
 }
 
 impl Page {
@@ -57,7 +72,7 @@ impl Page {
 
 pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/").await?;
-    let list: Connectors = visitor.ask(Operation::Connectors).await?;
+    let list: Connectors = visitor.ask(Operation::Connectors(asked.query())).await?;
     let plans: Plans = read(
         visitor
             .look(Operation::Approvals(PlanQuery::default()))
@@ -79,41 +94,41 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
     })
 }
 
-/// What is to be done about connectors.
+/// What is to be done about connectors, and files with errors.
 fn needs(list: &Connectors) -> Vec<Need> {
-    let mut needs = Vec::new();
-    for problem in list.problems.iter().flatten() {
-        needs.push(Need {
-            class: "bad",
-            text: problem.clone(),
-            to: "/lifecycle".to_owned(),
-        });
-    }
-    for connector in &list.connectors {
-        let name = &connector.name;
-        let mut need = |class, text: String, tab: &str| {
-            let to = format!("/connectors/{name}{tab}");
-            needs.push(Need { class, text, to });
-        };
-        if connector.broken.is_some() {
-            need(
-                "bad",
+    let faults = list.problems.iter().flatten().map(|fault| Need {
+        class: "red",
+        text: format!(
+            "{} line {}: {}; {}",
+            fault.file, fault.line, fault.rule, fault.mend
+        ),
+        to: "/lifecycle".to_owned(),
+        at: None,
+    });
+    let needs = list.needs.iter().flatten().map(|need| {
+        let name = &need.connector;
+        let (class, text, tab) = match need.what.as_str() {
+            "broken" => (
+                "red",
                 format!("The file of {name} has an error; what was approved goes on"),
-                "",
-            );
-        }
-        if connector.waiting.is_some() {
-            need(
-                "warn",
-                format!("A changed file of {name} waits for review"),
                 "/revisions",
-            );
+            ),
+            "review" => (
+                "amber",
+                format!("A file of {name} waits for review"),
+                "/revisions",
+            ),
+            "red" => ("red", format!("{name} has a red area"), ""),
+            _ => ("amber", format!("{name} is to be reviewed"), "/revisions"),
+        };
+        Need {
+            class,
+            text,
+            to: format!("/connectors/{name}{tab}"),
+            at: need.due.clone().filter(|_| need.what == "due"),
         }
-        if connector.grade.as_deref() == Some("red") {
-            need("bad", format!("{name} has a red area"), "");
-        }
-    }
-    needs
+    });
+    faults.chain(needs).collect()
 }
 
 pub(super) async fn stop(sent: Sent) -> Shown {

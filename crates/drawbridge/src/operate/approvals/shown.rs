@@ -10,7 +10,7 @@ use super::super::roles::{has_role, is_owner};
 use crate::connectors::Snapshot;
 
 /// Who asked, who may decide, who looks after the connector, and who audits.
-pub(super) fn sees(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+pub(in crate::operate) fn sees(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
     concerns(snapshot, caller, plan) || has_role(snapshot, caller, &snapshot.gateway.roles.auditor)
 }
 

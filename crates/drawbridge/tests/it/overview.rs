@@ -1,0 +1,4 @@
+//! What people see of the gateway as a whole, by the HTTP API: and who does not.
+
+mod connectors;
+mod usage;
