@@ -136,7 +136,7 @@ impl App {
             lent,
         )
         .await?;
-        let identify = Identify::new(&state, store.clone(), clock.clone())?;
+        let identify = Identify::new((&state, secret), store.clone(), clock.clone())?;
         let sign_ins = SignIns::new(way.clone(), clock.clone());
         let app = Arc::new(Self {
             way,
