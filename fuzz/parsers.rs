@@ -238,7 +238,8 @@ impl House {
             let (kept, shown) =
                 mint(("ann@x.se", "claude", "test"), clock.now(), None).expect("random");
             store.add_token(&kept).await.expect("kept");
-            let identify = Identify::new(keep.path(), store, clock.clone()).expect("opened");
+            let identify =
+                Identify::new((keep.path(), b"secret"), store, clock.clone()).expect("opened");
             (identify, shown.expose().clone())
         });
         Self {

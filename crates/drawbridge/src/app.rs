@@ -134,7 +134,7 @@ impl App {
             credentials: credentials.clone(),
         };
         let connectors = Connectors::open(workspace.clone(), store.clone(), KINDS, lent).await?;
-        let identify = Identify::new(&state, store.clone(), clock.clone())?;
+        let identify = Identify::new((&state, secret), store.clone(), clock.clone())?;
         let sign_ins = SignIns::new(way.clone(), clock.clone());
         let app = Arc::new(Self {
             way,

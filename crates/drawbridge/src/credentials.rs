@@ -34,7 +34,7 @@ use crate::{
 use key::{KeyError, Make, SealingKey};
 use lent::Lent;
 use oauth::Oauth;
-pub(crate) use oauth::{CLIENT_PATH, GETTING_TOKENS, KEYS_PATH, OauthError, Whose, Wish};
+pub(crate) use oauth::{CLIENT_PATH, GETTING_TOKENS, KEYS_PATH, OauthError, Whose, Wish, word};
 use source::{SourceError, Sources};
 use taken::Told;
 

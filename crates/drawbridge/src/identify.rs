@@ -1,5 +1,5 @@
-//! Who is asking: tokens of AI clients, tokens of an outside issuer, and the command line of the one
-//! who keeps the workspace.
+//! Who is asking: tokens of AI clients, tokens of an outside issuer, browsers that sign in by it, and the
+//! command line of the one who keeps the workspace.
 
 mod attempts;
 mod bind;
@@ -7,6 +7,7 @@ mod jwt;
 mod local;
 mod oidc;
 mod session;
+mod sign_in;
 mod token;
 
 use std::{
@@ -32,6 +33,8 @@ use attempts::Attempts;
 pub(crate) use attempts::network;
 use oidc::Issuer;
 pub use session::{CONSOLE, LINK};
+use sign_in::Flows;
+pub use sign_in::{SignInBegun, SignInError, SignedIn};
 use token::Tokens;
 pub use token::mint;
 
@@ -52,6 +55,7 @@ pub struct Identify {
     /// The issuer of the `drawbridge.yaml` that was last in force.
     issuer: Mutex<Option<Arc<Issuer>>>,
     attempts: Attempts,
+    flows: Flows,
 }
 
 /// Why nobody can tell who is asking.
@@ -102,16 +106,22 @@ impl Unidentified {
 }
 
 impl Identify {
-    /// Keeps the local token in `state`, and makes it when there is none.
+    /// Keeps the local token in `state`, and makes it when there is none; `secret` is the gateway's own.
     ///
     /// # Errors
     /// When it can be neither read nor made.
-    pub fn new(state: &Path, store: Store, clock: Arc<dyn Clock>) -> io::Result<Self> {
+    pub fn new(
+        (state, secret): (&Path, &[u8]),
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        let no_key = || io::Error::other("no key can be made");
         Ok(Self {
             tokens: Tokens::new(store, clock.clone()),
             local: local::open(state)?,
             issuer: Mutex::default(),
             attempts: Attempts::new(clock.clone()),
+            flows: Flows::new(secret).ok_or_else(no_key)?,
             clock,
         })
     }

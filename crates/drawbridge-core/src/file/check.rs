@@ -6,6 +6,7 @@ use super::{
     ConnectorFile, CredentialFile, Fault, GatewayFile, Labels, Only, Security, Who,
     acts_for::acts_for,
     check_credentials::{bad_name, check_credentials, is_safe_address},
+    check_oidc::check_oidc,
     gates::check_gate,
     schema::{nearest, unknown_key},
 };
@@ -138,45 +139,6 @@ fn check_notifications(file: &GatewayFile) -> Vec<Fault> {
                 "write `https://…`; plain http is only for one on this machine",
             ));
         }
-    }
-    wrong
-}
-
-fn check_oidc(file: &GatewayFile) -> Vec<Fault> {
-    let mut wrong = Vec::new();
-    let mut subjects = BTreeSet::new();
-    for (id, person) in &file.people {
-        let Some(subject) = &person.subject else {
-            continue;
-        };
-        let at = format!(
-            "/people/{}/subject",
-            id.replace('~', "~0").replace('/', "~1")
-        );
-        if file.oidc.is_none() {
-            let mend = "add `oidc`, or take the subject out";
-            wrong.push(Fault::new(
-                at,
-                "there is no sign-in that knows subjects",
-                mend,
-            ));
-        } else if subject.trim().is_empty() || !subjects.insert(subject) {
-            let mend = "write the `sub` claim of this person's tokens, each once";
-            wrong.push(Fault::new(
-                at,
-                format!("`{subject}` is nobody's subject alone"),
-                mend,
-            ));
-        }
-    }
-    if let Some(oidc) = &file.oidc
-        && !is_safe_address(&oidc.issuer)
-    {
-        wrong.push(Fault::new(
-            "/oidc/issuer",
-            "an issuer must be reached by https",
-            "write `https://…`; plain http is only for an issuer on this machine",
-        ));
     }
     wrong
 }

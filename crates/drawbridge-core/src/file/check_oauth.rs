@@ -42,22 +42,27 @@ pub(super) fn check_oauth(
                  (`/.well-known/oauth-authorization-server`)",
             ));
         }
-        wrong.extend(client_secret((&at, name), secret, file));
+        wrong.extend(check_client_secret((&at, name), secret, file));
     }
+    wrong.extend(check_scopes(&at, &oauth.scopes));
+    wrong
+}
+
+/// What is wrong with a list of scopes.
+pub(super) fn check_scopes(at: &str, scopes: &[String]) -> Option<Fault> {
     let is_word = |scope: &String| {
         !scope.is_empty()
             && scope
                 .bytes()
                 .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
     };
-    if !oauth.scopes.iter().all(is_word) {
-        wrong.push(Fault::new(
+    (!scopes.iter().all(is_word)).then(|| {
+        Fault::new(
             format!("{at}/scopes"),
             "a scope is one word",
             "write each by itself, such as `[tickets.read, tickets.write]`",
-        ));
-    }
-    wrong
+        )
+    })
 }
 
 fn client(at: &str, oauth: &OauthFile) -> Option<Fault> {
@@ -76,9 +81,13 @@ fn client(at: &str, oauth: &OauthFile) -> Option<Fault> {
     })
 }
 
-/// The client's secret must be kept by the gateway or at a place: one that is itself got by OAuth, or
-/// this one, would have no end.
-fn client_secret((at, name): (&str, &str), secret: &str, file: &GatewayFile) -> Option<Fault> {
+/// A client's secret must be kept by the gateway or at a place: one that is itself got by OAuth, or
+/// the credential `name` that it is for, would have no end.
+pub(super) fn check_client_secret(
+    (at, name): (&str, &str),
+    secret: &str,
+    file: &GatewayFile,
+) -> Option<Fault> {
     let at = format!("{at}/client_secret");
     if !CredentialFile::is_name(secret) {
         // It may be the secret itself, and is not repeated.

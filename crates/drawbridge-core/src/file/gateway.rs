@@ -11,6 +11,7 @@ use super::{
     credentials::{CredentialFile, Reference},
     duration::Span,
     notifications::Notifications,
+    oidc::OidcFile,
 };
 
 /// The gateway: `drawbridge.yaml`.
@@ -44,8 +45,9 @@ pub struct GatewayFile {
     /// Who may run the gateway. The operator is always an owner.
     #[serde(default)]
     pub roles: Roles,
-    /// Sign-in by tokens of the organisation's identity provider.
+    /// Sign-in by the organisation's identity provider.
     #[serde(default)]
+    #[schemars(with = "OidcFile")]
     pub oidc: Option<OidcFile>,
     /// Lets callers in without a token, as the person `anonymous`. They get only what a permission
     /// gives to `anonymous`. Default false.
@@ -106,56 +108,6 @@ pub struct Roles {
     /// May read everyone's records, without content.
     #[serde(default)]
     pub auditor: Vec<Who>,
-}
-
-/// Access tokens of an outside issuer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OidcFile {
-    /// The issuer, exactly as its tokens name it. `https` unless it is on this machine.
-    pub issuer: String,
-    /// The audience a token must have. Default: the gateway's address with `/mcp`.
-    #[serde(default)]
-    pub audience: Option<String>,
-    /// How far clocks may differ. Default 60s.
-    #[serde(default = "default_skew")]
-    pub clock_skew: Span,
-    /// Which claim holds what.
-    #[serde(default)]
-    pub claims: ClaimsFile,
-    /// Scopes a token needs, and that clients are told to ask for.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-}
-
-/// Which claim of an access token holds what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClaimsFile {
-    /// The person's id. Default `sub`. Take a claim that people cannot change themselves. `email`
-    /// counts only beside `email_verified: true`.
-    #[serde(default = "default_person_claim")]
-    pub person: String,
-    /// The client's id. Default `client_id`, else `azp`.
-    #[serde(default = "default_client_claim")]
-    pub client: String,
-    /// A list of group names. Default `groups`.
-    #[serde(default = "default_groups_claim")]
-    pub groups: String,
-    /// Attribute name to claim name.
-    #[serde(default)]
-    pub attributes: BTreeMap<String, String>,
-}
-
-impl Default for ClaimsFile {
-    fn default() -> Self {
-        Self {
-            person: default_person_claim(),
-            client: default_client_claim(),
-            groups: default_groups_claim(),
-            attributes: BTreeMap::new(),
-        }
-    }
 }
 
 /// How much may happen. A connector's own `system.limits` override these one by one.
@@ -342,20 +294,4 @@ fn default_store() -> String {
 
 fn default_grace() -> Span {
     Span::new(Duration::from_secs(30 * 24 * 3600))
-}
-
-fn default_skew() -> Span {
-    Span::new(Duration::from_secs(60))
-}
-
-fn default_person_claim() -> String {
-    "sub".to_owned()
-}
-
-fn default_client_claim() -> String {
-    "client_id".to_owned()
-}
-
-fn default_groups_claim() -> String {
-    "groups".to_owned()
 }

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use super::{CredentialError, Credentials, lock};
 use crate::store::Holder;
 pub(crate) use agree::Wish;
-pub(crate) use problem::OauthError;
+pub(crate) use problem::{OauthError, word};
 use renew::Turn;
 use subject::Subject;
 

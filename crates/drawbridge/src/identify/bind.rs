@@ -1,6 +1,8 @@
 //! Whom a token of the outside issuer speaks for: whoever its claims name, unless `drawbridge.yaml`
 //! knows somebody of that name itself.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use drawbridge_core::file::GatewayFile;
 
 use super::{Named, Unidentified};
@@ -11,6 +13,14 @@ pub(super) struct Signed {
     pub(super) named: Named,
     /// The `sub` claim: the one name that an issuer never gives to somebody else.
     pub(super) subject: Option<String>,
+}
+
+impl Signed {
+    /// The groups and attributes that its claims say.
+    pub(super) fn claimed(&self) -> (BTreeSet<String>, BTreeMap<String, String>) {
+        let person = &self.named.person;
+        (person.groups.clone(), person.attributes.clone())
+    }
 }
 
 /// The names that the gateway writes into records for itself.
@@ -49,8 +59,6 @@ pub(super) fn bind(signed: Signed, gateway: &GatewayFile) -> Result<Named, Unide
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use drawbridge_core::{call::Person, file::read_gateway};
 
     use super::*;

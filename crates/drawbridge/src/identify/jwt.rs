@@ -10,7 +10,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::{Named, Unidentified, bind::Signed};
+use super::{Named, SignInError, Unidentified, bind::Signed};
 
 /// The most keys of one issuer.
 const MOST_KEYS: usize = 100;
@@ -23,7 +23,9 @@ const LONGEST_NAME: usize = 256;
 /// The most groups of one person.
 const MOST_GROUPS: usize = 2_000;
 /// Kinds of tokens that are taken. ID tokens and others are told apart by their audience.
-const TYPES: [&str; 4] = ["at+jwt", "application/at+jwt", "jwt", "application/jwt"];
+const TYPES: [&str; 4] = [ACCESS[0], ACCESS[1], "jwt", "application/jwt"];
+/// Kinds of tokens that are for access, and never say who signed in.
+const ACCESS: [&str; 2] = ["at+jwt", "application/at+jwt"];
 
 const RSA: [Algorithm; 6] = [
     Algorithm::RS256,
@@ -103,6 +105,12 @@ impl Head {
         (typed && head.crit.is_none()).then_some(Self(head))
     }
 
+    /// Whether it calls itself an access token.
+    pub(super) fn is_for_access(&self) -> bool {
+        let typed = self.0.typ.as_deref();
+        typed.is_some_and(|found| ACCESS.iter().any(|known| known.eq_ignore_ascii_case(found)))
+    }
+
     /// Whether one of these keys may have signed it.
     pub(super) fn fits_one(&self, keys: &[Key]) -> bool {
         keys.iter().any(|key| self.fits(key))
@@ -153,6 +161,38 @@ pub(super) fn signed(
         named: Named {
             person,
             client,
+            token: None,
+        },
+        subject: name(claims, "sub"),
+    })
+}
+
+/// Who signed in, if an ID token was made for this client, in answer to this nonce.
+///
+/// The client is the audience that is expected, and the only one that is: a token that others may
+/// use too says by `azp` that it was made for it.
+pub(super) fn signed_in(
+    claims: &Map<String, Value>,
+    expected: &Expected<'_>,
+    (client, nonce): (&str, &str),
+) -> Result<Signed, SignInError> {
+    let says =
+        |claim: &str, wanted: &str| claims.get(claim).and_then(Value::as_str) == Some(wanted);
+    let several = claims
+        .get("aud")
+        .and_then(Value::as_array)
+        .is_some_and(|audiences| audiences.len() > 1);
+    let made_for_it = says("azp", client) || (!several && !claims.contains_key("azp"));
+    let whole = claims.contains_key("iat") && name(claims, "sub").is_some();
+    let good = in_time(claims, expected) && made_for_us(claims, expected);
+    if !(good && whole && made_for_it && says("nonce", nonce)) {
+        return Err(SignInError::Token);
+    }
+    let unnamed = || SignInError::Unnamed(expected.oidc.claims.person.clone());
+    Ok(Signed {
+        named: Named {
+            person: person(claims, expected.oidc).ok_or_else(unnamed)?,
+            client: client.to_owned(),
             token: None,
         },
         subject: name(claims, "sub"),

@@ -1,11 +1,13 @@
 //! An outside issuer: where its keys are, and keys that stay fresh while it rotates them or is down.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+mod ask;
+mod code;
+
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use drawbridge_core::{connector::Clock, file::OidcFile};
-use reqwest::{Client, Url, redirect::Policy};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -14,11 +16,10 @@ use super::{
     bind::Signed,
     jwt::{self, Expected, Head, Key},
 };
+use ask::{Ask, checked, places};
+use code::Endpoints;
+pub(super) use code::Flow;
 
-/// How long one question to the issuer may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer, in bytes.
-const MOST_BYTES: usize = 512 << 10;
 /// Between two looks at the issuer, whoever asks for them.
 const LOOK_GAP: Duration = Duration::from_secs(10);
 /// How old keys may be before they are fetched again.
@@ -29,15 +30,16 @@ const FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// One issuer.
 pub(super) struct Issuer {
     oidc: OidcFile,
-    client: Client,
+    ask: Ask,
     clock: Arc<dyn Clock>,
-    keys: ArcSwapOption<Fetched>,
+    fetched: ArcSwapOption<Fetched>,
     looking: Mutex<Looked>,
 }
 
-/// The issuer's keys, as they were once.
+/// What the issuer says of itself, as it was once.
 struct Fetched {
     keys: Vec<Key>,
+    endpoints: Endpoints,
     /// By the clock that never goes back.
     at: Duration,
 }
@@ -51,20 +53,11 @@ struct Looked {
 
 impl Issuer {
     pub(super) fn new(oidc: OidcFile, clock: Arc<dyn Clock>) -> reqwest::Result<Self> {
-        // A second call finds the provider installed, and that is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("drawbridge/", env!("CARGO_PKG_VERSION")))
-            .build()?;
         Ok(Self {
             oidc,
-            client,
+            ask: Ask::new()?,
             clock,
-            keys: ArcSwapOption::empty(),
+            fetched: ArcSwapOption::empty(),
             looking: Mutex::default(),
         })
     }
@@ -80,6 +73,17 @@ impl Issuer {
         audiences: &[String],
     ) -> Result<Signed, Unidentified> {
         let head = Head::read(token).ok_or(Unidentified::Invalid)?;
+        let claims = self.claims(&head, token).await?;
+        let expected = Expected {
+            oidc: &self.oidc,
+            audiences,
+            now: self.clock.now(),
+        };
+        jwt::signed(&claims, &expected)
+    }
+
+    /// What a token says that one of the issuer's keys signed.
+    async fn claims(&self, head: &Head, token: &str) -> Result<Map<String, Value>, Unidentified> {
         let mut fetched = self.current();
         if !fetched
             .as_ref()
@@ -89,15 +93,8 @@ impl Issuer {
             fetched = self.current();
         }
         let fetched = fetched.ok_or(Unidentified::Issuer)?;
-        let claims = head
-            .claims(token, &fetched.keys)
-            .ok_or(Unidentified::Invalid)?;
-        let expected = Expected {
-            oidc: &self.oidc,
-            audiences,
-            now: self.clock.now(),
-        };
-        jwt::signed(&claims, &expected)
+        head.claims(token, &fetched.keys)
+            .ok_or(Unidentified::Invalid)
     }
 
     /// Fetches keys that have grown old.
@@ -124,7 +121,7 @@ impl Issuer {
 
     /// The keys that may be used at this moment.
     fn current(&self) -> Option<Arc<Fetched>> {
-        let fetched = self.keys.load_full()?;
+        let fetched = self.fetched.load_full()?;
         (self.age(&fetched) < FRESH_FOR).then_some(fetched)
     }
 
@@ -136,7 +133,7 @@ impl Issuer {
     async fn look(&self, seen: Option<&Arc<Fetched>>) {
         let mut looked = self.looking.lock().await;
         let now = self.clock.monotonic();
-        let fetched = self.keys.load_full();
+        let fetched = self.fetched.load_full();
         let newer = match (&fetched, seen) {
             (Some(fetched), Some(seen)) => !Arc::ptr_eq(fetched, seen),
             (Some(fetched), None) => self.age(fetched) < FRESH_FOR,
@@ -150,10 +147,15 @@ impl Issuer {
         }
         looked.at = Some(now);
         match self.fetch().await {
-            Ok(keys) => {
+            Ok((keys, endpoints)) => {
                 info!(issuer = %self.oidc.issuer, "fetched {} keys of the issuer", keys.len());
                 looked.fault = None;
-                self.keys.store(Some(Arc::new(Fetched { keys, at: now })));
+                let fetched = Fetched {
+                    keys,
+                    endpoints,
+                    at: now,
+                };
+                self.fetched.store(Some(Arc::new(fetched)));
             }
             Err(fault) => {
                 warn!(issuer = %self.oidc.issuer, "cannot fetch the issuer's keys: {fault}");
@@ -162,23 +164,23 @@ impl Issuer {
         }
     }
 
-    async fn fetch(&self) -> Result<Vec<Key>, String> {
+    async fn fetch(&self) -> Result<(Vec<Key>, Endpoints), String> {
         let metadata = self.discover().await?;
         let place = metadata
             .get("jwks_uri")
             .and_then(Value::as_str)
             .ok_or("its metadata has no `jwks_uri`")?;
-        let keys = jwt::keys(&self.get(checked(place)?).await?);
+        let keys = jwt::keys(&self.ask.json(checked(place)?).await?);
         if keys.is_empty() {
             return Err(format!("{place} holds no key that can be used"));
         }
-        Ok(keys)
+        Ok((keys, Endpoints::read(&metadata)))
     }
 
     async fn discover(&self) -> Result<Value, String> {
         let mut fault = String::new();
         for place in places(&self.oidc.issuer)? {
-            match self.get(place).await {
+            match self.ask.json(place).await {
                 Ok(metadata) => {
                     let issuer = metadata.get("issuer").and_then(Value::as_str);
                     if issuer != Some(self.oidc.issuer.as_str()) {
@@ -192,100 +194,5 @@ impl Issuer {
             }
         }
         Err(fault)
-    }
-
-    async fn get(&self, url: Url) -> Result<Value, String> {
-        let shown = url.to_string();
-        let wrong =
-            |error: reqwest::Error| format!("{shown} does not answer: {}", error.without_url());
-        let mut response = self.client.get(url).send().await.map_err(wrong)?;
-        if !response.status().is_success() {
-            return Err(format!("{shown} answers {}", response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(wrong)? {
-            if body.len() + chunk.len() > MOST_BYTES {
-                return Err(format!("{shown} answers with more than {MOST_BYTES} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        serde_json::from_slice(&body).map_err(|_| format!("{shown} does not answer with JSON"))
-    }
-}
-
-/// Where an issuer's metadata may be: OpenID Connect Discovery, then RFC 8414.
-fn places(issuer: &str) -> Result<Vec<Url>, String> {
-    let base = checked(issuer)?;
-    let path = base.path().trim_end_matches('/').to_owned();
-    let at = |path: String| {
-        let mut url = base.clone();
-        url.set_path(&path);
-        url
-    };
-    Ok(vec![
-        at(format!("{path}/.well-known/openid-configuration")),
-        at(format!("/.well-known/oauth-authorization-server{path}")),
-    ])
-}
-
-/// A URL that may be asked: `https`, or a server on this machine.
-fn checked(url: &str) -> Result<Url, String> {
-    let parsed = Url::parse(url).map_err(|_| format!("`{url}` is no URL"))?;
-    let host = parsed.host_str().unwrap_or_default();
-    let here = host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
-    let good = parsed.scheme() == "https" || (parsed.scheme() == "http" && here);
-    let bare = parsed.username().is_empty() && parsed.password().is_none();
-    if good && bare {
-        Ok(parsed)
-    } else {
-        Err(format!("`{url}` must be `https`, and hold no password"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_is_looked_for_in_both_places() {
-        let found: Vec<String> = places("https://id.example/realms/acme")
-            .unwrap()
-            .into_iter()
-            .map(Into::into)
-            .collect();
-        assert_eq!(
-            found,
-            [
-                "https://id.example/realms/acme/.well-known/openid-configuration",
-                "https://id.example/.well-known/oauth-authorization-server/realms/acme",
-            ]
-        );
-    }
-
-    #[test]
-    fn plain_http_stays_on_this_machine() {
-        for good in [
-            "https://id.example",
-            "http://127.0.0.1:9",
-            "http://[::1]:9",
-            "http://localhost",
-        ] {
-            assert!(checked(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://id.example",
-            "http://10.0.0.1",
-            "ftp://localhost",
-            "file:///etc/passwd",
-            "https://me:secret@id.example",
-            "localhost",
-            "http://127.0.0.1.evil.example",
-        ] {
-            assert!(checked(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -389,6 +389,26 @@ const GATEWAYS: &[Case] = &[
         "oidc: {issuer: \"http://login.acme.example\"}\naddress:",
     ),
     (
+        "a console's client whose secret stands in the file",
+        "address:",
+        "oidc: {issuer: \"https://id.acme.example\", console: {client_id: c, client_secret: \"s3cret!\"}}\naddress:",
+    ),
+    (
+        "a console that asks not who signs in, by what is no scope, for a year",
+        "address:",
+        "oidc: {issuer: \"https://id.acme.example\", console: {client_id: c, scopes: [\"e mail\"], session: 365d}}\naddress:",
+    ),
+    (
+        "a console with a key that nobody knows",
+        "address:",
+        "oidc: {issuer: \"https://id.acme.example\", console: {client_id: c, secret: \"s3cret!\"}}\naddress:",
+    ),
+    (
+        "a console whose client is not named",
+        "address:",
+        "oidc: {issuer: \"https://id.acme.example\", console: {session: 8h}}\naddress:",
+    ),
+    (
         "a switch that is a word",
         "address:",
         "anonymous: maybe\naddress:",

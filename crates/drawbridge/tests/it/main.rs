@@ -16,6 +16,7 @@ mod checklist;
 mod cli;
 mod clients;
 mod conformance;
+mod console;
 mod contract;
 mod credentials;
 mod demo;

@@ -1,5 +1,7 @@
 //! Sign-in by an outside issuer: a real process, over real HTTP, that rotates its keys and fails.
 
+mod browser;
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -122,7 +124,8 @@ impl Gate {
             .await
             .unwrap();
         let hands = Arc::new(Hands::default());
-        let identify = Identify::new(keep.path(), store.clone(), hands.clone()).unwrap();
+        let identify =
+            Identify::new((keep.path(), b"secret"), store.clone(), hands.clone()).unwrap();
         Self {
             identify,
             file,
@@ -443,7 +446,7 @@ async fn tokens_live_and_end(place: Place) {
     let file = "gateway: house\noperator: olga@x.example\npeople: {olga@x.example: {}}\n";
     let file = read_gateway("drawbridge.yaml", file).unwrap();
     let hands = Arc::new(Hands::default());
-    let identify = Identify::new(keep.path(), store.clone(), hands.clone()).unwrap();
+    let identify = Identify::new((keep.path(), b"secret"), store.clone(), hands.clone()).unwrap();
     let now = hands.now();
     let make = async |person: &str, expires: Option<Timestamp>| {
         let (kept, shown) = mint((person, "claude", "test"), now, expires).unwrap();

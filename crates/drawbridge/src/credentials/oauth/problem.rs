@@ -141,7 +141,7 @@ impl OauthError {
 }
 
 /// The word of the standard that stands in this, if one does.
-pub(super) fn word(said: &str) -> Option<&'static str> {
+pub(crate) fn word(said: &str) -> Option<&'static str> {
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut said = said.split(|letter| !is_word(letter));
     said.find_map(|one| WORDS.iter().find(|word| **word == one).copied())

@@ -100,7 +100,8 @@ impl App {
     }
 }
 
-/// What uses which credential: connectors, in force or in a revision that waits, and other credentials.
+/// What uses which credential: connectors, in force or in a revision that waits, other credentials, and
+/// sign-in to the console.
 fn used(snapshot: &Snapshot) -> BTreeMap<String, Vec<String>> {
     let mut used: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (connector, mounted) in &snapshot.connectors {
@@ -127,6 +128,13 @@ fn used(snapshot: &Snapshot) -> BTreeMap<String, Vec<String>> {
                 .or_default()
                 .push(format!("the credential {name}"));
         }
+    }
+    let oidc = snapshot.gateway.oidc.as_ref();
+    let console = oidc.and_then(|oidc| oidc.console.as_ref());
+    if let Some(secret) = console.and_then(|console| console.client_secret.clone()) {
+        used.entry(secret)
+            .or_default()
+            .push("sign-in to the console".to_owned());
     }
     used
 }
