@@ -79,10 +79,17 @@ pub(super) async fn run(
         );
     }
     let base = format!("http://{}", listener.local_addr()?);
+    let wanted = Operation::SignInLink {
+        person: None,
+        base: base.clone(),
+    };
+    let made = operate(&app, &owner, wanted).await?;
+    let link = made.answer().data.get("link").and_then(Value::as_str);
+    let link = link.unwrap_or_default();
     if json {
-        show::line(&json!({"mcp": format!("{base}/mcp"), "api": format!("{base}/api/v1"), "console": null, "callers": callers}).to_string());
+        show::line(&json!({"mcp": format!("{base}/mcp"), "api": format!("{base}/api/v1"), "console": link, "callers": callers}).to_string());
     } else {
-        explain(&base, &callers, keep.then_some(&folder));
+        explain((&base, link), &callers, keep.then_some(&folder));
     }
     let served = serve::until_told(&app, listener).await;
     if !keep {
@@ -135,9 +142,10 @@ async fn operate(
     }
 }
 
-fn explain(base: &str, callers: &[Value], kept: Option<&PathBuf>) {
+fn explain((base, link): (&str, &str), callers: &[Value], kept: Option<&PathBuf>) {
     show::line(&format!(
-        "Lindqvist & Daughters is at {base}/mcp. Stop with Ctrl-C."
+        "Lindqvist & Daughters is at {base}/mcp. Stop with Ctrl-C.\n\
+         The console, where Ingrid looks, decides and stops; the link works once, within ten minutes:\n  {link}"
     ));
     if let Some(kept) = kept {
         show::line(&format!("The files are kept in {}.", kept.display()));

@@ -16,7 +16,7 @@ pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let address = app.gateway().address.clone();
     let listener = listen(&address).await?;
     show::line(&format!(
-        "MCP is at http://{}/mcp; stop with Ctrl-C",
+        "MCP is at http://{0}/mcp, the console at http://{0}/ (`drawbridge console` lets you in); stop with Ctrl-C",
         listener.local_addr()?
     ));
     until_told(&app, listener).await?;

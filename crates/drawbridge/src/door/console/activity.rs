@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    chart::{Chart, charts},
     encoded,
     escape::editable,
     frame::Frame,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     door::api::records::exported,
-    operate::{ExportFormat, Operation, RecordQuery},
+    operate::{ExportFormat, Operation, RecordQuery, UsageQuery},
 };
 
 /// Records on one page.
@@ -65,6 +66,7 @@ struct List {
     frame: Frame,
     asked: Asked,
     list: Records,
+    charts: [Chart; 2],
 }
 
 impl Entry {
@@ -163,7 +165,26 @@ fn time(text: &str) -> Option<jiff::Timestamp> {
 pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/activity").await?;
     let list: Records = visitor.ask(Operation::Records(asked.query())).await?;
-    show(&List { frame, asked, list })
+    let query = UsageQuery {
+        connector: Some(asked.connector.clone()).filter(|name| !name.is_empty()),
+        hours: Some(24),
+        days: None,
+    };
+    // Of a connector that is none, or not theirs to look at, there is nothing to draw.
+    let counted = match visitor.look(Operation::Usage(query)).await {
+        Ok(counted) => counted,
+        Err(_) => {
+            visitor
+                .look(Operation::Usage(UsageQuery::default()))
+                .await?
+        }
+    };
+    show(&List {
+        frame,
+        asked,
+        list,
+        charts: charts(&read(counted)?),
+    })
 }
 
 /// Every record of the question, as a file.

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cookie;
-use crate::{app::App, door::refusal::mend, operate::Operation};
+use crate::{app::App, operate::Operation};
 
 /// Somebody who has signed in, and looks at a page.
 #[derive(Clone)]
@@ -111,9 +111,25 @@ impl Visitor {
             code: super::super::api::code(status),
             title,
             message,
-            mend: mend(status).unwrap_or_default(),
+            mend: mends(status),
             back: self.back.clone(),
         }
+    }
+}
+
+/// What whoever reads such a page can do next.
+fn mends(status: Status) -> &'static str {
+    match status {
+        Status::Denied | Status::Rejected => {
+            "Ask the connector's owner, or an owner of the gateway: People says who that is."
+        }
+        Status::NotFound => "It may be gone, or not be yours to see.",
+        Status::Conflict => "Go back and look at it again as it is by now.",
+        Status::Invalid => "Go back, mend what is named, and send it again.",
+        Status::Limited | Status::Timeout | Status::Unavailable | Status::Stale => {
+            "Try again in a minute. Nothing was done."
+        }
+        _ => "Look at Activity for what happened, before you try again.",
     }
 }
 

@@ -1,0 +1,225 @@
+//! Who is here, with which tokens, and what their assistants could do.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    encoded,
+    escape::editable,
+    frame::Frame,
+    visitor::{Sent, Shown, Visitor, done, read, show},
+};
+use crate::operate::{Operation, PeopleQuery};
+
+/// People on one page.
+const PEOPLE: u32 = 100;
+/// Tokens on one page, those that are good first.
+const TOKENS: usize = 200;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Asked {
+    text: String,
+    after: String,
+}
+
+/// `GET /people`.
+#[derive(Deserialize)]
+struct People {
+    people: Vec<Person>,
+    total: u64,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    id: String,
+    name: Option<String>,
+    groups: Vec<String>,
+    attributes: Option<std::collections::BTreeMap<String, String>>,
+    listed: bool,
+    roles: Vec<String>,
+    tokens: u64,
+    last_used: Option<String>,
+}
+
+/// `GET /tokens`.
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    id: String,
+    person: String,
+    client: String,
+    name: String,
+    created: String,
+    expires: Option<jiff::Timestamp>,
+    last_used: Option<String>,
+    revoked: Option<String>,
+}
+
+impl Token {
+    /// What it is, for people.
+    fn kind(&self) -> &'static str {
+        match self.client.as_str() {
+            "console" => "session here",
+            "command-line" => "personal token",
+            _ => "AI client",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    people: People,
+    tokens: Vec<Token>,
+    further: usize,
+}
+
+impl Page {
+    fn next(&self) -> Option<String> {
+        let after = self.people.next.as_deref()?;
+        Some(format!(
+            "/people?text={}&after={}",
+            encoded(&self.asked.text),
+            encoded(after)
+        ))
+    }
+
+    fn encoded(&self, text: &str) -> String {
+        encoded(text)
+    }
+}
+
+pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
+    let frame = Frame::of(&visitor, "/people").await?;
+    let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let query = PeopleQuery {
+        text: said(&asked.text),
+        after: said(&asked.after),
+        limit: Some(PEOPLE),
+    };
+    let people = visitor.ask(Operation::People(query)).await?;
+    let tokens: Tokens = read(visitor.look(Operation::Tokens).await?)?;
+    let now = visitor.app.clock.now();
+    let mut tokens = tokens.tokens;
+    tokens.retain(|token| token.revoked.is_none() && token.expires.is_none_or(|end| now < end));
+    let further = tokens.len().saturating_sub(TOKENS);
+    tokens.truncate(TOKENS);
+    show(&Page {
+        frame,
+        asked,
+        people,
+        tokens,
+        further,
+    })
+}
+
+/// Ends a token or a session.
+pub(super) async fn revoke(Path(id): Path<String>, sent: Sent) -> Shown {
+    sent.visitor.data(Operation::RevokeToken { id }).await?;
+    done("/people?done=revoked")
+}
+
+/// What is asked of the rules.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Question {
+    person: String,
+    client: String,
+    tool: String,
+    arguments: String,
+}
+
+#[derive(Template)]
+#[template(path = "explain.html")]
+struct Explained {
+    frame: Frame,
+    question: Question,
+    wrong: Option<String>,
+    answer: Option<Answer>,
+    tools: Vec<String>,
+}
+
+/// `POST /explain`.
+#[derive(Deserialize)]
+struct Answer {
+    tool: String,
+    decision: Decision,
+    view: Option<View>,
+    unavailable: Option<String>,
+    gates: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Decision {
+    allowed: bool,
+    reasons: Vec<String>,
+    #[serde(default)]
+    rules: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct View {
+    admits: Vec<String>,
+    hides: String,
+    further_rules: Vec<String>,
+}
+
+impl Explained {
+    fn gate(&self) -> Option<String> {
+        let gates = self.answer.as_ref()?.gates.as_ref()?;
+        Some(gates.get("says")?.as_str()?.to_owned())
+    }
+
+    fn rules(&self) -> String {
+        let rules = self.answer.as_ref().map(|answer| &answer.decision.rules);
+        rules.map_or(String::new(), |rules| {
+            editable(&Value::Array(rules.clone()))
+        })
+    }
+}
+
+/// What somebody's assistant could do, tried without doing it.
+pub(super) async fn explain(visitor: Visitor, Query(question): Query<Question>) -> Shown {
+    let frame = Frame::of(&visitor, "/people").await?;
+    let snapshot = visitor.app.snapshot();
+    let tools = snapshot.tools(&visitor.caller, None);
+    let tools = tools.iter().map(|tool| tool.name.to_string()).collect();
+    let (mut wrong, mut answer) = (None, None);
+    if !question.tool.is_empty() {
+        let arguments = match question.arguments.trim() {
+            "" => Ok(Value::Null),
+            text => serde_json::from_str(text),
+        };
+        match arguments {
+            Err(error) => wrong = Some(format!("the arguments are no JSON: {error}")),
+            Ok(arguments) => {
+                let said =
+                    |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                let operation = Operation::Explain {
+                    person: said(&question.person),
+                    client: said(&question.client),
+                    tool: question.tool.trim().to_owned(),
+                    arguments,
+                };
+                answer = Some(visitor.ask(operation).await?);
+            }
+        }
+    }
+    show(&Explained {
+        frame,
+        question,
+        wrong,
+        answer,
+        tools,
+    })
+}

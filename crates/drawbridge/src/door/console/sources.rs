@@ -1,0 +1,108 @@
+//! What documents there are, which could not be read and why; and a search as somebody else.
+
+use askama::Template;
+use axum::extract::Query;
+use serde::Deserialize;
+
+use super::{
+    answers::{Problem, state},
+    frame::Frame,
+    visitor::{Shown, Visitor, read, show},
+};
+use drawbridge_core::lifecycle::State;
+
+use crate::operate::{Operation, SourceQuery};
+
+/// `GET /sources`.
+#[derive(Deserialize)]
+struct Sources {
+    sources: Vec<Source>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    name: String,
+    state: State,
+    health: Option<String>,
+    summary: String,
+    resources: Option<u64>,
+    synced: Option<String>,
+    stale_after: Option<String>,
+    stale: bool,
+    problems: Vec<Problem>,
+    problems_total: Option<u64>,
+    #[serde(default)]
+    labels: Vec<Labelled>,
+}
+
+/// How many documents have a label.
+#[derive(Deserialize)]
+struct Labelled {
+    label: String,
+    count: u64,
+}
+
+impl Source {
+    fn state(&self) -> (&'static str, &'static str) {
+        state(self.state)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Asked {
+    person: String,
+    connector: String,
+    query: String,
+}
+
+/// `POST /search_as`.
+#[derive(Deserialize)]
+struct Found {
+    person: String,
+    status: String,
+    message: Option<String>,
+    count: u64,
+    sources: Vec<Hit>,
+}
+
+#[derive(Deserialize)]
+struct Hit {
+    title: String,
+    path: String,
+    place: Option<String>,
+    modified: Option<String>,
+    label: String,
+    stale: bool,
+}
+
+#[derive(Template)]
+#[template(path = "sources.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    sources: Vec<Source>,
+    found: Option<Found>,
+}
+
+pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
+    let frame = Frame::of(&visitor, "/sources").await?;
+    let sources: Sources = visitor
+        .ask(Operation::Sources(SourceQuery::default()))
+        .await?;
+    let mut found = None;
+    if frame.desk.audits() && !asked.query.trim().is_empty() {
+        let operation = Operation::SearchAs {
+            person: asked.person.trim().to_owned(),
+            connector: asked.connector.trim().to_owned(),
+            query: asked.query.trim().to_owned(),
+        };
+        found = Some(read(visitor.data(operation).await?)?);
+    }
+    show(&Page {
+        frame,
+        asked,
+        sources: sources.sources,
+        found,
+    })
+}
