@@ -2,12 +2,15 @@
 //!
 //! Every operation is put on the log before it happens; when the log cannot be written, it does not.
 
+mod access;
 mod accounts;
 mod approvals;
 mod checklist;
 mod connectors;
 mod explain;
+mod history;
 mod operation;
+mod people;
 mod prepare;
 mod records;
 mod roles;
@@ -38,6 +41,7 @@ pub(crate) use approvals::asked_for;
 pub use approvals::{Decision, PlanQuery};
 pub use connectors::ConnectorQuery;
 pub use operation::{Operation, RecordQuery};
+pub use people::{PeopleQuery, me};
 pub use records::{ExportFormat, RecordPage};
 use roles::is_owner;
 pub use secrets::{NewSecret, Retiring};

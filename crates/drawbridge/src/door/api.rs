@@ -5,6 +5,7 @@ mod approvals;
 mod body;
 mod connectors;
 mod description;
+mod people;
 mod records;
 mod secrets;
 mod tokens;
@@ -50,7 +51,9 @@ pub(super) fn is_path(path: &str) -> bool {
 /// The API, and its description: what is routed is what is described, by construction.
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenApi) {
     let (routes, described) = OpenApiRouter::with_openapi(description::frame())
-        .routes(routes!(tools::me))
+        .routes(routes!(people::me))
+        .routes(routes!(people::people))
+        .routes(routes!(people::access))
         .routes(routes!(tools::tools))
         .routes(routes!(tools::call))
         .routes(routes!(tools::explain))
@@ -62,6 +65,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::check))
         .routes(routes!(connectors::check_all))
         .routes(routes!(connectors::revisions))
+        .routes(routes!(connectors::history))
         .routes(routes!(connectors::approve))
         .routes(routes!(usage::usage))
         .routes(routes!(records::records))
