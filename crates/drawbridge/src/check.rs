@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Review, Used};
 pub use grades::Grades;
 pub use identity::{BOTH_FOR, CredentialFacts};
+pub(crate) use permissions::is_meant;
 
 /// A grant that nobody used for so long is one too many.
 pub const UNUSED_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);

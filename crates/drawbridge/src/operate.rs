@@ -2,13 +2,16 @@
 //!
 //! Every operation is put on the log before it happens; when the log cannot be written, it does not.
 
+mod access;
 mod accounts;
 mod approvals;
 mod checklist;
 mod connectors;
 mod desk;
 mod explain;
+mod history;
 mod operation;
+mod people;
 mod prepare;
 mod records;
 mod roles;
@@ -40,6 +43,7 @@ pub(crate) use approvals::asked_for;
 pub use approvals::{Decision, PlanQuery};
 pub use connectors::ConnectorQuery;
 pub use operation::{Operation, RecordQuery};
+pub use people::{PeopleQuery, me};
 pub use records::{ExportFormat, RecordPage};
 use roles::is_owner;
 pub use secrets::{NewSecret, Retiring};

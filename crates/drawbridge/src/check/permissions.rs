@@ -2,10 +2,11 @@
 
 use drawbridge_core::{
     call::Person,
-    file::{Permission, Who},
+    file::{GatewayFile, Permission, Who},
 };
 
 use super::{Facts, Noticed, Subject, UNUSED_AFTER};
+use crate::store::Used;
 
 pub(super) fn grade(subject: &Subject<'_>, noticed: &mut Noticed) {
     let permissions = &subject.file.permissions;
@@ -88,19 +89,21 @@ fn unused(subject: &Subject<'_>, facts: &Facts, noticed: &mut Noticed) {
     }
 }
 
-fn uses(subject: &Subject<'_>, permission: &Permission, used: &crate::store::Used) -> bool {
-    let person = subject
-        .gateway
-        .person(&used.person)
-        .unwrap_or_else(|| Person {
-            id: used.person.clone(),
-            ..Person::anonymous()
-        });
-    let meant = permission.who.iter().any(|who| match who {
+/// Whether calls were made by whom a rule is about. Who is in a group is known of those under `people`.
+pub(crate) fn is_meant(gateway: &GatewayFile, who: &Who, used: &Used) -> bool {
+    let person = gateway.person(&used.person).unwrap_or_else(|| Person {
+        id: used.person.clone(),
+        ..Person::anonymous()
+    });
+    match who {
         Who::Client(name) => *name == used.client,
         Who::Everyone | Who::Anonymous | Who::Group(_) | Who::Person(_) => who.is_person(&person),
-    });
-    meant
+    }
+}
+
+fn uses(subject: &Subject<'_>, permission: &Permission, used: &Used) -> bool {
+    let mut who = permission.who.iter();
+    who.any(|who| is_meant(subject.gateway, who, used))
         && used.status != "denied"
         && permission
             .may

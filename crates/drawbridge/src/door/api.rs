@@ -6,6 +6,7 @@ mod body;
 mod connectors;
 mod console;
 mod description;
+mod people;
 pub(super) mod records;
 mod secrets;
 mod tokens;
@@ -51,7 +52,9 @@ pub(super) fn is_path(path: &str) -> bool {
 /// The API, and its description: what is routed is what is described, by construction.
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenApi) {
     let (routes, described) = OpenApiRouter::with_openapi(description::frame())
-        .routes(routes!(tools::me))
+        .routes(routes!(people::me))
+        .routes(routes!(people::people))
+        .routes(routes!(people::access))
         .routes(routes!(tools::tools))
         .routes(routes!(tools::call))
         .routes(routes!(tools::explain))
@@ -63,6 +66,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::check))
         .routes(routes!(connectors::check_all))
         .routes(routes!(connectors::revisions))
+        .routes(routes!(connectors::history))
         .routes(routes!(connectors::approve))
         .routes(routes!(usage::usage))
         .routes(routes!(records::records))

@@ -1,5 +1,6 @@
 //! What people do with kept plans: look, decide, edit, send on, take back, settle.
 
+mod beside;
 mod shown;
 mod taken_back;
 mod voices;
@@ -92,9 +93,9 @@ impl App {
         let mut filter = PlanFilter {
             stages,
             connector: query.connector.clone(),
-            person: None,
             before: query.before,
             limit: PLANS,
+            ..PlanFilter::default()
         };
         let mut list = Vec::new();
         let (mut next, mut last) = (None, None);
@@ -135,11 +136,17 @@ impl App {
     ) -> Prepared {
         own_client(caller)?;
         let plan = self.visible_plan(snapshot, caller, id).await?;
-        let shown = if concerns(snapshot, caller, &plan) {
-            whole(caller, &plan)
-        } else {
-            line(caller, &plan, false)
-        };
+        if !concerns(snapshot, caller, &plan) {
+            let shown = line(caller, &plan, false);
+            return Ok((Found::new(shown, String::new(), 1), Effect::Nothing));
+        }
+        let mut shown = whole(caller, &plan);
+        let read = self.read_before(snapshot, &plan).await?;
+        let similar = self.similar(snapshot, caller, &plan).await?;
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("read_before".to_owned(), read);
+            shown.insert("similar".to_owned(), similar.into());
+        }
         Ok((Found::new(shown, String::new(), 1), Effect::Nothing))
     }
 

@@ -3,11 +3,7 @@
 use drawbridge_core::{answer::Found, call::Caller, plan::Stage};
 use serde_json::json;
 
-use super::{
-    Effect, Prepared,
-    roles::{own_client, roles},
-    store_down,
-};
+use super::{Effect, Prepared, people::roles, roles::own_client, store_down};
 use crate::{app::App, connectors::Snapshot, store::PlanFilter};
 
 /// The most plans that are looked through for those that wait for somebody.
@@ -18,10 +14,8 @@ impl App {
         own_client(caller)?;
         let filter = PlanFilter {
             stages: vec![Stage::Waiting],
-            connector: None,
-            person: None,
-            before: None,
             limit: PLANS,
+            ..PlanFilter::default()
         };
         let plans = self.store.kept_plans(&filter).await.map_err(store_down)?;
         let waiting = plans
@@ -35,7 +29,7 @@ impl App {
         let data = json!({
             "person": caller.person.id,
             "name": listed.and_then(|person| person.name.as_ref()),
-            "roles": roles(snapshot, caller),
+            "roles": roles(snapshot, &caller.person),
             "waiting": waiting,
             "halted": halted,
         });

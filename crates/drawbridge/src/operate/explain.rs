@@ -184,7 +184,7 @@ fn view(snapshot: &Snapshot, file: &ConnectorFile, call: &Call) -> Value {
             permission.may.contains(&call.action.power)
                 && permission.who.iter().any(|who| who.is(&call.caller))
         })
-        .map(|permission| admitted(permission, &call.caller.person))
+        .map(|permission| admitted(permission, Some(&call.caller.person)))
         .collect();
     let hides = if admits.is_empty() {
         "everything"
@@ -199,8 +199,9 @@ fn view(snapshot: &Snapshot, file: &ConnectorFile, call: &Call) -> Value {
     json!({"admits": admits, "hides": hides, "further_rules": forbidding})
 }
 
-/// The part that one grant admits, with the person's own attributes filled in.
-fn admitted(permission: &Permission, person: &Person) -> String {
+/// The part that one grant admits, with the person's own attributes filled in, where it is told of a
+/// person.
+pub(super) fn admitted(permission: &Permission, person: Option<&Person>) -> String {
     let parts: Vec<String> = permission
         .only
         .iter()
@@ -223,12 +224,15 @@ fn admitted(permission: &Permission, person: &Person) -> String {
     }
 }
 
-fn filled_in(value: &str, person: &Person) -> String {
-    match value.strip_prefix("person.") {
-        None => value.to_owned(),
-        Some(attribute) => match person.attributes.get(attribute) {
-            Some(own) => format!("{own} (the person's own)"),
-            None => format!("none, because the person has no `{attribute}`"),
-        },
+fn filled_in(value: &str, person: Option<&Person>) -> String {
+    let Some(attribute) = value.strip_prefix("person.") else {
+        return value.to_owned();
+    };
+    let Some(person) = person else {
+        return format!("the person's own `{attribute}`");
+    };
+    match person.attributes.get(attribute) {
+        Some(own) => format!("{own} (the person's own)"),
+        None => format!("none, because the person has no `{attribute}`"),
     }
 }

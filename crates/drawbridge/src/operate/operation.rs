@@ -7,8 +7,8 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::{
-    Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewSecret, PlanQuery, Retiring,
-    SignIn, UsageQuery,
+    Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewSecret, PeopleQuery, PlanQuery,
+    Retiring, SignIn, UsageQuery,
 };
 
 /// What can be asked of the gateway.
@@ -56,6 +56,12 @@ pub enum Operation {
     },
     /// Records, the newest first.
     Records(RecordQuery),
+    /// Everyone the gateway knows.
+    People(PeopleQuery),
+    /// Who may do what with a connector, and who did.
+    Access { name: String },
+    /// How a connector came to be as it is.
+    History { name: String },
     /// Calls, counted.
     Usage(UsageQuery),
     /// Every record, as a file.
@@ -167,6 +173,9 @@ impl Operation {
             Self::Start { .. } => "start",
             Self::Explain { .. } => "explain",
             Self::Records(_) => "records",
+            Self::People(_) => "people",
+            Self::Access { .. } => "access",
+            Self::History { .. } => "history",
             Self::Usage(_) => "usage",
             Self::Export { .. } => "export",
             Self::Record { .. } => "record",
@@ -194,6 +203,8 @@ impl Operation {
     pub(super) fn connector(&self) -> &str {
         match self {
             Self::Connector { name }
+            | Self::Access { name }
+            | Self::History { name }
             | Self::Check { name: Some(name) }
             | Self::Pause { name, .. }
             | Self::Resume { name, .. }
@@ -222,6 +233,7 @@ impl Operation {
             | Self::Start { .. }
             | Self::Explain { .. }
             | Self::Records(_)
+            | Self::People(_)
             | Self::Usage(_)
             | Self::Export { .. }
             | Self::Record { .. }

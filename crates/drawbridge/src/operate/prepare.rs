@@ -65,6 +65,9 @@ impl App {
                     .await
             }
             Operation::Records(query) => self.records_found(caller, query).await,
+            Operation::People(query) => self.people_found(snapshot, caller, query).await,
+            Operation::Access { name } => self.access_found(snapshot, caller, name).await,
+            Operation::History { name } => self.history_found(snapshot, caller, name).await,
             Operation::Usage(query) => self.usage_found(snapshot, caller, query).await,
             Operation::Export { .. } => self.export_found().await,
             Operation::Record { id } => self.record_found(caller, id).await,

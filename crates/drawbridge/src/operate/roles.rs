@@ -129,27 +129,3 @@ pub(super) fn looked_at<'a>(
         )
     })
 }
-
-/// What somebody is to the gateway, in the words of the design.
-pub(super) fn roles(snapshot: &Snapshot, caller: &Caller) -> Vec<&'static str> {
-    let roles = &snapshot.gateway.roles;
-    let asked = snapshot.connectors.values().any(|mounted| {
-        let gates = mounted.bridge.file.approval.iter();
-        let mut asked = gates.flat_map(|gate| {
-            let later = gate.escalate.iter().flat_map(|escalate| &escalate.to);
-            gate.ask.iter().chain(later)
-        });
-        asked.any(|who| who.is_person(&caller.person))
-    });
-    let held = [
-        ("owner", is_owner(snapshot, caller)),
-        ("reviewer", has_role(snapshot, caller, &roles.reviewer)),
-        ("approver", asked),
-        ("auditor", has_role(snapshot, caller, &roles.auditor)),
-        ("member", true),
-    ];
-    held.into_iter()
-        .filter(|(_, held)| *held)
-        .map(|(role, _)| role)
-        .collect()
-}

@@ -20,6 +20,8 @@ pub struct PlanFilter {
     pub stages: Vec<Stage>,
     /// Of this connector.
     pub connector: Option<String>,
+    /// With this action.
+    pub action: Option<String>,
     /// Asked for by this person.
     pub person: Option<String>,
     /// Made before this time.
@@ -191,7 +193,12 @@ impl Store {
     pub async fn kept_plans(&self, filter: &PlanFilter) -> Result<Vec<KeptPlan>, StoreError> {
         let mut clauses = vec!["created < $1".to_owned()];
         let mut values: Vec<String> = Vec::new();
-        for (column, value) in [("connector", &filter.connector), ("person", &filter.person)] {
+        let names = [
+            ("connector", &filter.connector),
+            ("action", &filter.action),
+            ("person", &filter.person),
+        ];
+        for (column, value) in names {
             if let Some(value) = value {
                 values.push(value.clone());
                 clauses.push(format!("{column} = ${}", values.len() + 1));

@@ -161,6 +161,31 @@ impl Store {
         rows.iter().map(StoredRecord::read).collect()
     }
 
+    /// What was done with a connector itself by these actions, the newest first. No call is among it.
+    /// There are few such acts, so that they are looked up by what they are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn acts_on(
+        &self,
+        connector: &str,
+        actions: &[&str],
+        limit: u32,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let marks: Vec<String> = (2..actions.len() + 2).map(|at| format!("${at}")).collect();
+        let statement = format!(
+            "SELECT place, body FROM records WHERE action IN ({}) AND (power || status) = 'ok' \
+             AND (connector || '') = $1 ORDER BY place DESC LIMIT {limit}",
+            marks.join(", ")
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(plain::column(connector));
+        for action in actions {
+            query = query.bind(*action);
+        }
+        let rows = query.fetch_all(&self.inner.pool).await?;
+        rows.iter().map(StoredRecord::read).collect()
+    }
+
     /// How many records there are at this moment.
     ///
     /// # Errors

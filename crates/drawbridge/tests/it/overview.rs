@@ -1,4 +1,7 @@
 //! What people see of the gateway as a whole, by the HTTP API: and who does not.
 
 mod connectors;
+mod deciding;
+mod history;
+mod people;
 mod usage;

@@ -78,6 +78,17 @@ pub(super) async fn revisions(
     operate(&app, &caller, Operation::Revisions { name }).await
 }
 
+/// Its last revisions, each with what it widened and narrowed against the one approved before it, and
+/// who stopped, started or changed the connector when and why.
+#[utoipa::path(get, path = "/api/v1/connectors/{name}/history", tag = "connectors", params(("name" = String, Path)), responses((status = 200, body = Answer)))]
+pub(super) async fn history(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Path(name): Path<String>,
+) -> Response {
+    operate(&app, &caller, Operation::History { name }).await
+}
+
 /// Puts a revision into force. From the gateway's command line only.
 #[utoipa::path(post, path = "/api/v1/connectors/{name}/revisions/{hash}/approve", tag = "connectors", params(("name" = String, Path), ("hash" = String, Path, description = "Or its first eight or more digits")), request_body = Reason, responses((status = 200, body = Answer)))]
 pub(super) async fn approve(

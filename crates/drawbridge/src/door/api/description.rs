@@ -118,6 +118,7 @@ const REFUSALS: [(&str, &str); 13] = [
         (name = "tools", description = "What a caller may use, and using it"),
         (name = "connectors", description = "Looking after connectors"),
         (name = "records", description = "The audit log"),
+        (name = "people", description = "Who there is, and who may do what"),
         (name = "tokens", description = "Tokens of AI clients"),
         (name = "console", description = "What the console begins with"),
         (name = "secrets", description = "What connectors prove their identity with; no secret is ever read back"),

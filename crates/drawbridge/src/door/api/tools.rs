@@ -15,18 +15,6 @@ use utoipa::ToSchema;
 use super::{Asker, Form, Gateway, body::Body, description::Answer, operate, respond_as};
 use crate::{app::ToolRequest, operate::Operation};
 
-/// Who I am to the gateway.
-#[utoipa::path(get, path = "/api/v1/me", tag = "tools", responses((status = 200, body = Answer)))]
-pub(super) async fn me(Extension(caller): Asker) -> Json<Value> {
-    let person = &caller.person;
-    Json(json!({"status": "ok", "data": {
-        "person": person.id,
-        "groups": person.groups,
-        "attributes": person.attributes,
-        "client": &*caller.client,
-    }}))
-}
-
 /// The tools I may use.
 #[utoipa::path(get, path = "/api/v1/tools", tag = "tools", responses((status = 200, body = Answer)))]
 pub(super) async fn tools(State(app): Gateway, Extension(caller): Asker) -> Json<Value> {

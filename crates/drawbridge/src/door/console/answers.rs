@@ -164,6 +164,7 @@ pub(super) struct PlanLine {
     pub(super) action: String,
     pub(super) power: Power,
     pub(super) sentence: String,
+    #[serde(deserialize_with = "how_many")]
     pub(super) targets: u64,
     pub(super) person: String,
     pub(super) client: String,
@@ -171,6 +172,20 @@ pub(super) struct PlanLine {
     pub(super) expires: Option<String>,
     pub(super) escalated: bool,
     pub(super) yours_to_decide: bool,
+}
+
+/// How many targets there are: a list tells the number, one plan names them all.
+fn how_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Targets {
+        Count(u64),
+        All(Vec<serde::de::IgnoredAny>),
+    }
+    Ok(match Targets::deserialize(from)? {
+        Targets::Count(count) => count,
+        Targets::All(targets) => targets.len() as u64,
+    })
 }
 
 impl PlanLine {

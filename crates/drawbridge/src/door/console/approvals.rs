@@ -75,19 +75,33 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
     })
 }
 
-/// `GET /approvals/{id}`: a plan, whole. To whom its content is not shown, without.
-#[derive(Deserialize)]
+/// A plan, whole. To whom its content is not shown, without.
 struct Plan {
-    #[serde(flatten)]
     line: PlanLine,
-    #[serde(default)]
-    why_not: Option<String>,
-    #[serde(flatten)]
     content: Option<Content>,
+    beside: Beside,
+}
+
+/// `GET /approvals/{id}`: what helps to decide.
+#[derive(Deserialize)]
+struct Beside {
+    why_not: Option<String>,
     #[serde(default)]
     read_before: Option<ReadBefore>,
     #[serde(default)]
     similar: Vec<Similar>,
+}
+
+impl Plan {
+    /// The same answer holds what a list shows and, where it may be seen, what is in the plan.
+    fn read(data: Value) -> Result<Self, Trouble> {
+        let shown = data.get("digest").is_some();
+        Ok(Self {
+            line: read(data.clone())?,
+            beside: read(data.clone())?,
+            content: shown.then(|| read(data)).transpose()?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -232,7 +246,7 @@ impl Page {
 
 pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Shown {
     let frame = Frame::of(&visitor, "/approvals").await?;
-    let mut plan: Plan = visitor.ask(Operation::Approval { id }).await?;
+    let mut plan = Plan::read(visitor.data(Operation::Approval { id }).await?)?;
     let mut compared = Vec::new();
     let mut fields = Vec::new();
     if let Some(content) = &mut plan.content {
@@ -298,7 +312,8 @@ struct Other {
 
 async fn edit(sent: &Sent, id: String) -> Shown {
     let visitor = &sent.visitor;
-    let plan: Plan = read(visitor.look(Operation::Approval { id: id.clone() }).await?)?;
+    let asked = Operation::Approval { id: id.clone() };
+    let plan = Plan::read(visitor.look(asked).await?)?;
     let before = plan.content.map(|content| content.arguments);
     let arguments = arguments(before.unwrap_or_default(), |name| sent.as_sent(name));
     let arguments = arguments.map_err(|failure| visitor.failed(failure))?;

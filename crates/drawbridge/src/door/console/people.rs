@@ -82,9 +82,15 @@ struct Page {
     people: People,
     tokens: Vec<Token>,
     further: usize,
+    /// The session in which the page is looked at.
+    this: String,
 }
 
 impl Page {
+    fn is_this(&self, id: &str) -> bool {
+        self.this == id
+    }
+
     fn next(&self) -> Option<String> {
         let after = self.people.next.as_deref()?;
         Some(format!(
@@ -120,6 +126,12 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         people,
         tokens,
         further,
+        this: visitor
+            .caller
+            .token
+            .as_deref()
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 

@@ -16,16 +16,22 @@ pub(in crate::operate) fn sees(snapshot: &Snapshot, caller: &Caller, plan: &Kept
 
 /// Who sees what is in it: an auditor sees what happened, not what was in it.
 pub(super) fn concerns(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+    plan.caller.person.id == caller.person.id || decides(snapshot, caller, plan)
+}
+
+/// Who is asked to decide on it, and who answers for its connector or the gateway.
+pub(super) fn decides(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
     let person = &caller.person;
     let mounted = snapshot.connectors.get(&plan.connector);
-    plan.caller.person.id == person.id
-        || plan.approvers().any(|who| who.is_person(person))
+    plan.approvers().any(|who| who.is_person(person))
         || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == person.id)
         || is_owner(snapshot, caller)
 }
 
 /// A plan in a list.
 pub(super) fn line(caller: &Caller, plan: &KeptPlan, content: bool) -> Value {
+    let may = plan.may_decide(&caller.person);
+    let waits = plan.stage == Stage::Waiting;
     json!({
         "id": plan.id,
         "stage": plan.stage,
@@ -39,7 +45,8 @@ pub(super) fn line(caller: &Caller, plan: &KeptPlan, content: bool) -> Value {
         "created": plan.created,
         "expires": plan.expires,
         "escalated": plan.escalated,
-        "yours_to_decide": plan.stage == Stage::Waiting && plan.may_decide(&caller.person).is_ok(),
+        "yours_to_decide": waits && may.is_ok(),
+        "why_not": may.err().filter(|_| waits).map(|failure| failure.message),
     })
 }
 
