@@ -1,6 +1,7 @@
 //! Sign-in by an outside issuer: a real process, over real HTTP, that rotates its keys and fails.
 
 mod browser;
+mod door;
 
 use std::{
     io::{BufRead, BufReader},
