@@ -12,6 +12,7 @@ pub(crate) mod escape;
 mod frame;
 mod home;
 mod live;
+mod organisation;
 mod people;
 mod sign_in;
 mod visitor;
@@ -42,6 +43,8 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .route("/tokens/{id}/revoke", post(people::revoke))
         .route("/activity/export/{format}", get(activity::export))
         .route("/sign-in", get(sign_in::page).post(sign_in::by_token))
+        .route("/sign-in/oidc", get(organisation::away))
+        .route("/sign-in/callback", get(organisation::back))
         .route("/sign-out", post(sign_in::out))
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .with_state(app.clone());

@@ -1,9 +1,7 @@
 //! Whom a token of the outside issuer speaks for: whoever its claims name, unless `drawbridge.yaml`
 //! knows somebody of that name itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use drawbridge_core::file::GatewayFile;
+use drawbridge_core::{call::Person, file::GatewayFile};
 
 use super::{Named, Unidentified};
 
@@ -13,14 +11,6 @@ pub(super) struct Signed {
     pub(super) named: Named,
     /// The `sub` claim: the one name that an issuer never gives to somebody else.
     pub(super) subject: Option<String>,
-}
-
-impl Signed {
-    /// The groups and attributes that its claims say.
-    pub(super) fn claimed(&self) -> (BTreeSet<String>, BTreeMap<String, String>) {
-        let person = &self.named.person;
-        (person.groups.clone(), person.attributes.clone())
-    }
 }
 
 /// The names that the gateway writes into records for itself.
@@ -38,12 +28,8 @@ pub(super) fn bind(signed: Signed, gateway: &GatewayFile) -> Result<Named, Unide
         let (id, _) = people.find(|(_, person)| person.subject.as_ref() == Some(&subject))?;
         gateway.person(id)
     });
-    if let Some(mut person) = bound {
-        person.groups.append(&mut named.person.groups);
-        for (attribute, value) in named.person.attributes {
-            person.attributes.entry(attribute).or_insert(value);
-        }
-        named.person = person;
+    if let Some(person) = bound {
+        named.person = joined(person, named.person);
         return Ok(named);
     }
     let id = &named.person.id;
@@ -57,9 +43,21 @@ pub(super) fn bind(signed: Signed, gateway: &GatewayFile) -> Result<Named, Unide
     Ok(named)
 }
 
+/// One of the file's people, with what a sign-in says of them: groups add up, and of an attribute the
+/// file's word counts.
+pub(super) fn joined(mut person: Person, mut claimed: Person) -> Person {
+    person.groups.append(&mut claimed.groups);
+    for (attribute, value) in claimed.attributes {
+        person.attributes.entry(attribute).or_insert(value);
+    }
+    person
+}
+
 #[cfg(test)]
 mod tests {
-    use drawbridge_core::{call::Person, file::read_gateway};
+    use std::collections::BTreeMap;
+
+    use drawbridge_core::file::read_gateway;
 
     use super::*;
 

@@ -69,7 +69,7 @@ impl Identify {
 }
 
 /// Somebody who is about to sign in; `token` is what they came with.
-fn arriving(person: Person, token: Option<Arc<str>>) -> Caller {
+pub(super) fn arriving(person: Person, token: Option<Arc<str>>) -> Caller {
     Caller {
         person: Arc::new(person),
         client: CONSOLE.into(),

@@ -5,7 +5,6 @@
 //! minutes: what proves that is sealed, and kept by that browser.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,7 +13,7 @@ use std::{
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_core::{
-    call::Person,
+    call::{Caller, Person},
     file::{ConsoleFile, GatewayFile, OidcFile},
     secret::Secret,
 };
@@ -23,13 +22,14 @@ use lru::LruCache;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Identify, Unidentified, bind, oidc::Flow};
+use super::{Identify, Unidentified, bind, oidc::Flow, session::arriving};
 use crate::{
     credentials::{Credentials, word},
     keys::{
         self,
         cipher::{Cipher, Mark},
     },
+    store::Claims,
 };
 
 /// How long somebody may take to sign in.
@@ -147,10 +147,8 @@ pub struct SignInBegun {
 pub struct SignedIn {
     /// The person, with what `drawbridge.yaml` says of them and what the sign-in says.
     pub person: Person,
-    /// The groups that the sign-in itself says.
-    pub groups: BTreeSet<String>,
-    /// The attributes that the sign-in itself says.
-    pub attributes: BTreeMap<String, String>,
+    /// The same with no more than the sign-in says.
+    pub claims: Claims,
     /// The page to go on to: a path on this gateway.
     pub to: String,
     /// How long they stay signed in.
@@ -273,18 +271,30 @@ impl Identify {
         let signed = issuer
             .signed_in(console, (&kept.flow, code), secret.as_deref())
             .await?;
-        let (groups, attributes) = signed.claimed();
+        let mut claimed = signed.named.person.clone();
         let person = bind::bind(signed, gateway)?.person;
         if person.is_anonymous() {
             return Err(Unidentified::Invalid.into());
         }
+        claimed.id.clone_from(&person.id);
+        let claims = Claims {
+            listed: gateway.people.contains_key(&person.id),
+            person: claimed,
+        };
         Ok(SignedIn {
             person,
-            groups,
-            attributes,
+            claims,
             to: kept.to,
             session: console.session.duration(),
         })
+    }
+}
+
+impl SignedIn {
+    /// This person, about to begin a session.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        arriving(self.person.clone(), None)
     }
 }
 

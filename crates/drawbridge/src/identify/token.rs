@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::{Named, Unidentified};
+use super::{Named, Unidentified, bind::joined};
 use crate::{
     keys,
     store::{NewToken, Store, StoreError, Token},
@@ -165,13 +165,14 @@ impl Tokens {
 }
 
 /// Whom a token speaks for. Somebody who is no longer in drawbridge.yaml is nobody; somebody whom the
-/// organisation's sign-in named is who they were then, as long as drawbridge.yaml gives that name to
-/// nobody else.
+/// organisation's sign-in named is who it said then, as long as drawbridge.yaml gives that name to
+/// nobody else. What drawbridge.yaml says of its own people counts as it stands.
 fn person(token: &Token, gateway: &GatewayFile) -> Option<Person> {
     let own = gateway.person(&token.person);
-    match &token.claims {
-        None => own,
-        Some(claims) => (claims.listed == own.is_some()).then(|| claims.person.clone()),
+    match (&token.claims, own) {
+        (None, own) => own,
+        (Some(claims), Some(own)) => claims.listed.then(|| joined(own, claims.person.clone())),
+        (Some(claims), None) => (!claims.listed).then(|| claims.person.clone()),
     }
 }
 

@@ -103,7 +103,7 @@ impl App {
             ));
         }
         let now = self.clock.now();
-        let mut expires = later(now, wanted.lasts.unwrap_or(LASTS).min(LASTS))?;
+        let mut expires = later(now, wanted.lasts.unwrap_or(LASTS))?;
         if let Some(id) = &caller.token {
             let parent = self.store.token(id).await.map_err(store_down)?;
             expires = parent

@@ -33,7 +33,7 @@ pub struct NewToken {
 /// A person as the organisation's sign-in named them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who they are, with what drawbridge.yaml adds.
+    /// Who they are, without what drawbridge.yaml adds.
     pub person: Person,
     /// Whether they are one of `people` in drawbridge.yaml.
     pub listed: bool,

@@ -1,5 +1,7 @@
 //! The console in a real browser: stories that are told there, and what nobody may see in one.
 
+mod arriving;
+
 use std::{
     path::Path,
     process::{Command, Stdio},

@@ -1,6 +1,7 @@
 //! Sign-in by an outside issuer: a real process, over real HTTP, that rotates its keys and fails.
 
 mod browser;
+mod door;
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,14 +28,14 @@ use crate::house::{House, answer};
 
 const AUDIENCE: &str = "https://ai.acme.example/mcp";
 
-struct Issuer {
+pub(crate) struct Issuer {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     http: reqwest::Client,
 }
 
 impl Issuer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let python = std::env::var_os("DRAWBRIDGE_TEST_PYTHON")
             .expect("`./test` makes a Python for the issuer and names it here");
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -56,7 +57,7 @@ impl Issuer {
         }
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.http.post(format!("{}{path}", self.url)).json(&body);
         answer(request).await.1
     }

@@ -80,6 +80,8 @@ async fn works(place: Place, folder: PathBuf) {
         name: String::new(),
         created: Timestamp::UNIX_EPOCH,
         expires: None,
+        claims: None,
+        parent: None,
     };
     one.add_token(&token).await.unwrap();
     assert_eq!(other.token("one").await.unwrap().unwrap().hash, [7; 32]);

@@ -7,9 +7,27 @@ use sha2::{Digest, Sha256};
 
 use crate::door::names;
 
+/// What a browser keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cookie {
+    /// The session of somebody who has signed in.
+    Session,
+    /// What proves, when it comes back from the organisation's sign-in, that it was sent there.
+    OnItsWay,
+}
+
 /// The session that a request carries.
 pub(super) fn session(gateway: &GatewayFile, headers: &HeaderMap) -> Option<Secret<String>> {
-    let name = name(gateway, headers);
+    kept(Cookie::Session, gateway, headers)
+}
+
+/// What the browser of a request keeps.
+pub(super) fn kept(
+    cookie: Cookie,
+    gateway: &GatewayFile,
+    headers: &HeaderMap,
+) -> Option<Secret<String>> {
+    let name = name(cookie, gateway, headers);
     let mut found = None;
     for value in headers.get_all(header::COOKIE) {
         for pair in value.to_str().ok()?.split(';') {
@@ -26,10 +44,11 @@ pub(super) fn session(gateway: &GatewayFile, headers: &HeaderMap) -> Option<Secr
     found
 }
 
-/// Has the browser keep a session until it ends.
+/// Has the browser keep it so long.
 pub(super) fn keep(
+    cookie: Cookie,
     (gateway, headers): (&GatewayFile, &HeaderMap),
-    session: &str,
+    value: &str,
     seconds: i64,
 ) -> Option<HeaderValue> {
     let secure = if is_protected(gateway, headers) {
@@ -37,17 +56,21 @@ pub(super) fn keep(
     } else {
         ""
     };
-    let name = name(gateway, headers);
+    let name = name(cookie, gateway, headers);
     // Lax, not Strict: a link in a message leads to an approval without signing in again. Forms
-    // carry a token of their own.
+    // carry a token of their own. Nor does the organisation's sign-in send anybody back from here.
     let cookie =
-        format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&cookie).ok()
 }
 
 /// Has the browser forget it.
-pub(super) fn forget(gateway: &GatewayFile, headers: &HeaderMap) -> Option<HeaderValue> {
-    keep((gateway, headers), "", 0)
+pub(super) fn forget(
+    cookie: Cookie,
+    gateway: &GatewayFile,
+    headers: &HeaderMap,
+) -> Option<HeaderValue> {
+    keep(cookie, (gateway, headers), "", 0)
 }
 
 /// What a form must carry to be one of this session's own pages.
@@ -60,13 +83,17 @@ pub(super) fn form_token(session: &Secret<String>) -> String {
 
 /// `__Host-` where the way is protected: no other host or path can set it. Browsers share the cookies
 /// of one host among its ports, so that the port is part of the name elsewhere.
-fn name(gateway: &GatewayFile, headers: &HeaderMap) -> String {
+fn name(cookie: Cookie, gateway: &GatewayFile, headers: &HeaderMap) -> String {
+    let name = match cookie {
+        Cookie::Session => "drawbridge",
+        Cookie::OnItsWay => "drawbridge-sign-in",
+    };
     if is_protected(gateway, headers) {
-        return "__Host-drawbridge".to_owned();
+        return format!("__Host-{name}");
     }
     let called = names::authority(&Uri::default(), headers);
     let port = called.and_then(|called| called.port_u16()).unwrap_or(80);
-    format!("drawbridge-{port}")
+    format!("{name}-{port}")
 }
 
 /// Whether the browser calls by `https`: by the public address, where that is one.

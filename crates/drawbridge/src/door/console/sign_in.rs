@@ -9,15 +9,19 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use drawbridge_core::call::{Caller, Door};
+use drawbridge_core::{
+    call::{Caller, Door},
+    file::GatewayFile,
+};
 use serde::Deserialize;
 
 use super::{
-    cookie,
+    cookie::{self, Cookie},
     visitor::{Sent, Shown, html, of_headers, own_page},
 };
 use crate::{
     app::App,
+    audit::WhyNot,
     door::{serve::Peer, sign_in::why_not},
     identify::Unidentified,
     operate::{How, Operation, SignIn},
@@ -100,13 +104,7 @@ async fn arrived(
     let (caller, how) = match known {
         Ok(known) => known,
         Err(error) => {
-            let source = peer.map(|Extension(peer)| peer.from.ip().to_canonical());
-            if let Some(why) = why_not(&error) {
-                app.sign_ins.failed(source, why, Door::Console);
-                if let Some(source) = source {
-                    app.identify.slow_down(source).await;
-                }
-            }
+            failed(app, peer, why_not(&error)).await;
             let said = match told {
                 "" => format!("{error}; {}", error.mend()),
                 told => told.to_owned(),
@@ -120,6 +118,18 @@ async fn arrived(
         lasts: None,
     };
     begin(app, headers, (&caller, wanted), to).await
+}
+
+/// Puts a failed sign-in on the log, and makes whoever keeps failing wait.
+pub(super) async fn failed(app: &Arc<App>, peer: Option<Extension<Peer>>, why: Option<WhyNot>) {
+    let source = peer.map(|Extension(peer)| peer.from.ip().to_canonical());
+    let Some(why) = why else {
+        return;
+    };
+    app.sign_ins.failed(source, why, Door::Console);
+    if let Some(source) = source {
+        app.identify.slow_down(source).await;
+    }
 }
 
 /// Begins a session, has the browser keep it, and sends it to where its person was going.
@@ -145,9 +155,15 @@ pub(super) async fn begin(
     };
     let end: Option<jiff::Timestamp> = expires.parse().ok();
     let seconds = end.map_or(0, |end| end.as_second() - app.clock.now().as_second());
-    let cookie = cookie::keep((&app.gateway(), headers), session, seconds);
+    let cookie = cookie::keep(Cookie::Session, (&app.gateway(), headers), session, seconds);
     let cookie = cookie.unwrap_or(HeaderValue::from_static(""));
     ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+}
+
+/// Whether people may sign in by the organisation's issuer.
+fn offers_oidc(gateway: &GatewayFile) -> bool {
+    let oidc = gateway.oidc.as_ref();
+    oidc.is_some_and(|oidc| oidc.console.is_some())
 }
 
 /// The page that says how to sign in.
@@ -160,7 +176,7 @@ pub(super) fn asked_in(app: &App, to: &str, wrong: Option<String>) -> Response {
     let page = Page {
         gateway: &gateway.gateway,
         wrong,
-        oidc: false,
+        oidc: offers_oidc(&gateway),
         to,
     };
     match page.render() {
@@ -176,7 +192,7 @@ pub(super) fn asked_in(app: &App, to: &str, wrong: Option<String>) -> Response {
 pub(super) async fn out(headers: HeaderMap, sent: Sent) -> Shown {
     let visitor = &sent.visitor;
     visitor.data(Operation::SignOut).await?;
-    let cookie = cookie::forget(&visitor.app.gateway(), &headers);
+    let cookie = cookie::forget(Cookie::Session, &visitor.app.gateway(), &headers);
     let cookie = cookie.unwrap_or(HeaderValue::from_static(""));
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
 }

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use futures_util::future::BoxFuture;
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::{Client, Url, redirect::Policy};
 use serde_json::Value;
 
@@ -17,15 +19,6 @@ pub(super) struct Ask(Client);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unanswered(String);
-
-impl Unanswered {
-    pub(super) fn unsent(error: reqwest::Error) -> Self {
-        Self(format!(
-            "what is asked is no request: {}",
-            error.without_url()
-        ))
-    }
-}
 
 impl Ask {
     pub(super) fn new() -> reqwest::Result<Self> {
@@ -77,6 +70,23 @@ impl Ask {
         }
         let broken = |_| Unanswered(format!("{shown} does not answer with HTTP"));
         answer.body(body).map_err(broken)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Ask {
+    type Error = Unanswered;
+    type Future = BoxFuture<'c, Result<HttpResponse, Unanswered>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let unsent = |error: reqwest::Error| {
+                Unanswered(format!(
+                    "what is asked is no request: {}",
+                    error.without_url()
+                ))
+            };
+            self.send(request.try_into().map_err(unsent)?).await
+        })
     }
 }
 

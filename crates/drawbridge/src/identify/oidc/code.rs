@@ -11,8 +11,8 @@ use drawbridge_core::{
 };
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    ExtraTokenFields, HttpRequest, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
+    ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
         BasicTokenIntrospectionResponse, BasicTokenType,
@@ -148,8 +148,7 @@ impl Issuer {
                 Exchanged::Unanswered => Err(SignInError::Unreachable),
             },
             Some(credential) => {
-                let exchanging =
-                    |secret| async { self.admission(console, (flow, code), secret).await };
+                let exchanging = |secret| self.admission(console, (flow, code), secret);
                 let admitted = admitted(credential, exchanging).await;
                 admitted.unwrap_or_else(|failure| match failure.status {
                     Status::Denied => Err(SignInError::Client),
@@ -197,15 +196,11 @@ impl Issuer {
         if let Some(secret) = secret {
             client = client.set_client_secret(ClientSecret::new(secret.expose().clone()));
         }
-        let send = |request: HttpRequest| async {
-            let request = reqwest::Request::try_from(request).map_err(Unanswered::unsent)?;
-            self.ask.send(request).await
-        };
         let exchanged = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(flow.verifier.clone()))
             .set_redirect_uri(Cow::Borrowed(&back))
-            .request_async(&send)
+            .request_async(&self.ask)
             .await;
         match exchanged {
             Ok(answer) => {

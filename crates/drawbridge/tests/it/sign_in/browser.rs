@@ -174,7 +174,7 @@ async fn who_comes_back_is_bound_as_a_token_of_theirs_would_be() {
         ("eve@x.example", "/approvals/7?of=all")
     );
     assert_eq!(
-        (&eve.person.groups, &eve.groups),
+        (&eve.person.groups, &eve.claims.person.groups),
         (&groups(&["staff"]), &groups(&["staff"]))
     );
     assert_eq!(eve.person.attributes["department"], "sales");
@@ -186,7 +186,7 @@ async fn who_comes_back_is_bound_as_a_token_of_theirs_would_be() {
     assert_eq!(olga.person.id, "olga@x.example");
     assert_eq!(olga.person.groups, groups(&["board", "owners"]));
     assert_eq!(
-        olga.groups,
+        olga.claims.person.groups,
         groups(&["board"]),
         "what the sign-in itself says"
     );

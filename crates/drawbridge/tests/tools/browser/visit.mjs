@@ -1,0 +1,41 @@
+// Somebody signs in by a link, looks at every page that the console names, and signs out.
+
+import { story } from "./story.mjs";
+
+await story(async ({ page, context, told, faults, saw, shot, accessible }) => {
+  await page.goto(told.link);
+  saw("signed in", { at: new URL(page.url()).pathname, called: await page.textContent("header .brand") });
+  const cookies = (await context.cookies()).map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }));
+  saw("cookies", { cookies, seen: await page.evaluate(() => document.cookie) });
+  const links = await page.$$eval("nav a", (all) => all.map((link) => link.getAttribute("href")));
+  saw("pages", links);
+  for (const link of links) {
+    const name = link.slice(1) || "home";
+    const answer = await page.goto(new URL(link, told.url).href);
+    if (answer.status() !== 200) faults.add("page", `${link} answers ${answer.status()}`);
+    await accessible(name);
+    await shot(name);
+    await page.setViewportSize({ width: 375, height: 800 });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) faults.add("page", `${link} is ${wide} pixels wider than a telephone`);
+    await shot(`${name}-narrow`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+  const session = await context.cookies();
+  await page.goto(told.url);
+  await page.click("header details.act:last-of-type summary");
+  await page.click("form[action='/sign-out'] button");
+  await page.waitForURL("**/sign-in*");
+  await accessible("sign-in");
+  await shot("sign-in");
+  // Neither the page before nor what a thief has kept of the session shows anything any more.
+  await page.goto(told.url);
+  saw("signed out", new URL(page.url()).pathname);
+  await context.addCookies(session);
+  await page.goto(told.url);
+  saw("with what was kept", new URL(page.url()).pathname);
+  // The link works once.
+  faults.expect("console", /403/);
+  const again = await page.goto(told.link);
+  saw("the link again", { status: again.status(), told: await page.textContent("[role=alert]") });
+});
