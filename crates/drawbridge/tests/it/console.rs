@@ -1,6 +1,9 @@
 //! The console in a real browser: stories that are told there, and what nobody may see in one.
 
 mod arriving;
+mod guarded;
+mod office;
+mod roles;
 
 use std::{
     path::Path,
@@ -98,4 +101,15 @@ fn whatever_no_page_may_do_is_seen() {
         "{:?}",
         broken.faults
     );
+}
+
+/// Says yes to a plan, as its page lets somebody.
+pub(crate) async fn approve(visitor: &office::Visitor, id: &str) {
+    let page = visitor.page(&format!("/approvals/{id}")).await;
+    let (_, rest) = page.split_once("name=\"digest\" value=\"").unwrap();
+    let digest = rest.split('"').next().unwrap();
+    let done = visitor
+        .post(&format!("/approvals/{id}/approve"), &[("digest", digest)])
+        .await;
+    assert_eq!(done.code, 303, "{}", done.text);
 }
