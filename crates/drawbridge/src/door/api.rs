@@ -7,7 +7,9 @@ mod connectors;
 mod description;
 mod people;
 mod records;
+mod requests;
 mod secrets;
+mod sources;
 mod tokens;
 mod tools;
 mod usage;
@@ -67,6 +69,10 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::revisions))
         .routes(routes!(connectors::history))
         .routes(routes!(connectors::approve))
+        .routes(routes!(requests::requests, requests::new_request))
+        .routes(routes!(requests::answer_request))
+        .routes(routes!(sources::search_as))
+        .routes(routes!(sources::sources))
         .routes(routes!(usage::usage))
         .routes(routes!(records::records))
         .routes(routes!(records::follow))
