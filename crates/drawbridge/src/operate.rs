@@ -14,9 +14,12 @@ mod operation;
 mod people;
 mod prepare;
 mod records;
+mod requests;
 mod roles;
+mod search_as;
 mod secrets;
 mod sessions;
+mod sources;
 mod stand;
 mod tokens;
 mod usage;
@@ -45,9 +48,12 @@ pub use connectors::ConnectorQuery;
 pub use operation::{Operation, RecordQuery};
 pub use people::{PeopleQuery, me};
 pub use records::{ExportFormat, RecordPage};
+pub use requests::{NewRequest, RequestQuery};
 use roles::is_owner;
+pub use search_as::SearchedAs;
 pub use secrets::{NewSecret, Retiring};
 pub use sessions::{How, SignIn};
+pub use sources::SourceQuery;
 pub use usage::UsageQuery;
 
 /// How often an operation is tried again because another was first.
@@ -73,6 +79,8 @@ enum Effect {
     BeginGrant(Box<crate::store::Begun>),
     KeepGrant(Box<crate::store::NewGrant>),
     EndGrants(crate::store::Ended),
+    KeepRequest(Box<crate::store::ConnectorRequest>),
+    AnswerRequest(Box<crate::store::RequestAnswer>),
 }
 
 impl App {
@@ -163,7 +171,9 @@ impl App {
                     | Effect::RemoveSecret(_)
                     | Effect::KeepGrant(_)
                     | Effect::EndGrants(_)
-            ),
+                    | Effect::KeepRequest(_)
+                    | Effect::AnswerRequest(_)
+            ) || matches!(operation, Operation::SearchAs(_)),
         };
         let recorded = self.way.note_turn(act, outcome, (began, steps)).await?;
         match self.perform(effect, caller).await {
@@ -215,6 +225,14 @@ impl App {
                         self.work_on(step.plan().clone());
                     }
                 }
+                return Ok(());
+            }
+            Effect::KeepRequest(request) => return Ok(self.store.add_request(&request).await?),
+            Effect::AnswerRequest(answer) => {
+                anyhow::ensure!(
+                    self.store.answer_request(&answer).await?,
+                    "somebody else answered it first"
+                );
                 return Ok(());
             }
             Effect::Stand(standing) => self.store.set_standing(&standing).await?,

@@ -10,6 +10,7 @@ mod place;
 mod plans;
 mod reading;
 mod records;
+mod requests;
 mod tokens;
 mod usage;
 mod witness;
@@ -38,6 +39,7 @@ use place::Use;
 pub use plans::{PlanFilter, Seen};
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord};
+pub use requests::{ConnectorRequest, RequestAnswer, RequestFilter, RequestState};
 pub use tokens::{Claims, NewToken, Token};
 pub use usage::Used;
 pub use writer::{LogState, Writer};
@@ -290,6 +292,11 @@ fn migrations() -> Migrator {
             include_str!("store/migrations/0007_grants.sql"),
         ),
         migration(8, "usage", include_str!("store/migrations/0008_usage.sql")),
+        migration(
+            9,
+            "requests",
+            include_str!("store/migrations/0009_requests.sql"),
+        ),
         migration(
             10,
             "sessions",

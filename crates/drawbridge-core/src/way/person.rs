@@ -2,8 +2,8 @@
 
 use super::{Act, Began, Bridge, Moment, Watch, Way, planned, told::told, watch::until};
 use crate::{
-    answer::{Failure, Status},
-    call::{Call, Caller},
+    answer::{Failure, Found, Status},
+    call::{Call, Caller, Power},
     decide::{Gate, GateView, Judged, Question},
     log::{LogDown, Record, Recorded, Unwritten},
     plan::{Asking, KeptPlan, Origin, Plan, PlansDown, Stage, Step},
@@ -191,6 +191,40 @@ impl Way {
             Ok::<_, PlansDown>((gates.judge(question).await?, views))
         };
         judged.await.map_err(unread)
+    }
+
+    /// What a search of a person would find, for somebody who sees to it that nobody finds too much:
+    /// decided, gated and narrowed as their own call, within the limits of who asks. It leaves no record
+    /// of theirs; what comes of it is for the record of who asks.
+    ///
+    /// # Errors
+    /// What the person would be told in place of an answer.
+    pub async fn search_as(
+        &self,
+        bridge: &Bridge,
+        (call, by): (&Call, &Caller),
+        watch: &dyn Watch,
+    ) -> Result<Found, Failure> {
+        if call.action.power != Power::Search {
+            return Err(Failure::invalid(
+                "only a search can be made as somebody else",
+            ));
+        }
+        let view = planned::admitted(bridge, call)?;
+        bridge.admits(false)?;
+        let _turn = bridge.limiter.enter(by)?;
+        let (judged, _) = self.foresee(bridge, call, watch).await?;
+        match judged.gate {
+            Gate::Open => {}
+            Gate::Ask(_) => {
+                let told = "people would be asked first, so nothing is searched";
+                return Err(Failure::new(Status::ApprovalNeeded, told));
+            }
+            Gate::Deny(why) => return Err(Failure::new(Status::Denied, why)),
+            Gate::Limited(why) => return Err(Failure::new(Status::Limited, why)),
+        }
+        let work = async { bridge.reach()?.fetch(call, &view).await };
+        until(watch.ended(Moment::Asking), work).await.flat()
     }
 
     /// The gate before what stands in the place of a plan, or takes it back.

@@ -8,7 +8,9 @@ mod console;
 mod description;
 mod people;
 pub(super) mod records;
+mod requests;
 mod secrets;
+mod sources;
 mod tokens;
 mod tools;
 mod usage;
@@ -68,6 +70,10 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenA
         .routes(routes!(connectors::revisions))
         .routes(routes!(connectors::history))
         .routes(routes!(connectors::approve))
+        .routes(routes!(requests::requests, requests::new_request))
+        .routes(routes!(requests::answer_request))
+        .routes(routes!(sources::search_as))
+        .routes(routes!(sources::sources))
         .routes(routes!(usage::usage))
         .routes(routes!(records::records))
         .routes(routes!(records::follow))

@@ -11,10 +11,12 @@ mod cookie;
 pub(crate) mod escape;
 mod frame;
 mod home;
+mod lifecycle;
 mod live;
 mod organisation;
 mod people;
 mod sign_in;
+mod sources;
 mod visitor;
 
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .route("/start", post(home::start))
         .route("/connectors/{name}/{act}", post(home::stand))
         .route("/approvals/{id}/{act}", post(approvals::decide))
+        .route("/lifecycle/requests", post(lifecycle::request))
+        .route("/lifecycle/requests/{id}/answer", post(lifecycle::answer))
         .route("/tokens/{id}/revoke", post(people::revoke))
         .route("/activity/export/{format}", get(activity::export))
         .route("/sign-in", get(sign_in::page).post(sign_in::by_token))
@@ -69,6 +73,8 @@ fn pages() -> Router<Arc<App>> {
         .route("/connectors/{name}/access", get(connector::access))
         .route("/connectors/{name}/revisions", get(connector::revisions))
         .route("/connectors/{name}/usage", get(connector::usage))
+        .route("/lifecycle", get(lifecycle::page))
         .route("/people", get(people::page))
         .route("/people/explain", get(people::explain))
+        .route("/sources", get(sources::page))
 }

@@ -7,9 +7,10 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::{
-    Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewSecret, PeopleQuery, PlanQuery,
-    Retiring, SignIn, UsageQuery,
+    Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewRequest, NewSecret, PeopleQuery,
+    PlanQuery, RequestQuery, Retiring, SearchedAs, SignIn, SourceQuery, UsageQuery,
 };
+use crate::store::RequestState;
 
 /// What can be asked of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +63,20 @@ pub enum Operation {
     Access { name: String },
     /// How a connector came to be as it is.
     History { name: String },
+    /// A wish for a connector.
+    NewRequest(NewRequest),
+    /// Wishes for connectors.
+    Requests(RequestQuery),
+    /// Answers one.
+    AnswerRequest {
+        id: String,
+        outcome: RequestState,
+        reason: String,
+    },
+    /// Which sources somebody else would find.
+    SearchAs(SearchedAs),
+    /// How the documents are that connectors offer.
+    Sources(SourceQuery),
     /// Calls, counted.
     Usage(UsageQuery),
     /// Every record, as a file.
@@ -176,6 +191,11 @@ impl Operation {
             Self::People(_) => "people",
             Self::Access { .. } => "access",
             Self::History { .. } => "history",
+            Self::NewRequest(_) => "new_request",
+            Self::Requests(_) => "requests",
+            Self::AnswerRequest { .. } => "answer_request",
+            Self::SearchAs(_) => "search_as",
+            Self::Sources(_) => "sources",
             Self::Usage(_) => "usage",
             Self::Export { .. } => "export",
             Self::Record { .. } => "record",
@@ -223,6 +243,7 @@ impl Operation {
                 account: Account::Connector(name),
                 ..
             } => name,
+            Self::SearchAs(asked) => &asked.connector,
             Self::Connectors(_)
             | Self::Check { name: None }
             | Self::Approvals(_)
@@ -234,6 +255,10 @@ impl Operation {
             | Self::Explain { .. }
             | Self::Records(_)
             | Self::People(_)
+            | Self::NewRequest(_)
+            | Self::Requests(_)
+            | Self::AnswerRequest { .. }
+            | Self::Sources(_)
             | Self::Usage(_)
             | Self::Export { .. }
             | Self::Record { .. }

@@ -68,6 +68,18 @@ impl App {
             Operation::People(query) => self.people_found(snapshot, caller, query).await,
             Operation::Access { name } => self.access_found(snapshot, caller, name).await,
             Operation::History { name } => self.history_found(snapshot, caller, name).await,
+            Operation::NewRequest(new) => self.new_request(snapshot, caller, (act, new)).await,
+            Operation::Requests(query) => self.requests_found(snapshot, caller, query).await,
+            Operation::AnswerRequest {
+                id,
+                outcome,
+                reason,
+            } => {
+                let answer = (id.as_str(), *outcome, reason.as_str());
+                self.answer_request(snapshot, caller, answer).await
+            }
+            Operation::SearchAs(asked) => self.searched_as(snapshot, caller, (act, asked)).await,
+            Operation::Sources(query) => self.sources_found(snapshot, caller, query).await,
             Operation::Usage(query) => self.usage_found(snapshot, caller, query).await,
             Operation::Export { .. } => self.export_found().await,
             Operation::Record { id } => self.record_found(caller, id).await,

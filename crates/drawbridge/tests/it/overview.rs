@@ -4,4 +4,6 @@ mod connectors;
 mod deciding;
 mod history;
 mod people;
+mod requests;
+mod sources;
 mod usage;

@@ -119,6 +119,8 @@ const REFUSALS: [(&str, &str); 13] = [
         (name = "connectors", description = "Looking after connectors"),
         (name = "records", description = "The audit log"),
         (name = "people", description = "Who there is, and who may do what"),
+        (name = "requests", description = "Wishes for connectors"),
+        (name = "sources", description = "What can be found, and in which state it is"),
         (name = "tokens", description = "Tokens of AI clients"),
         (name = "console", description = "What the console begins with"),
         (name = "secrets", description = "What connectors prove their identity with; no secret is ever read back"),

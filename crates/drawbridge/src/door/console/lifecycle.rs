@@ -10,7 +10,10 @@ use super::{
     frame::Frame,
     visitor::{Sent, Shown, Visitor, done, read, show},
 };
-use crate::operate::{Answered, ConnectorQuery, NewRequest, Operation, RequestQuery};
+use crate::{
+    operate::{ConnectorQuery, NewRequest, Operation, RequestQuery},
+    store::RequestState,
+};
 
 /// `GET /requests`.
 #[derive(Deserialize)]
@@ -110,8 +113,8 @@ pub(super) async fn request(sent: Sent) -> Shown {
 /// What a reviewer says to one.
 pub(super) async fn answer(Path(id): Path<String>, sent: Sent) -> Shown {
     let outcome = match sent.field("outcome") {
-        "taken" => Answered::Taken,
-        _ => Answered::Declined,
+        "taken" => RequestState::Taken,
+        _ => RequestState::Declined,
     };
     let reason = sent.field("reason").to_owned();
     let operation = Operation::AnswerRequest {

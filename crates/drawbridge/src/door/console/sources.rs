@@ -11,7 +11,7 @@ use super::{
 };
 use drawbridge_core::lifecycle::State;
 
-use crate::operate::{Operation, SourceQuery};
+use crate::operate::{Operation, SearchedAs, SourceQuery};
 
 /// `GET /sources`.
 #[derive(Deserialize)]
@@ -92,11 +92,11 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         .await?;
     let mut found = None;
     if frame.desk.audits() && !asked.query.trim().is_empty() {
-        let operation = Operation::SearchAs {
+        let operation = Operation::SearchAs(SearchedAs {
             person: asked.person.trim().to_owned(),
             connector: asked.connector.trim().to_owned(),
             query: asked.query.trim().to_owned(),
-        };
+        });
         found = Some(read(visitor.data(operation).await?)?);
     }
     show(&Page {
