@@ -16,7 +16,8 @@ pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let address = app.gateway().address.clone();
     let listener = listen(&address).await?;
     show::line(&format!(
-        "MCP is at http://{0}/mcp, the console at http://{0}/ (`drawbridge console` lets you in); stop with Ctrl-C",
+        "MCP is at http://{0}/mcp; stop with Ctrl-C\n\
+         The console is at http://{0}/; `drawbridge console` lets you in",
         listener.local_addr()?
     ));
     until_told(&app, listener).await?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{looked_after, own_client},
+    roles::{looked_at, own_client},
     store_down,
 };
 use crate::{
@@ -40,7 +40,7 @@ impl App {
         name: &str,
     ) -> Prepared {
         own_client(caller)?;
-        let mounted = looked_after(snapshot, caller, name)?;
+        let mounted = looked_at(snapshot, caller, name)?;
         let revisions = self.store.revisions(name).await.map_err(store_down)?;
         let acts = self.store.acts_on(name, &STANDINGS, ACTS).await;
         let acts = acts.map_err(store_down)?;

@@ -106,7 +106,8 @@ fn whatever_no_page_may_do_is_seen() {
 /// Says yes to a plan, as its page lets somebody.
 pub(crate) async fn approve(visitor: &office::Visitor, id: &str) {
     let page = visitor.page(&format!("/approvals/{id}")).await;
-    let (_, rest) = page.split_once("name=\"digest\" value=\"").unwrap();
+    let found = page.split_once("name=\"digest\" value=\"");
+    let (_, rest) = found.unwrap_or_else(|| panic!("not theirs to decide: {page}"));
     let digest = rest.split('"').next().unwrap();
     let done = visitor
         .post(&format!("/approvals/{id}/approve"), &[("digest", digest)])

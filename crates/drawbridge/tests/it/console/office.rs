@@ -22,7 +22,7 @@ const NOTES: &str = "connector: notes\n\
     permissions:\n  - {who: [everyone], may: [read, search, draft, write, update, delete]}\n\
     logging: {keep: 400d}\n\
     approval:\n  - {when: {power: delete}, ask: [\"group:owners\", \"group:leads\"], quorum: 2}\n  \
-    - {ask: [\"group:leads\"], expires: 4h, escalate: {after: 1h, to: [\"group:owners\"]}}\n\
+    - {when: {power: [write, update]}, ask: [\"group:leads\"], expires: 4h, escalate: {after: 1h, to: [\"group:owners\"]}}\n\
     recovery: {undo: 7d, pause: [\"group:leads\"]}\n";
 
 /// The office, open.
