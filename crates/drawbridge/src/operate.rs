@@ -227,13 +227,8 @@ impl App {
                 }
                 return Ok(());
             }
-            Effect::KeepRequest(request) => return Ok(self.store.add_request(&request).await?),
-            Effect::AnswerRequest(answer) => {
-                anyhow::ensure!(
-                    self.store.answer_request(&answer).await?,
-                    "somebody else answered it first"
-                );
-                return Ok(());
+            Effect::KeepRequest(_) | Effect::AnswerRequest(_) => {
+                return self.keep_request(effect).await;
             }
             Effect::Stand(standing) => self.store.set_standing(&standing).await?,
             Effect::Approve(standing, review) => {

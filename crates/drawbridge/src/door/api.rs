@@ -52,6 +52,7 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// The API, and its description: what is routed is what is described, by construction.
+#[expect(clippy::too_many_lines, reason = "one line for each address")]
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> (Router, OpenApi) {
     let (routes, described) = OpenApiRouter::with_openapi(description::frame())
         .routes(routes!(people::me))

@@ -189,6 +189,21 @@ impl App {
     }
 }
 
+impl App {
+    /// Keeps a request, or the answer to one.
+    pub(super) async fn keep_request(&self, effect: Effect) -> anyhow::Result<()> {
+        match effect {
+            Effect::KeepRequest(request) => self.store.add_request(&request).await?,
+            Effect::AnswerRequest(answer) => {
+                let first = self.store.answer_request(&answer).await?;
+                anyhow::ensure!(first, "somebody else answered it first");
+            }
+            _ => anyhow::bail!("no request is kept by this"),
+        }
+        Ok(())
+    }
+}
+
 /// Who sees every request and answers them.
 fn answers(snapshot: &Snapshot, caller: &Caller) -> bool {
     let reviewers = &snapshot.gateway.roles.reviewer;

@@ -118,10 +118,13 @@ pub(super) fn charts(counted: &Counted) -> [Chart; 2] {
     ]
 }
 
+/// Into what calls are told apart: classes and names.
+type Sorts = [(&'static str, &'static str); 4];
+
 fn chart(
     title: &'static str,
     counted: &Counted,
-    (sorts, sort): (&[(&'static str, &'static str); 4], &dyn Fn(&Count) -> usize),
+    (sorts, sort): (&Sorts, &dyn Fn(&Count) -> usize),
 ) -> Chart {
     let step = STEPS.iter().find(|(name, _)| *name == counted.bucket);
     let step = step.map_or(86_400, |(_, seconds)| *seconds);

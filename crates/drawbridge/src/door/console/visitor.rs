@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cookie;
-use crate::{app::App, operate::Operation};
+use crate::{app::App, identify::Unidentified, operate::Operation};
 
 /// Somebody who has signed in, and looks at a page.
 #[derive(Clone)]
@@ -225,7 +225,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             return Ok(visitor.clone());
         }
         let visitor = of_headers(app, &parts.headers).await;
-        let mut visitor = visitor.map_err(|why| turned_away(parts, why))?;
+        let mut visitor = visitor.map_err(|why| turned_away(parts, why.as_ref()))?;
         let query = parts.uri.query().unwrap_or_default();
         visitor.told = query
             .split('&')
@@ -240,7 +240,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
 pub(super) async fn of_headers(
     app: &Arc<App>,
     headers: &HeaderMap,
-) -> Result<Visitor, Option<crate::identify::Unidentified>> {
+) -> Result<Visitor, Option<Unidentified>> {
     let gateway = app.gateway();
     let session = cookie::session(&gateway, headers).ok_or(None)?;
     let visitor = app.identify.visitor(session.expose(), headers, &gateway);
@@ -255,8 +255,7 @@ pub(super) async fn of_headers(
 }
 
 /// Somebody without a session is asked to sign in, and comes back to where they were going.
-fn turned_away(parts: &Parts, why: Option<crate::identify::Unidentified>) -> Trouble {
-    use crate::identify::Unidentified;
+fn turned_away(parts: &Parts, why: Option<&Unidentified>) -> Trouble {
     if let Some(Unidentified::Store(_) | Unidentified::Issuer) = why {
         return Trouble::Told {
             code: StatusCode::SERVICE_UNAVAILABLE,
