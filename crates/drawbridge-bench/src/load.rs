@@ -186,7 +186,7 @@ async fn client(
     Ok(())
 }
 
-async fn connect(target: &Target) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+pub(crate) async fn connect(target: &Target) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(authority(&target.url)).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -220,7 +220,7 @@ pub(crate) async fn get(
 }
 
 /// Host and port of an address.
-fn authority(url: &str) -> &str {
+pub(crate) fn authority(url: &str) -> &str {
     let rest = url.trim_start_matches("http://");
     rest.split_once('/')
         .map_or(rest, |(authority, _)| authority)

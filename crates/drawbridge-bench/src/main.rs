@@ -15,6 +15,7 @@ mod direct;
 mod disk;
 mod load;
 mod mariadb;
+mod pages;
 mod peers;
 mod postgres;
 mod process;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     databases::{Crossed, shop::System},
     load::{Measured, Work},
+    pages::Page,
     run::Found,
 };
 
@@ -81,11 +82,7 @@ impl Cell {
 
     /// The time that so many hundredths of the calls did not exceed, in microseconds.
     fn percentile(&self, hundredths: usize) -> u64 {
-        let last = self.micros.len().saturating_sub(1);
-        self.micros
-            .get(last * hundredths / 100)
-            .copied()
-            .unwrap_or_default()
+        percentile(&self.micros, hundredths)
     }
 
     fn cpu_micros(&self) -> f64 {
@@ -204,6 +201,8 @@ fn value(found: &Found) -> Value {
         "cells": rows, "crossed": crossed, "starts": starts, "documents": found.documents, "binary_mib": tenth(mebibytes(found.binary)),
         "fdatasync_us": {"p50": p50, "p99": p99, "mean": mean},
         "decision_cpu_us": {"known": micros(decisions.known), "fresh": micros(decisions.fresh), "view": micros(decisions.view)},
+        "pages": found.pages.pages.iter().map(page).collect::<Vec<_>>(),
+        "pages_of": {"connectors": found.pages.connectors, "records": found.pages.records},
         "load_average": load_average(), "missing": found.missing,
     })
 }
@@ -214,6 +213,20 @@ fn crossed(crossed: &Crossed) -> Value {
         "database": crossed.system.shown(), "rows_cut": crossed.millions, "before_mib": before,
         "most_mib_of_1000_rows": few, "most_mib_of_all_rows": most,
     })
+}
+
+fn page(page: &Page) -> Value {
+    let at = |hundredths| percentile(&page.micros, hundredths);
+    json!({"path": page.path, "bytes": page.bytes, "p50_us": at(50), "p99_us": at(99)})
+}
+
+/// The time that so many hundredths did not exceed, of times that are in order.
+fn percentile(micros: &[u64], hundredths: usize) -> u64 {
+    let last = micros.len().saturating_sub(1);
+    micros
+        .get(last * hundredths / 100)
+        .copied()
+        .unwrap_or_default()
 }
 
 fn start(start: &Start) -> Value {
@@ -294,6 +307,13 @@ fn table(found: &Found) {
     println!("binary {} MiB", tenth(mebibytes(found.binary)));
     for one in &found.databases.crossed {
         println!("a question cut at its limit: {}", crossed(one));
+    }
+    if !found.pages.pages.is_empty() {
+        let (connectors, records) = (found.pages.connectors, found.pages.records);
+        println!("\nthe console with {connectors} connectors and {records} records of calls:");
+    }
+    for one in &found.pages.pages {
+        println!("page: {}", page(one));
     }
     for one in &found.starts {
         println!("start: {}", start(one));

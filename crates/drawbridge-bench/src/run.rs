@@ -14,6 +14,7 @@ use crate::{
     decide::{self, Decisions},
     disk,
     load::{self, Measured, Work},
+    pages,
     peers::Peer,
     postgres::Postgres,
     report::{self, Cell, Start},
@@ -51,6 +52,7 @@ enum Part {
     Documents,
     Databases,
     Upstreams,
+    Pages,
 }
 
 /// How long, how often, how much.
@@ -89,6 +91,23 @@ impl Plan {
         plan
     }
 
+    /// The console, of a large organisation.
+    fn pages(&self) -> pages::Plan {
+        if self.connections.len() > 2 {
+            pages::Plan {
+                connectors: 1_000,
+                records: 100_000,
+                looks: 100,
+            }
+        } else {
+            pages::Plan {
+                connectors: 20,
+                records: 500,
+                looks: 3,
+            }
+        }
+    }
+
     /// Of databases there is more to ask, in shorter windows.
     fn databases(&self) -> databases::Plan {
         let millis = Duration::from_millis;
@@ -117,6 +136,7 @@ pub(crate) struct Found {
     /// What could not be measured here, and why.
     pub(crate) missing: Vec<String>,
     pub(crate) databases: databases::Found,
+    pub(crate) pages: pages::Found,
 }
 
 /// Measures, and prints what it found.
@@ -153,6 +173,7 @@ async fn measure(
         documents: plan.documents,
         missing: Vec::new(),
         databases: databases::Found::default(),
+        pages: pages::Found::default(),
     };
     let postgres = Postgres::start(disk)?;
     if postgres.is_none() {
@@ -170,6 +191,9 @@ async fn measure(
     }
     if measures(Part::Upstreams) {
         upstreams(&mut found, (wanted, program), plan, disk).await?;
+    }
+    if measures(Part::Pages) {
+        found.pages = pages::measure(program, &plan.pages(), disk).await?;
     }
     if measures(Part::Databases) {
         let servers = (disk, postgres.as_ref());
