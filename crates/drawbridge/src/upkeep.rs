@@ -68,7 +68,11 @@ pub(crate) async fn grade(app: Arc<App>, stop: CancellationToken) {
             Ok(()) = changes.changed() => tokio::time::sleep(SETTLE).await,
         }
         let began = app.clock.monotonic();
-        let more = app.grade_some().await;
+        // A target that hangs does not keep the gateway from ending.
+        let more = tokio::select! {
+            () = stop.cancelled() => return,
+            more = app.grade_some() => more,
+        };
         let took = app.clock.monotonic().saturating_sub(began);
         rest = if more {
             SETTLE.max(took * 4)

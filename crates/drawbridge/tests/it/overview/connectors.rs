@@ -49,28 +49,30 @@ async fn a_list_of_connectors_goes_by_pages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_line_tells_what_waits_and_when_it_was_used_to_those_it_concerns() {
-    let firm = Firm::with_tickets(None, ASK).await;
-    let open = firm.open().await;
-    let (bob, lena) = (open.person(&firm, BOB), open.person(&firm, LENA));
-    let (ann, claude) = (open.person(&firm, ANN), open.client(&firm, ANN, "claude"));
-    assert_eq!(line(&bob, "crm").await["last_used"], Value::Null);
-    let set = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
-    claude.asks("crm_update", set).await;
-    for (who, waiting) in [(&bob, 1), (&lena, 1), (&ann, 1), (&claude, 0)] {
-        let shown = line(who, "crm").await;
-        assert_eq!(shown["waiting_approvals"], waiting, "{shown:#}");
-        assert_eq!(line(who, "notes").await["waiting_approvals"], 0);
-    }
-    // Somebody else's client sees none of it either, and nobody of the staff what is not theirs.
-    let max = open.person(&firm, "olga@x.example");
-    assert_eq!(line(&max, "crm").await["waiting_approvals"], 1);
-    let shown = line(&bob, "crm").await;
-    assert!(shown["last_used"].is_string() && shown["due"]["at"].is_string());
-    assert_eq!(line(&bob, "notes").await["last_used"], Value::Null);
-    for other in [&ann, &claude] {
-        let shown = line(other, "crm").await;
-        for hidden in ["last_used", "due", "grade", "inspection"] {
-            assert_eq!(shown[hidden], Value::Null, "{hidden}: {shown:#}");
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        let open = firm.open().await;
+        let (bob, lena) = (open.person(&firm, BOB), open.person(&firm, LENA));
+        let (ann, claude) = (open.person(&firm, ANN), open.client(&firm, ANN, "claude"));
+        assert_eq!(line(&bob, "crm").await["last_used"], Value::Null);
+        let set = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
+        claude.asks("crm_update", set).await;
+        for (who, waiting) in [(&bob, 1), (&lena, 1), (&ann, 1), (&claude, 0)] {
+            let shown = line(who, "crm").await;
+            assert_eq!(shown["waiting_approvals"], waiting, "{shown:#}");
+            assert_eq!(line(who, "notes").await["waiting_approvals"], 0);
+        }
+        // An owner sees what waits everywhere.
+        let olga = open.person(&firm, "olga@x.example");
+        assert_eq!(line(&olga, "crm").await["waiting_approvals"], 1);
+        let shown = line(&bob, "crm").await;
+        assert!(shown["last_used"].is_string() && shown["due"]["at"].is_string());
+        assert_eq!(line(&bob, "notes").await["last_used"], Value::Null);
+        for other in [&ann, &claude] {
+            let shown = line(other, "crm").await;
+            for hidden in ["last_used", "due", "grade", "inspection"] {
+                assert_eq!(shown[hidden], Value::Null, "{hidden}: {shown:#}");
+            }
         }
     }
 }

@@ -6,53 +6,55 @@ use crate::acting::firm::{ANN, ASK, BOB, Firm, LENA, MAX};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_decides_sees_what_was_read_before() {
-    let firm = Firm::with_tickets(None, ASK).await;
-    firm.note("monday.md", "# Monday\n\nWe meet at nine.\n");
-    let open = firm.open().await;
-    let (claude, cursor) = (
-        open.client(&firm, ANN, "claude"),
-        open.client(&firm, ANN, "cursor"),
-    );
-    let read = |key: u64| json!({"table": "tickets", "key": key});
-    for key in [1, 2, 1] {
-        claude.call("crm_read", read(key)).await;
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        firm.note("monday.md", "# Monday\n\nWe meet at nine.\n");
+        let open = firm.open().await;
+        let (claude, cursor) = (
+            open.client(&firm, ANN, "claude"),
+            open.client(&firm, ANN, "cursor"),
+        );
+        let read = |key: u64| json!({"table": "tickets", "key": key});
+        for key in [1, 2, 1] {
+            claude.call("crm_read", read(key)).await;
+        }
+        let end = std::time::Instant::now() + crate::acting::firm::PATIENCE;
+        let monday = json!({"path": "monday.md"});
+        while claude.call("notes_read", monday.clone()).await["status"] != "ok" {
+            assert!(std::time::Instant::now() < end, "it never syncs");
+        }
+        // Neither what failed counts, nor what another client of hers read.
+        claude.call("crm_read", read(99)).await;
+        cursor.call("crm_read", read(2)).await;
+        let close = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
+        let id = claude.asks("crm_update", close).await;
+        let lena = open.person(&firm, LENA);
+        let before = lena.plan(&id).await["read_before"].clone();
+        assert_eq!(before["whole"], true, "{before:#}");
+        let connectors = before["connectors"].as_array().unwrap();
+        let names: Vec<&Value> = connectors.iter().map(|one| &one["connector"]).collect();
+        assert_eq!(names, ["notes", "crm"], "the newest first: {before:#}");
+        let notes = &connectors[0];
+        assert_eq!(notes["targets"], json!(["monday.md"]));
+        assert_eq!(notes["label"], "internal", "{before:#}");
+        let crm = &connectors[1];
+        assert_eq!(crm["calls"], 3, "{before:#}");
+        assert_eq!(crm["targets"], json!(["tickets/1", "tickets/2"]));
+        // Who only audits sees that there is a plan.
+        firm.gateway(&format!("roles: {{auditor: [{MAX}]}}\n"));
+        let max = open.person(&firm, MAX);
+        let note = json!({"table": "tickets", "key": 2, "set": {"status": "closed"}});
+        let other = claude.asks("crm_update", note).await;
+        assert!(
+            max.plan(&other).await["read_before"].is_object(),
+            "max leads"
+        );
+        let sally = open.client(&firm, LENA, "claude");
+        assert_eq!(
+            sally.get(&format!("/approvals/{id}")).await["status"],
+            "denied"
+        );
     }
-    let end = std::time::Instant::now() + crate::acting::firm::PATIENCE;
-    let monday = json!({"path": "monday.md"});
-    while claude.call("notes_read", monday.clone()).await["status"] != "ok" {
-        assert!(std::time::Instant::now() < end, "it never syncs");
-    }
-    // Neither what failed counts, nor what another client of hers read.
-    claude.call("crm_read", read(99)).await;
-    cursor.call("crm_read", read(2)).await;
-    let close = json!({"table": "tickets", "key": 1, "set": {"status": "closed"}});
-    let id = claude.asks("crm_update", close).await;
-    let lena = open.person(&firm, LENA);
-    let before = lena.plan(&id).await["read_before"].clone();
-    assert_eq!(before["whole"], true, "{before:#}");
-    let connectors = before["connectors"].as_array().unwrap();
-    let names: Vec<&Value> = connectors.iter().map(|one| &one["connector"]).collect();
-    assert_eq!(names, ["notes", "crm"], "the newest first: {before:#}");
-    let notes = &connectors[0];
-    assert_eq!(notes["targets"], json!(["monday.md"]));
-    assert_eq!(notes["label"], "internal", "{before:#}");
-    let crm = &connectors[1];
-    assert_eq!(crm["calls"], 3, "{before:#}");
-    assert_eq!(crm["targets"], json!(["tickets/1", "tickets/2"]));
-    // Who only audits sees that there is a plan.
-    firm.gateway(&format!("roles: {{auditor: [{MAX}]}}\n"));
-    let max = open.person(&firm, MAX);
-    let note = json!({"table": "tickets", "key": 2, "set": {"status": "closed"}});
-    let other = claude.asks("crm_update", note).await;
-    assert!(
-        max.plan(&other).await["read_before"].is_object(),
-        "max leads"
-    );
-    let sally = open.client(&firm, LENA, "claude");
-    assert_eq!(
-        sally.get(&format!("/approvals/{id}")).await["status"],
-        "denied"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,51 +14,53 @@ fn directions(revision: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revisions_and_standings_tell_what_became_of_a_connector() {
-    let firm = Firm::with_tickets(None, ASK).await;
-    let open = firm.open().await;
-    let folder = "folder: notes";
-    let stale = |hours: u32| format!("{folder}, stale_after: {hours}h");
-    firm.revise("notes", (folder, &stale(24))).await;
-    firm.revise("notes", (&stale(24), &stale(48))).await;
-    let bob = open.person(&firm, BOB);
-    let lena = open.person(&firm, LENA);
-    let paused = lena
-        .post(
-            "/connectors/notes/pause",
-            json!({"reason": "too many letters"}),
-        )
-        .await;
-    assert_eq!(paused["status"], "ok", "{paused:#}");
-    firm.line(&["resume", "notes", "--reason", "mended"]);
-    let told = bob.get("/connectors/notes/history").await["data"].clone();
-    let revisions = told["revisions"].as_array().unwrap();
-    assert_eq!(revisions.len(), 3, "{told:#}");
-    let [newest, narrow, first] = [0, 1, 2].map(|at| &revisions[at]);
-    assert_eq!(newest["in_force"], true);
-    assert_eq!(newest["against"], narrow["hash"]);
-    assert_eq!(directions(newest), ["widens"], "{told:#}");
-    assert_eq!(newest["approved_by"], "olga@x.example");
-    assert_eq!(newest["reason"], "as agreed");
-    assert_eq!(narrow["against"], first["hash"]);
-    assert!(!directions(narrow).is_empty());
-    assert!(directions(narrow).iter().all(|way| *way == "narrows"));
-    assert_eq!(narrow["approved_by"], "drawbridge");
-    assert_eq!(first["against"], Value::Null);
-    let standings = told["standings"].as_array().unwrap();
-    let acts: Vec<_> = standings
-        .iter()
-        .map(|one| one["action"].as_str().unwrap())
-        .collect();
-    let newest_acts = ["resume", "pause", "approve_revision", "narrow"];
-    assert_eq!(acts[..4], newest_acts, "{told:#}");
-    let pause = &standings[1];
-    assert_eq!(pause["person"], LENA);
-    assert_eq!(pause["reason"], "too many letters");
-    assert_eq!(standings[2]["hash"], newest["hash"]);
-    let ann = open.person(&firm, ANN);
-    for who in [&ann, &open.client(&firm, BOB, "claude")] {
-        let answer = who.get("/connectors/notes/history").await;
-        assert_eq!(answer["status"], "denied", "{answer:#}");
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        let open = firm.open().await;
+        let folder = "folder: notes";
+        let stale = |hours: u32| format!("{folder}, stale_after: {hours}h");
+        firm.revise("notes", (folder, &stale(24))).await;
+        firm.revise("notes", (&stale(24), &stale(48))).await;
+        let bob = open.person(&firm, BOB);
+        let lena = open.person(&firm, LENA);
+        let paused = lena
+            .post(
+                "/connectors/notes/pause",
+                json!({"reason": "too many letters"}),
+            )
+            .await;
+        assert_eq!(paused["status"], "ok", "{paused:#}");
+        firm.line(&["resume", "notes", "--reason", "mended"]);
+        let told = bob.get("/connectors/notes/history").await["data"].clone();
+        let revisions = told["revisions"].as_array().unwrap();
+        assert_eq!(revisions.len(), 3, "{told:#}");
+        let [newest, narrow, first] = [0, 1, 2].map(|at| &revisions[at]);
+        assert_eq!(newest["in_force"], true);
+        assert_eq!(newest["against"], narrow["hash"]);
+        assert_eq!(directions(newest), ["widens"], "{told:#}");
+        assert_eq!(newest["approved_by"], "olga@x.example");
+        assert_eq!(newest["reason"], "as agreed");
+        assert_eq!(narrow["against"], first["hash"]);
+        assert!(!directions(narrow).is_empty());
+        assert!(directions(narrow).iter().all(|way| *way == "narrows"));
+        assert_eq!(narrow["approved_by"], "drawbridge");
+        assert_eq!(first["against"], Value::Null);
+        let standings = told["standings"].as_array().unwrap();
+        let acts: Vec<_> = standings
+            .iter()
+            .map(|one| one["action"].as_str().unwrap())
+            .collect();
+        let newest_acts = ["resume", "pause", "approve_revision", "narrow"];
+        assert_eq!(acts[..4], newest_acts, "{told:#}");
+        let pause = &standings[1];
+        assert_eq!(pause["person"], LENA);
+        assert_eq!(pause["reason"], "too many letters");
+        assert_eq!(standings[2]["hash"], newest["hash"]);
+        let ann = open.person(&firm, ANN);
+        for who in [&ann, &open.client(&firm, BOB, "claude")] {
+            let answer = who.get("/connectors/notes/history").await;
+            assert_eq!(answer["status"], "denied", "{answer:#}");
+        }
     }
 }
 

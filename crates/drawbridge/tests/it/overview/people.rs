@@ -66,41 +66,43 @@ async fn owners_and_auditors_see_everyone_and_others_themselves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn permissions_stand_beside_what_was_used_of_them() {
-    let firm = Firm::with_tickets(None, ASK).await;
-    firm.gateway(&format!("roles: {{auditor: [{MAX}]}}\n"));
-    let open = firm.open().await;
-    let narrower = "permissions:\n  - {who: [\"group:staff\", \"client:bot\"], may: [read, write, update, delete], only: {table: tickets}}\n  - {who: [everyone]";
-    firm.revise("crm", ("permissions:\n  - {who: [everyone]", narrower))
-        .await;
-    let claude = open.client(&firm, ANN, "claude");
-    let read = json!({"table": "tickets", "key": 1});
-    for _ in 0..2 {
-        assert_eq!(claude.call("crm_read", read.clone()).await["status"], "ok");
-    }
-    open.client(&firm, LENA, "bot").call("crm_read", read).await;
-    let bob = open.person(&firm, BOB);
-    let told = bob.get("/connectors/crm/access").await["data"].clone();
-    let rows = told["permissions"].as_array().unwrap();
-    assert_eq!(rows[0]["only"], "table tickets", "{told:#}");
-    assert_eq!(rows[0]["clients"], json!(["bot"]));
-    assert_eq!(rows[1]["only"], "everything in scope");
-    assert_eq!(rows[1]["clients"], Value::Null);
-    let grants = told["grants"].as_array().unwrap();
-    let grant = |who: &str| grants.iter().find(|one| one["who"] == who).unwrap();
-    let reads =
-        |count: u64, people: u64| json!([{"power": "read", "count": count, "people": people}]);
-    assert_eq!(grant("group:staff")["used"], reads(2, 1), "{told:#}");
-    assert_eq!(grant("client:bot")["used"], reads(1, 1));
-    assert_eq!(grant("everyone")["used"], reads(3, 2));
-    let unused = json!(["write", "update", "delete"]);
-    assert_eq!(grant("group:staff")["unused"], unused);
-    let most =
-        json!({"person": ANN, "client": "claude", "powers": [{"power": "read", "count": 2}]});
-    assert_eq!(told["people"][0], most, "{told:#}");
-    let (max, ann) = (open.person(&firm, MAX), open.person(&firm, ANN));
-    assert_eq!(max.get("/connectors/crm/access").await["status"], "ok");
-    for who in [&ann, &claude, &open.client(&firm, BOB, "claude")] {
-        let answer = who.get("/connectors/crm/access").await;
-        assert_eq!(answer["status"], "denied", "{answer:#}");
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        firm.gateway(&format!("roles: {{auditor: [{MAX}]}}\n"));
+        let open = firm.open().await;
+        let narrower = "permissions:\n  - {who: [\"group:staff\", \"client:bot\"], may: [read, write, update, delete], only: {table: tickets}}\n  - {who: [everyone]";
+        firm.revise("crm", ("permissions:\n  - {who: [everyone]", narrower))
+            .await;
+        let claude = open.client(&firm, ANN, "claude");
+        let read = json!({"table": "tickets", "key": 1});
+        for _ in 0..2 {
+            assert_eq!(claude.call("crm_read", read.clone()).await["status"], "ok");
+        }
+        open.client(&firm, LENA, "bot").call("crm_read", read).await;
+        let bob = open.person(&firm, BOB);
+        let told = bob.get("/connectors/crm/access").await["data"].clone();
+        let rows = told["permissions"].as_array().unwrap();
+        assert_eq!(rows[0]["only"], "table tickets", "{told:#}");
+        assert_eq!(rows[0]["clients"], json!(["bot"]));
+        assert_eq!(rows[1]["only"], "everything in scope");
+        assert_eq!(rows[1]["clients"], Value::Null);
+        let grants = told["grants"].as_array().unwrap();
+        let grant = |who: &str| grants.iter().find(|one| one["who"] == who).unwrap();
+        let reads =
+            |count: u64, people: u64| json!([{"power": "read", "count": count, "people": people}]);
+        assert_eq!(grant("group:staff")["used"], reads(2, 1), "{told:#}");
+        assert_eq!(grant("client:bot")["used"], reads(1, 1));
+        assert_eq!(grant("everyone")["used"], reads(3, 2));
+        let unused = json!(["write", "update", "delete"]);
+        assert_eq!(grant("group:staff")["unused"], unused);
+        let most =
+            json!({"person": ANN, "client": "claude", "powers": [{"power": "read", "count": 2}]});
+        assert_eq!(told["people"][0], most, "{told:#}");
+        let (max, ann) = (open.person(&firm, MAX), open.person(&firm, ANN));
+        assert_eq!(max.get("/connectors/crm/access").await["status"], "ok");
+        for who in [&ann, &claude, &open.client(&firm, BOB, "claude")] {
+            let answer = who.get("/connectors/crm/access").await;
+            assert_eq!(answer["status"], "denied", "{answer:#}");
+        }
     }
 }

@@ -17,62 +17,64 @@ async fn usage(person: &Person, query: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_counted_for_those_who_may_see_them() {
-    let firm = Firm::with_tickets(None, ASK).await;
-    let open = firm.open().await;
-    let claude = open.client(&firm, ANN, "claude");
-    let read = json!({"table": "tickets", "key": 1});
-    assert_eq!(claude.call("crm_read", read.clone()).await["status"], "ok");
-    claude.call("crm_read", read.clone()).await;
-    let none = json!({"table": "tickets", "key": 99});
-    assert_eq!(claude.call("crm_read", none).await["status"], "not_found");
-    let max = open.client(&firm, LENA, "cursor");
-    max.call("crm_read", read).await;
-    let (olga, bob) = (
-        open.person(&firm, "olga@x.example"),
-        open.person(&firm, BOB),
-    );
-    let (ann, lena) = (open.person(&firm, ANN), open.person(&firm, LENA));
-    for (who, query, of, total) in [
-        (&olga, "", "all", 4),
-        (&olga, "?connector=crm&hours=1", "all", 4),
-        (&bob, "", "own", 0),
-        (&bob, "?connector=crm", "connector", 4),
-        (&bob, "?connector=notes", "connector", 0),
-        (&ann, "?connector=crm&days=3", "own", 3),
-        (&lena, "", "own", 1),
-        (&lena, "?connector=nothing", "own", 0),
-    ] {
-        let told = usage(who, query).await;
-        assert_eq!(told["of"], of, "{query}: {told:#}");
-        assert_eq!(told["total"], total, "{query}: {told:#}");
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        let open = firm.open().await;
+        let claude = open.client(&firm, ANN, "claude");
+        let read = json!({"table": "tickets", "key": 1});
+        assert_eq!(claude.call("crm_read", read.clone()).await["status"], "ok");
+        claude.call("crm_read", read.clone()).await;
+        let none = json!({"table": "tickets", "key": 99});
+        assert_eq!(claude.call("crm_read", none).await["status"], "not_found");
+        let max = open.client(&firm, LENA, "cursor");
+        max.call("crm_read", read).await;
+        let (olga, bob) = (
+            open.person(&firm, "olga@x.example"),
+            open.person(&firm, BOB),
+        );
+        let (ann, lena) = (open.person(&firm, ANN), open.person(&firm, LENA));
+        for (who, query, of, total) in [
+            (&olga, "", "all", 4),
+            (&olga, "?connector=crm&hours=1", "all", 4),
+            (&bob, "", "own", 0),
+            (&bob, "?connector=crm", "connector", 4),
+            (&bob, "?connector=notes", "connector", 0),
+            (&ann, "?connector=crm&days=3", "own", 3),
+            (&lena, "", "own", 1),
+            (&lena, "?connector=nothing", "own", 0),
+        ] {
+            let told = usage(who, query).await;
+            assert_eq!(told["of"], of, "{query}: {told:#}");
+            assert_eq!(told["total"], total, "{query}: {told:#}");
+        }
+        let told = usage(&bob, "?connector=crm&days=4").await;
+        assert_eq!(told["bucket"], "day");
+        let calls = told["calls"].as_array().unwrap();
+        let ok = calls.iter().find(|one| one["status"] == "ok").unwrap();
+        assert_eq!((&ok["power"], &ok["count"]), (&json!("read"), &json!(3)));
+        assert_eq!(told["errors"], json!([{"status": "not_found", "count": 1}]));
+        let lately = &told["lately"];
+        assert_eq!(lately["calls"], 4);
+        assert_eq!(
+            lately["errors"],
+            json!([{"status": "not_found", "count": 1}])
+        );
+        assert_eq!(
+            lately["targets"],
+            json!([{"target": "tickets/1", "count": 3}])
+        );
+        assert!(lately["median_us"].as_u64() <= lately["p95_us"].as_u64());
+        assert!(lately["bytes"].as_u64() > Some(100), "{lately:#}");
+        let used = told["used"].as_array().unwrap();
+        assert!(used.iter().any(|one| one["client"] == "cursor"), "{told:#}");
+        let own = usage(&ann, "?connector=crm").await;
+        assert!(!own.to_string().contains("cursor"), "{own:#}");
+        for wrong in ["?days=91", "?days=0", "?hours=73", "?days=1&hours=1"] {
+            let answer = olga.get(&format!("/usage{wrong}")).await;
+            assert_eq!(answer["status"], "invalid", "{wrong}");
+        }
+        assert_eq!(claude.get("/usage").await["status"], "denied");
     }
-    let told = usage(&bob, "?connector=crm&days=4").await;
-    assert_eq!(told["bucket"], "day");
-    let calls = told["calls"].as_array().unwrap();
-    let ok = calls.iter().find(|one| one["status"] == "ok").unwrap();
-    assert_eq!((&ok["power"], &ok["count"]), (&json!("read"), &json!(3)));
-    assert_eq!(told["errors"], json!([{"status": "not_found", "count": 1}]));
-    let lately = &told["lately"];
-    assert_eq!(lately["calls"], 4);
-    assert_eq!(
-        lately["errors"],
-        json!([{"status": "not_found", "count": 1}])
-    );
-    assert_eq!(
-        lately["targets"],
-        json!([{"target": "tickets/1", "count": 3}])
-    );
-    assert!(lately["median_us"].as_u64() <= lately["p95_us"].as_u64());
-    assert!(lately["bytes"].as_u64() > Some(100), "{lately:#}");
-    let used = told["used"].as_array().unwrap();
-    assert!(used.iter().any(|one| one["client"] == "cursor"), "{told:#}");
-    let own = usage(&ann, "?connector=crm").await;
-    assert!(!own.to_string().contains("cursor"), "{own:#}");
-    for wrong in ["?days=91", "?days=0", "?hours=73", "?days=1&hours=1"] {
-        let answer = olga.get(&format!("/usage{wrong}")).await;
-        assert_eq!(answer["status"], "invalid", "{wrong}");
-    }
-    assert_eq!(claude.get("/usage").await["status"], "denied");
 }
 
 #[tokio::test(flavor = "multi_thread")]
