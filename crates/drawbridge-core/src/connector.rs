@@ -85,6 +85,12 @@ pub trait Kind: Send + Sync {
         BTreeMap::new()
     }
 
+    /// Whether its connectors keep a copy of documents, of which people want to know how fresh it is and
+    /// what of it could not be read.
+    fn holds_documents(&self) -> bool {
+        false
+    }
+
     /// What in the part a reviewer should look at twice, though it is valid.
     fn doubts(&self, part: &Part) -> Vec<Fault> {
         let _ = part;
@@ -340,6 +346,9 @@ pub struct Inspection {
     pub problems: Vec<Problem>,
     /// How many problems there are in all.
     pub problem_count: u64,
+    /// How many resources have each label, where the connector knows without asking the target.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, u64>,
     /// What the account can do in the target beyond what the file claims.
     pub excess: Vec<String>,
 }

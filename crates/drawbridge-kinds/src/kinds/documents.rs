@@ -113,6 +113,10 @@ impl Folder {
 
 #[async_trait]
 impl Kind for Documents {
+    fn holds_documents(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "documents"
     }
@@ -305,6 +309,7 @@ impl Connector for Bridge {
             resources: documents as u64,
             problem_count: problem_count as u64,
             problems,
+            labels: snapshot.labels.clone(),
             excess: Vec::new(),
         }
     }

@@ -35,6 +35,7 @@ fn facts() -> Facts {
             resources: 3,
             problems: Vec::new(),
             problem_count: 0,
+            labels: BTreeMap::new(),
             excess: Vec::new(),
         }),
         standing: Standing {

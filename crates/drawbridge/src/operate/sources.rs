@@ -7,15 +7,13 @@ use utoipa::IntoParams;
 
 use super::{
     Effect, Prepared,
-    roles::{looks_after, own_client},
+    roles::{looks_after, oversees, own_client},
 };
 use crate::{
     app::App,
     connectors::{Mounted, Snapshot},
 };
 
-/// The kind whose connectors hold documents.
-const KIND: &str = "documents";
 /// Connectors of a page.
 const SOURCES: usize = 200;
 /// Problems of a page.
@@ -42,6 +40,7 @@ impl App {
         query: &SourceQuery,
     ) -> Prepared {
         own_client(caller)?;
+        let oversees = oversees(snapshot, caller);
         let behind = |name: &str| query.after.as_deref().is_none_or(|after| name > after);
         let alone = |name: &str| query.connector.as_deref().is_none_or(|one| name == one);
         let mut all: Vec<(&String, &Mounted)> = snapshot
@@ -49,10 +48,10 @@ impl App {
             .iter()
             .map(|(name, mounted)| (name, &**mounted))
             .filter(|(name, mounted)| {
-                mounted.kind.name() == KIND
+                mounted.kind.holds_documents()
                     && behind(name)
                     && alone(name)
-                    && looks_after(snapshot, caller, mounted)
+                    && (oversees || looks_after(snapshot, caller, mounted))
             })
             .collect();
         let more = all.len() > SOURCES;
@@ -88,7 +87,7 @@ impl App {
             Err(why) => {
                 return json!({
                     "name": name, "state": state, "health": "down", "summary": why,
-                    "resources": null, "synced": null, "stale_after": stale_after, "stale": false,
+                    "resources": null, "labels": [], "synced": null, "stale_after": stale_after, "stale": false,
                     "problems": [], "problems_total": 0, "problems_next": null,
                 });
             }
@@ -98,6 +97,11 @@ impl App {
         let stale = stale_after
             .and_then(age)
             .is_some_and(|end| end < self.clock.now());
+        let labels: Vec<Value> = seen
+            .labels
+            .iter()
+            .map(|(label, count)| json!({"label": label, "count": count}))
+            .collect();
         let problems: Vec<_> = seen.problems.iter().skip(from).take(PROBLEMS).collect();
         let reached = from.saturating_add(problems.len());
         json!({
@@ -106,6 +110,7 @@ impl App {
             "health": seen.health,
             "summary": seen.summary,
             "resources": seen.resources,
+            "labels": labels,
             "synced": seen.synced,
             "stale_after": stale_after,
             "stale": stale,

@@ -1,6 +1,6 @@
 //! What is true of a server at this moment, and what a reviewer should look at.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use drawbridge_core::{
     connector::{Health, Inspection, Problem},
@@ -60,6 +60,7 @@ fn inspection(
             .into_iter()
             .take(Inspection::MAX_PROBLEMS)
             .collect(),
+        labels: BTreeMap::new(),
         excess: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! What is true of the database: whether it fits the file, and what else could be done to it.
 
+use std::collections::BTreeMap;
+
 use drawbridge_core::{
     answer::Failure,
     connector::{Health, Inspection, Problem},
@@ -25,6 +27,7 @@ pub(super) async fn inspect(database: &Database) -> Inspection {
             resources: 0,
             problems: Vec::new(),
             problem_count: 0,
+            labels: BTreeMap::new(),
             excess: Vec::new(),
         },
     }
@@ -79,6 +82,7 @@ async fn looked(database: &Database) -> Result<Inspection, Failure> {
         resources: usable,
         problem_count: problem_count as u64,
         problems,
+        labels: BTreeMap::new(),
         excess: rights.excess,
     })
 }

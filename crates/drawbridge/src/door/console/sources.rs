@@ -31,7 +31,6 @@ struct Source {
     stale: bool,
     problems: Vec<Problem>,
     problems_total: Option<u64>,
-    #[serde(default)]
     labels: Vec<Labelled>,
 }
 

@@ -113,6 +113,11 @@ async fn who_looks_after_documents_sees_how_they_are() {
     };
     assert_eq!(source["name"], "notes", "{source:#}");
     assert_eq!(source["resources"], 2);
+    let labels = json!([{"label": "internal", "count": 2}]);
+    assert_eq!(
+        source["labels"], labels,
+        "what cannot be placed is not counted"
+    );
     assert_eq!(source["stale"], false);
     assert_eq!(source["problems"][0]["path"], "open/broken.md");
     assert!(source["problems"][0]["reason"].is_string());

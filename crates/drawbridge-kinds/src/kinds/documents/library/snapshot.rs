@@ -1,7 +1,7 @@
 //! All documents at one moment. Never changed: a sync makes the next one.
 
 use std::{
-    collections::{HashMap, hash_map::Entry as Place},
+    collections::{BTreeMap, HashMap, hash_map::Entry as Place},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -35,6 +35,8 @@ pub(in super::super) struct Snapshot {
     pub(in super::super) generation: u64,
     /// By path. A document's place here is its slot.
     pub(in super::super) documents: Vec<Held>,
+    /// How many of them have each label.
+    pub(in super::super) labels: BTreeMap<String, u64>,
     /// Files that nobody sees, by path.
     hidden: Vec<Arc<Entry>>,
     pub(super) segments: Vec<Segment>,
@@ -109,8 +111,13 @@ impl Snapshot {
             .iter()
             .map(|reader| Segment::new(reader, &slots, fields))
             .collect();
+        let mut labels = BTreeMap::new();
+        for held in &documents {
+            *labels.entry(held.document.label().to_owned()).or_default() += 1;
+        }
         Ok(Self {
             generation,
+            labels,
             documents,
             hidden,
             segments: segments?,
