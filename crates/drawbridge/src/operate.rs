@@ -157,7 +157,7 @@ impl App {
             power: None,
             arguments: &arguments,
             reason: outcome.as_ref().err().map_or_else(
-                || "by the caller's role".to_owned(),
+                || operation.reason().to_owned(),
                 |failure| failure.message.clone(),
             ),
             // What changes the gateway must be readable later. A new token is shown, never kept.

@@ -219,6 +219,14 @@ impl Operation {
         }
     }
 
+    /// Why it is let through.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::SignIn(wanted) => wanted.how.words(),
+            _ => "by the caller's role",
+        }
+    }
+
     /// The connector it is about.
     pub(super) fn connector(&self) -> &str {
         match self {

@@ -53,8 +53,8 @@ pub enum How {
 }
 
 impl How {
-    /// What people call the session.
-    fn name(self) -> &'static str {
+    /// What people call the session, and what the log says of it.
+    pub(super) fn words(self) -> &'static str {
         match self {
             Self::Link => "by a link",
             Self::Token => "by a personal token",
@@ -110,7 +110,7 @@ impl App {
                 .and_then(|parent| parent.expires)
                 .map_or(expires, |end| end.min(expires));
         }
-        let called = (caller.person.id.as_str(), CONSOLE, wanted.how.name());
+        let called = (caller.person.id.as_str(), CONSOLE, wanted.how.words());
         let (mut token, shown) = mint(called, now, Some(expires)).map_err(no_token)?;
         token.claims = wanted.claims.clone();
         token.parent = caller.token.as_deref().map(str::to_owned);

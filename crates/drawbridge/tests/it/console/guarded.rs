@@ -123,7 +123,11 @@ async fn a_link_lets_in_once_and_only_who_follows_it() {
     let wrong = nobody.get("/sign-in?code=dbr_0123456789ab_guessed").await;
     assert_eq!(wrong.code, 403);
     let log = office.site.json(&["log", "--text", "sign_in"]);
-    assert!(log.to_string().contains("sign_in_link"), "{log}");
+    let log = log.to_string();
+    assert!(
+        log.contains("sign_in_link") && log.contains("by a link"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
