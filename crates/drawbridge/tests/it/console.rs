@@ -3,6 +3,7 @@
 mod arriving;
 mod guarded;
 mod office;
+mod plain;
 mod roles;
 
 use std::{
@@ -101,6 +102,12 @@ fn whatever_no_page_may_do_is_seen() {
         "{:?}",
         broken.faults
     );
+}
+
+/// Tells a story while a gateway in another process answers it.
+pub(crate) async fn told(name: &'static str, about: Value) -> Story {
+    let telling = tokio::task::spawn_blocking(move || Story::tell(name, &about));
+    telling.await.unwrap()
 }
 
 /// Says yes to a plan, as its page lets somebody.
