@@ -2,6 +2,7 @@
 
 mod arriving;
 mod guarded;
+mod hostile;
 mod office;
 mod plain;
 mod roles;

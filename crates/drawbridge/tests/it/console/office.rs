@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::gate::{Gate, Site};
 
-const GATEWAY: &str = "gateway: acme\naddress: 127.0.0.1:0\noperator: olga@acme.example\n\
+/// Its people and roles.
+pub(crate) const PEOPLE: &str = "gateway: acme\naddress: 127.0.0.1:0\noperator: olga@acme.example\n\
     people:\n  olga@acme.example: {name: Olga, groups: [owners]}\n  \
     lena@acme.example: {name: Lena, groups: [leads]}\n  \
     rita@acme.example: {name: Rita}\n  \
@@ -13,7 +14,8 @@ const GATEWAY: &str = "gateway: acme\naddress: 127.0.0.1:0\noperator: olga@acme.
     ann@acme.example: {name: Ann, groups: [staff], attributes: {department: sales}}\n\
     roles:\n  owner: [\"group:owners\"]\n  reviewer: [rita@acme.example]\n  auditor: [adam@acme.example]\n";
 
-const NOTES: &str = "connector: notes\n\
+/// The connector of its notes.
+pub(crate) const NOTES: &str = "connector: notes\n\
     purpose: {task: Keep the notes of the office, owner: olga@acme.example, review_every: 90d}\n\
     system: {kind: documents, folder: notes-files}\n\
     scope: {include: [\"**/*.md\"], label: internal, writable: [\"**\"]}\n\
@@ -35,7 +37,12 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) async fn open() -> Self {
-        let site = Site::new(GATEWAY);
+        Self::open_as(PEOPLE, NOTES).await
+    }
+
+    /// The same with other files.
+    pub(crate) async fn open_as(people: &str, notes: &str) -> Self {
+        let site = Site::new(people);
         for (path, text) in [
             (
                 "hours.md",
@@ -45,7 +52,7 @@ impl Office {
         ] {
             site.write(&format!("notes-files/{path}"), text);
         }
-        site.write("connectors/notes.yaml", NOTES);
+        site.write("connectors/notes.yaml", notes);
         site.ok(&["approve-revision", "notes", "--reason", "as agreed"]);
         let ann = site.token("ann@acme.example", "claude");
         let gate = site.serve();
