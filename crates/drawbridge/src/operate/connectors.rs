@@ -33,6 +33,8 @@ const MOST_WAITING: usize = 1_000;
 const PLANS: u32 = 100;
 /// The most that is told of what is to be done.
 const MOST_NEEDS: usize = 100;
+/// The most reviews that are told of.
+const MOST_REVIEWS: usize = 50;
 /// How long before it is due a review is to be done.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
 
@@ -110,9 +112,12 @@ impl App {
             list.push(shown);
         }
         let problems = is_owner(snapshot, caller).then_some(&snapshot.problems);
-        let needs = query.after.is_none().then_some(needs);
+        let first = query.after.is_none();
+        let needs = first.then_some(needs);
+        let reviews = first.then(|| self.reviews(snapshot, caller));
         let data = json!({
             "connectors": list, "total": total, "next": next, "problems": problems, "needs": needs,
+            "reviews": reviews,
         });
         let found = Found::new(data, String::new(), page.len() as u64);
         Ok((found, Effect::Nothing))
@@ -148,6 +153,30 @@ impl App {
         }
         needs.truncate(MOST_NEEDS);
         needs
+    }
+
+    /// The reviews that come up next, of the connectors that somebody looks after.
+    fn reviews(&self, snapshot: &Snapshot, caller: &Caller) -> Vec<Value> {
+        let mut reviews = Vec::new();
+        for (name, mounted) in &snapshot.connectors {
+            let runs = mounted.bridge.standing.state != State::Retired;
+            if let Some(due) = mounted.due.filter(|_| runs)
+                && looks_after(snapshot, caller, mounted)
+            {
+                reviews.push((due.at, name, mounted));
+            }
+        }
+        reviews.sort_by_key(|(at, name, _)| (*at, *name));
+        let next = reviews.into_iter().take(MOST_REVIEWS);
+        next.map(|(at, name, mounted)| {
+            json!({
+                "connector": name,
+                "owner": mounted.bridge.file.purpose.owner,
+                "at": at,
+                "grade": self.grades.of(name, mounted),
+            })
+        })
+        .collect()
     }
 
     /// What is told of one connector in a list.

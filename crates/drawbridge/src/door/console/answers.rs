@@ -11,6 +11,16 @@ pub(super) struct Connectors {
     pub(super) next: Option<String>,
     pub(super) problems: Option<Vec<Fault>>,
     pub(super) needs: Option<Vec<Needs>>,
+    pub(super) reviews: Option<Vec<Review>>,
+}
+
+/// A review that comes up.
+#[derive(Deserialize)]
+pub(super) struct Review {
+    pub(super) connector: String,
+    pub(super) owner: String,
+    pub(super) at: String,
+    pub(super) grade: Option<String>,
 }
 
 /// Something wrong with a file, where it is, and how it is mended.

@@ -6,14 +6,17 @@ use drawbridge_core::{call::Power, lifecycle::State};
 use serde::Deserialize;
 
 use super::{
-    answers::{Connector, Connectors},
+    answers::{Connector, Connectors, Review},
     frame::Frame,
-    visitor::{Sent, Shown, Visitor, done, read, show},
+    visitor::{Sent, Shown, Trouble, Visitor, done, read, show},
 };
 use crate::{
     operate::{ConnectorQuery, NewRequest, Operation, RequestQuery},
     store::RequestState,
 };
+
+/// Connectors that are named in each state.
+const NAMED: u32 = 50;
 
 /// `GET /requests`.
 #[derive(Deserialize)]
@@ -46,8 +49,7 @@ struct Page {
     requests: Vec<Request>,
     /// That wait for a first review.
     new: Vec<Connector>,
-    /// By the date of their next review.
-    due: Vec<Connector>,
+    reviews: Vec<Review>,
     retired: Vec<Connector>,
 }
 
@@ -62,36 +64,30 @@ pub(super) async fn page(visitor: Visitor) -> Shown {
     let requests: Requests = visitor
         .ask(Operation::Requests(RequestQuery::default()))
         .await?;
-    let all: Connectors = read(
-        visitor
-            .look(Operation::Connectors(ConnectorQuery::default()))
-            .await?,
-    )?;
-    let (retired, living): (Vec<_>, Vec<_>) = all
+    let new = in_state(&visitor, State::InReview).await?;
+    let retired = in_state(&visitor, State::Retired).await?.connectors;
+    let mine = new
         .connectors
         .into_iter()
-        .partition(|one| one.state == State::Retired);
-    let (new, mut due): (Vec<_>, Vec<_>) = living
-        .into_iter()
-        .filter(|one| one.inspection.is_some())
-        .partition(|one| one.state == State::InReview);
-    due.retain(|one| one.due.is_some());
-    due.sort_by(|one, other| {
-        let at = |one: &Connector| one.due.as_ref().map(|due| due.at.clone());
-        at(one).cmp(&at(other))
-    });
-    due.truncate(MOST_DUE);
+        .filter(|one| one.inspection.is_some());
     show(&Page {
         frame,
         requests: requests.requests,
-        new,
-        due,
+        new: mine.collect(),
+        reviews: new.reviews.unwrap_or_default(),
         retired,
     })
 }
 
-/// Reviews that are named, the next first.
-const MOST_DUE: usize = 50;
+/// The first connectors in a state.
+async fn in_state(visitor: &Visitor, state: State) -> Result<Connectors, Trouble> {
+    let query = ConnectorQuery {
+        state: Some(state),
+        limit: Some(NAMED),
+        ..ConnectorQuery::default()
+    };
+    read(visitor.look(Operation::Connectors(query)).await?)
+}
 
 /// A wish for a connector.
 pub(super) async fn request(sent: Sent) -> Shown {
