@@ -3,6 +3,7 @@
 mod arriving;
 mod guarded;
 mod hostile;
+mod meanwhile;
 mod office;
 mod plain;
 mod roles;
