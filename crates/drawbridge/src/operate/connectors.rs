@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use super::{
     Effect, Prepared,
     approvals::sees,
-    roles::{in_person, is_owner, looked_at, looks_after, oversees},
+    roles::{in_person, is_owner, looked_at, looks_after, looks_at, oversees, sees_to},
     store_down,
 };
 use crate::{
@@ -129,7 +129,7 @@ impl App {
         let soon = now.checked_add(SOON).unwrap_or(now);
         let mut needs = Vec::new();
         for (name, mounted) in &snapshot.connectors {
-            if !looks_after(snapshot, caller, mounted) {
+            if !sees_to(snapshot, caller, mounted) {
                 continue;
             }
             let state = mounted.bridge.standing.state;
@@ -161,7 +161,7 @@ impl App {
         for (name, mounted) in &snapshot.connectors {
             let runs = mounted.bridge.standing.state != State::Retired;
             if let Some(due) = mounted.due.filter(|_| runs)
-                && looks_after(snapshot, caller, mounted)
+                && sees_to(snapshot, caller, mounted)
             {
                 reviews.push((due.at, name, mounted));
             }
@@ -240,14 +240,13 @@ impl App {
 
 /// The connectors of a query that the caller may use or looks after.
 fn lines<'a>(snapshot: &'a Snapshot, caller: &Caller, query: &ConnectorQuery) -> Vec<Line<'a>> {
-    let oversees = oversees(snapshot, caller);
     let wanted = snapshot
         .connectors
         .iter()
         .filter(|(name, mounted)| query.admits(name, mounted));
     let lines = wanted.filter_map(|(name, mounted)| {
         let yours = looks_after(snapshot, caller, mounted);
-        let looked_after = yours || oversees;
+        let looked_after = looks_at(snapshot, caller, mounted);
         let mut actions = mounted.bridge.actions.iter();
         let known =
             looked_after || actions.any(|action| snapshot.rules.offers(caller, name, action));

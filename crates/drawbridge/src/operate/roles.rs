@@ -112,7 +112,20 @@ pub(super) fn looked_after<'a>(
     })
 }
 
-/// A connector that the caller looks after, or may look at as an auditor.
+/// Whether what is to be done about a connector is theirs to do: who looks after it, and reviewers.
+pub(super) fn sees_to(snapshot: &Snapshot, caller: &Caller, mounted: &Mounted) -> bool {
+    let reviewers = &snapshot.gateway.roles.reviewer;
+    looks_after(snapshot, caller, mounted)
+        || (in_person(caller) && has_role(snapshot, caller, reviewers))
+}
+
+/// Whether they see how a connector is and what its file says: who looks after it, and in person owners,
+/// auditors, and reviewers, who must see what they put into force.
+pub(super) fn looks_at(snapshot: &Snapshot, caller: &Caller, mounted: &Mounted) -> bool {
+    sees_to(snapshot, caller, mounted) || oversees(snapshot, caller)
+}
+
+/// A connector that the caller sees whole.
 pub(super) fn looked_at<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
@@ -121,7 +134,7 @@ pub(super) fn looked_at<'a>(
     let mounted = snapshot
         .connectors
         .get(name)
-        .filter(|mounted| looks_after(snapshot, caller, mounted) || oversees(snapshot, caller));
+        .filter(|mounted| looks_at(snapshot, caller, mounted));
     mounted.map(|mounted| &**mounted).ok_or_else(|| {
         Failure::new(
             Status::Denied,

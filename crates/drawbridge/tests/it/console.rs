@@ -3,6 +3,7 @@
 mod arriving;
 mod guarded;
 mod hostile;
+mod lifecycle;
 mod meanwhile;
 mod office;
 mod plain;
