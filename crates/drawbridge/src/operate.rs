@@ -121,6 +121,9 @@ impl App {
         caller: &Caller,
         operation: Operation,
     ) -> Result<Found, Failure> {
+        if !operation.is_look() {
+            return Err(Failure::invalid("this is more than a look"));
+        }
         let snapshot = self.snapshot();
         let id = new_id();
         let prepared = self.prepare((&snapshot, &id), caller, &operation);

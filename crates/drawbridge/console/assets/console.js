@@ -2,7 +2,7 @@
 
 // The text comes from our own pages alone, and scripts in it do not run; browsers ask that this be said.
 const ours = window.trustedTypes?.createPolicy("drawbridge", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
-const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -30,23 +30,29 @@ function takeUp(html) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = next.getElementById(part.id);
     if (!fresh || fresh.innerHTML === part.dataset.was) continue;
-    if (isInUse(part)) { part.dataset.late = "1"; continue; }
+    if (isInUse(part)) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : null;
     part.dataset.was = fresh.innerHTML;
     part.replaceChildren(...document.importNode(fresh, true).childNodes);
     tellTimes(part);
     if (focused) document.getElementById(focused)?.focus();
-    if (part.dataset.live === "tell") document.getElementById("said").textContent = part.dataset.said ?? "";
+    if (part.dataset.live === "tell") document.getElementById("said").textContent = part.textContent.trim().replace(/\s+/g, " ").slice(0, 200);
   }
 }
 
+// Only while the page is looked at: a browser has few connections for all pages of one host.
+let source = null;
 function followChanges() {
-  if (!document.querySelector("[data-live]")) return;
-  const path = location.pathname + location.search;
-  const source = new EventSource("/live?path=" + encodeURIComponent(path));
+  const looked = document.visibilityState === "visible" && document.querySelector("[data-live]");
+  if (!looked || document.querySelector("[data-still]")) {
+    source?.close();
+    source = null;
+    return;
+  }
+  if (source) return;
+  source = new EventSource("/live?path=" + encodeURIComponent(location.pathname + location.search));
   source.addEventListener("page", (event) => takeUp(JSON.parse(event.data)));
   source.addEventListener("gone", () => { source.close(); location.reload(); });
-  addEventListener("pagehide", () => source.close());
 }
 
 function keys(event) {
@@ -82,6 +88,8 @@ for (const part of document.querySelectorAll("[data-live]")) part.dataset.was = 
 tellTimes(document);
 setInterval(() => tellTimes(document), 15000);
 followChanges();
+addEventListener("visibilitychange", followChanges);
+addEventListener("pagehide", () => { source?.close(); source = null; });
 addEventListener("keydown", keys);
 addEventListener("keydown", menus);
 addEventListener("click", menus);

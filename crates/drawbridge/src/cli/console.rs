@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{client::Client, serve, show};
+use super::{client::Client, serve, show, text::Text};
 use crate::workspace::Workspace;
 
 /// How often it is looked whether the gateway that starts is there.
@@ -18,7 +18,7 @@ pub(super) async fn run(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     if Client::is_running(workspace) {
-        return tell(workspace, person, (json, false)).await;
+        return tell(workspace, person, (json, link)).await;
     }
     let app = super::start(workspace).await?;
     let listener = serve::listen(&app.gateway().address).await?;
@@ -26,18 +26,24 @@ pub(super) async fn run(
         while !Client::is_running(workspace) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        tell(workspace, person, (json, true)).await
+        if let Err(error) = tell(workspace, person, (json, serving)).await {
+            show::error(&format!("{error:#}"));
+        }
+        // It goes on serving, also where no link could be made.
+        std::future::pending::<()>().await;
     };
-    let (served, told) = tokio::join!(serve::until_told(&app, listener), told);
-    served?;
-    told
+    tokio::select! {
+        served = serve::until_told(&app, listener) => served?,
+        () = told => {}
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks the running gateway for a link.
 async fn tell(
     workspace: &Workspace,
     person: Option<String>,
-    (json, serves): (bool, bool),
+    (json, text): (bool, Text),
 ) -> anyhow::Result<ExitCode> {
     let client = Client::connect(workspace, person.clone()).await?;
     let answer = client
@@ -45,11 +51,7 @@ async fn tell(
         .await;
     client.close().await;
     let answer = answer.context("no link can be made")?;
-    Ok(show::answer(
-        &answer,
-        json,
-        if serves { serving } else { link },
-    ))
+    Ok(show::answer(&answer, json, text))
 }
 
 /// The link, for people.

@@ -23,8 +23,8 @@ use super::{
     store_down,
 };
 use crate::{app::App, connectors::Snapshot, store::PlanFilter};
-pub(super) use shown::sees;
-use shown::{concerns, line, whole};
+use shown::{concerns, line, whole, with_acts};
+pub(super) use shown::{sees, settles};
 
 /// Plans of one answer.
 const PLANS: u32 = 100;
@@ -97,6 +97,7 @@ impl App {
             limit: PLANS,
             ..PlanFilter::default()
         };
+        let now = self.clock.now();
         let mut list = Vec::new();
         let (mut next, mut last) = (None, None);
         // Of many plans few may be this person's to see: it is looked on until there are enough.
@@ -111,7 +112,8 @@ impl App {
                     break;
                 }
                 last = Some(plan.created);
-                list.push(line(caller, plan, concerns(snapshot, caller, plan)));
+                let shown = line(caller, plan, concerns(snapshot, caller, plan));
+                list.push(with_acts((snapshot, now), caller, plan, shown));
             }
             if whole || next.is_some() {
                 break;
@@ -137,10 +139,12 @@ impl App {
         own_client(caller)?;
         let plan = self.visible_plan(snapshot, caller, id).await?;
         if !concerns(snapshot, caller, &plan) {
-            let shown = line(caller, &plan, false);
+            let at = (snapshot, self.clock.now());
+            let shown = with_acts(at, caller, &plan, line(caller, &plan, false));
             return Ok((Found::new(shown, String::new(), 1), Effect::Nothing));
         }
-        let mut shown = whole(caller, &plan);
+        let at = (snapshot, self.clock.now());
+        let mut shown = with_acts(at, caller, &plan, whole(caller, &plan));
         let read = self.read_before(snapshot, &plan).await?;
         let similar = self.similar(snapshot, caller, &plan).await?;
         if let Some(shown) = shown.as_object_mut() {

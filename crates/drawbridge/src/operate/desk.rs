@@ -3,7 +3,7 @@
 use drawbridge_core::{answer::Found, call::Caller, plan::Stage};
 use serde_json::json;
 
-use super::{Effect, Prepared, people::roles, roles::own_client, store_down};
+use super::{Effect, Prepared, approvals::settles, people::roles, roles::own_client, store_down};
 use crate::{app::App, connectors::Snapshot, store::PlanFilter};
 
 /// The most plans that are looked through for those that wait for somebody.
@@ -13,14 +13,17 @@ impl App {
     pub(super) async fn desk_found(&self, snapshot: &Snapshot, caller: &Caller) -> Prepared {
         own_client(caller)?;
         let filter = PlanFilter {
-            stages: vec![Stage::Waiting],
+            stages: vec![Stage::Waiting, Stage::Unknown],
             limit: PLANS,
             ..PlanFilter::default()
         };
         let plans = self.store.kept_plans(&filter).await.map_err(store_down)?;
         let waiting = plans
             .iter()
-            .filter(|plan| plan.may_decide(&caller.person).is_ok())
+            .filter(|plan| match plan.stage {
+                Stage::Unknown => settles(snapshot, caller, plan),
+                _ => plan.may_decide(&caller.person).is_ok(),
+            })
             .count();
         let halted = snapshot.halted.as_ref();
         let halted =

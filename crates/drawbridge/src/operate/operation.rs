@@ -219,6 +219,31 @@ impl Operation {
         }
     }
 
+    /// Whether it only shows what the gateway itself knows: nothing is asked of a target for it, and no one is
+    /// acted for.
+    pub(super) fn is_look(&self) -> bool {
+        matches!(
+            self,
+            Self::Connectors(_)
+                | Self::Connector { .. }
+                | Self::Check { .. }
+                | Self::Revisions { .. }
+                | Self::History { .. }
+                | Self::Access { .. }
+                | Self::Approvals(_)
+                | Self::Approval { .. }
+                | Self::Records(_)
+                | Self::Record { .. }
+                | Self::Proof { .. }
+                | Self::Usage(_)
+                | Self::People(_)
+                | Self::Tokens
+                | Self::Requests(_)
+                | Self::Sources(_)
+                | Self::Desk
+        )
+    }
+
     /// Why it is let through.
     pub(super) fn reason(&self) -> &'static str {
         match self {

@@ -4,9 +4,12 @@ use askama::Template;
 use axum::{
     extract::{Path, Query},
     http::{HeaderValue, header},
-    response::Response,
 };
-use drawbridge_core::{answer::Status, call::Power, log::Record};
+use drawbridge_core::{
+    answer::{Failure, Status},
+    call::Power,
+    log::Record,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -128,43 +131,62 @@ impl List {
     }
 }
 
-/// A word of ours in the place of what an address says; none where it is none.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_value(Value::String(text.to_owned())).ok()
+/// A word of ours, or none where nothing is said.
+///
+/// # Errors
+/// Where it is another word: nobody must take an answer for that to a question that was not asked.
+fn word<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<Option<T>, Failure> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let known = serde_json::from_value(Value::String(text.to_owned()));
+    known
+        .map(Some)
+        .map_err(|_| Failure::invalid(format!("`{field}`: `{text}` is none that there is")))
 }
 
 impl Asked {
-    pub(super) fn query(&self) -> RecordQuery {
+    pub(super) fn query(&self) -> Result<RecordQuery, Failure> {
         let said = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        RecordQuery {
+        Ok(RecordQuery {
             person: said(&self.person),
             client: said(&self.client),
             connector: said(&self.connector),
-            power: word(&self.power),
-            status: word(&self.status),
-            since: time(&self.since),
-            until: time(&self.until),
+            power: word("power", &self.power)?,
+            status: word("status", &self.status)?,
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
             text: said(&self.text),
             before: self.before.parse().ok(),
             limit: Some(RECORDS),
             calls: self.looks.is_empty(),
             ..RecordQuery::default()
-        }
+        })
     }
 }
 
-/// A time of a form: a day, a minute (both in UTC), or whole.
-fn time(text: &str) -> Option<jiff::Timestamp> {
+/// A time of a form: a day, a minute (both in UTC), or whole; none where nothing is said.
+fn time(field: &str, text: &str) -> Result<Option<jiff::Timestamp>, Failure> {
     let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
     let whole = text.parse().ok();
-    whole
+    let found = whole
         .or_else(|| format!("{text}:00Z").parse().ok())
-        .or_else(|| format!("{text}T00:00:00Z").parse().ok())
+        .or_else(|| format!("{text}T00:00:00Z").parse().ok());
+    let wrong = || {
+        Failure::invalid(format!(
+            "`{field}`: `{text}` is no time; write it like 2026-06-01T12:00, in UTC"
+        ))
+    };
+    found.ok_or_else(wrong).map(Some)
 }
 
 pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/activity").await?;
-    let list: Records = visitor.ask(Operation::Records(asked.query())).await?;
+    let query = asked.query().map_err(|failure| visitor.failed(failure))?;
+    let list: Records = visitor.ask(Operation::Records(query)).await?;
     let query = UsageQuery {
         connector: Some(asked.connector.clone()).filter(|name| !name.is_empty()),
         hours: Some(24),
@@ -192,11 +214,11 @@ pub(super) async fn export(
     visitor: Visitor,
     Path(format): Path<ExportFormat>,
     Query(asked): Query<Asked>,
-) -> Response {
+) -> Shown {
     let filter = RecordQuery {
         limit: None,
         before: None,
-        ..asked.query()
+        ..asked.query().map_err(|failure| visitor.failed(failure))?
     };
     let name = format!(
         "attachment; filename=\"drawbridge-records.{}\"",
@@ -208,7 +230,7 @@ pub(super) async fn export(
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, name);
     }
-    response
+    Ok(response)
 }
 
 #[derive(Template)]

@@ -182,6 +182,8 @@ pub(super) struct PlanLine {
     pub(super) expires: Option<String>,
     pub(super) escalated: bool,
     pub(super) yours_to_decide: bool,
+    pub(super) yours_to_settle: bool,
+    pub(super) yours_to_undo: bool,
 }
 
 /// How many targets there are: a list tells the number, one plan names them all.
@@ -209,5 +211,10 @@ impl PlanLine {
 
     pub(super) fn stage(&self) -> (&'static str, &'static str) {
         stage(self.stage)
+    }
+
+    /// Whether it waits for who looks at it.
+    pub(super) fn is_yours(&self) -> bool {
+        self.yours_to_decide || self.yours_to_settle
     }
 }

@@ -55,10 +55,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         stage: None,
     };
     let plans: Plans = visitor.ask(Operation::Approvals(query)).await?;
-    let (yours, others) = plans
-        .approvals
-        .into_iter()
-        .partition(|plan| plan.yours_to_decide);
+    let (yours, others) = plans.approvals.into_iter().partition(PlanLine::is_yours);
     let next = plans.next.map(|before| {
         let (connector, all) = (encoded(&asked.connector), encoded(&asked.all));
         format!(
@@ -210,6 +207,8 @@ struct Page {
     compared: Vec<Compared>,
     boxes: Vec<Box>,
     mine: bool,
+    /// Whether something large is cut.
+    cut: bool,
 }
 
 impl Page {
@@ -224,13 +223,6 @@ impl Page {
         may && self.plan.content.as_ref().is_some_and(call)
     }
 
-    fn may_undo(&self) -> bool {
-        let content = self.plan.content.as_ref();
-        self.plan.line.stage == Stage::Applied
-            && content
-                .is_some_and(|content| content.undo_until.is_some() && content.undone_by.is_none())
-    }
-
     fn may_withdraw(&self) -> bool {
         self.mine && matches!(self.plan.line.stage, Stage::Waiting | Stage::Draft)
     }
@@ -240,29 +232,58 @@ impl Page {
     }
 
     fn exact(&self, value: &Value) -> String {
-        editable(value)
+        match self.cut && self.boxes.is_empty() {
+            true => "too long to be shown here".to_owned(),
+            false => editable(value),
+        }
     }
 }
 
-pub(super) async fn page(visitor: Visitor, Path(id): Path<String>) -> Shown {
+/// How much of a plan is looked at.
+#[derive(Deserialize)]
+pub(super) struct Looked {
+    /// Anything: all of it, however long.
+    #[serde(default)]
+    whole: String,
+}
+
+/// How much of a text a page shows at first, in bytes of all targets together.
+const AT_FIRST: usize = 60_000;
+
+pub(super) async fn page(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(looked): Query<Looked>,
+) -> Shown {
     let frame = Frame::of(&visitor, "/approvals").await?;
     let mut plan = Plan::read(visitor.data(Operation::Approval { id }).await?)?;
     let mut compared = Vec::new();
-    let mut fields = Vec::new();
+    let (mut fields, mut cut) = (Vec::new(), false);
     if let Some(content) = &mut plan.content {
-        fields = boxes(&content.arguments);
+        let most = if looked.whole.is_empty() {
+            AT_FIRST
+        } else {
+            usize::MAX
+        };
+        cut = content.arguments.to_string().len() > most;
+        if !cut {
+            fields = boxes(&content.arguments);
+        }
+        let mut room = most;
         let sends = plan.line.power == Power::Send;
         let targets = std::mem::take(&mut content.targets);
-        compared = targets
-            .into_iter()
-            .map(|target| Compared::of(target, sends))
-            .collect();
+        for target in targets {
+            let mut shown = Compared::of(target, sends);
+            cut |= shown.cut(&mut room);
+            compared.push(shown);
+        }
     }
     show(&Page {
         mine: plan.line.person == frame.desk.person,
         frame,
         compared,
         boxes: fields,
+        cut,
         plan,
     })
 }

@@ -78,7 +78,7 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
             .look(Operation::Approvals(PlanQuery::default()))
             .await?,
     )?;
-    let mine = |plan: &PlanLine| plan.yours_to_decide;
+    let mine = PlanLine::is_yours;
     let waiting = plans
         .approvals
         .into_iter()

@@ -23,12 +23,14 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::visitor::{Again, Visitor, of_headers};
-use crate::{app::App, door::front::routed};
+use crate::{app::App, door::front::routed, identify::Unidentified};
 
 /// How often it is looked whether something changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a page is made anew whatever happened: a connector's own health changes without a word.
 const AT_LEAST_EVERY: u32 = 10;
+/// How many times as long as a page took to make nobody makes it again.
+const REST: u32 = 4;
 /// The largest page, in bytes.
 const MOST_PAGE: usize = 4 << 20;
 
@@ -94,15 +96,24 @@ impl Following {
         let mut following = following?;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let Ok(visitor) = of_headers(&following.app, &following.headers).await else {
-                return Some((Event::default().event("gone").data("signed out"), None));
+            let visitor = match of_headers(&following.app, &following.headers).await {
+                Ok(visitor) => visitor,
+                // A store that hiccups ends nobody's session.
+                Err(Some(Unidentified::Store(_) | Unidentified::Issuer)) => continue,
+                Err(_) => return Some((gone("signed out"), None)),
             };
             if !following.is_due().await {
                 continue;
             }
-            let Some(text) = following.made(visitor).await else {
-                return Some((Event::default().event("gone").data("no such page"), None));
+            let began = following.app.clock.monotonic();
+            let text = match following.made(visitor).await {
+                Ok(text) => text,
+                Err(code) if code.is_server_error() => continue,
+                Err(_) => return Some((gone("no such page"), None)),
             };
+            // Whoever looks at what is dear to make looks less often.
+            let took = following.app.clock.monotonic().saturating_sub(began);
+            tokio::time::sleep(took * REST).await;
             let mut digest = DefaultHasher::new();
             text.hash(&mut digest);
             let before = following.sent.replace(digest.finish());
@@ -128,18 +139,28 @@ impl Following {
     }
 
     /// The page as it is by now.
-    async fn made(&self, visitor: Visitor) -> Option<String> {
-        let mut request = Request::get(self.page.clone()).body(Body::empty()).ok()?;
+    async fn made(&self, visitor: Visitor) -> Result<String, StatusCode> {
+        let broken = |_| StatusCode::INTERNAL_SERVER_ERROR;
+        let request = Request::get(self.page.clone()).body(Body::empty());
+        let mut request = request.map_err(|_| StatusCode::NOT_FOUND)?;
+        // The first of these looks is on the log, and the others with it.
         let again = Visitor {
-            again: true,
+            again: self.sent.is_some(),
             ..visitor
         };
         request.extensions_mut().insert(Again(again));
         let response = routed(&self.pages, request).await;
         if response.status() != StatusCode::OK {
-            return None;
+            return Err(response.status());
         }
-        let bytes = to_bytes(response.into_body(), MOST_PAGE).await.ok()?;
-        String::from_utf8(bytes.into()).ok()
+        let bytes = to_bytes(response.into_body(), MOST_PAGE)
+            .await
+            .map_err(broken)?;
+        String::from_utf8(bytes.into()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// That there is nothing to follow any more.
+fn gone(why: &str) -> Event {
+    Event::default().event("gone").data(why)
 }

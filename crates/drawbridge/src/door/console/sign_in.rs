@@ -61,11 +61,11 @@ pub(super) async fn page(
         };
     };
     // Another site must not sign anyone in, and a browser that only looks ahead must not use it up.
-    let ahead = headers.contains_key("sec-purpose") || !own_page(&headers);
-    let known = match ahead {
-        true => Err(Unidentified::Invalid),
-        false => app.identify.by_link(&code, &app.gateway()).await,
-    };
+    if headers.contains_key("sec-purpose") || !own_page(&headers) {
+        let told = "Another page led here. Copy the link into the address bar to sign in; it was not used up.";
+        return asked_in(&app, to, Some(told.to_owned()));
+    }
+    let known = app.identify.by_link(&code, &app.gateway()).await;
     let known = known.map(|caller| (caller, How::Link));
     let told = "This link was used already, or is too old. `drawbridge console` makes another.";
     arrived(&app, (peer, &headers), (known, to), told).await

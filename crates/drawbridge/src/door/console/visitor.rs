@@ -285,12 +285,17 @@ fn turned_away(parts: &Parts, why: Option<&Unidentified>) -> Trouble {
 /// Where a problem leads back to: the page that the form is on.
 fn back(parts: &Parts) -> String {
     let path = parts.uri.path();
-    match parts.method {
-        Method::GET => "/".to_owned(),
-        _ => match path.rsplit_once('/') {
-            Some((page, _)) if !page.is_empty() => page.to_owned(),
-            _ => "/".to_owned(),
-        },
+    if parts.method == Method::GET {
+        return "/".to_owned();
+    }
+    for (acts, page) in [("/tokens/", "/people"), ("/lifecycle/", "/lifecycle")] {
+        if path.starts_with(acts) {
+            return page.to_owned();
+        }
+    }
+    match path.rsplit_once('/') {
+        Some((page, _)) if !page.is_empty() => page.to_owned(),
+        _ => "/".to_owned(),
     }
 }
 
@@ -370,8 +375,13 @@ impl FromRequest<Arc<App>> for Sent {
         let same = verify_slices_are_equal(token.as_bytes(), visitor.csrf.as_bytes()).is_ok();
         if foreign || !same {
             crate::telemetry::refused("form");
-            let message = "the form is not one of your session's own pages".to_owned();
-            return Err(visitor.trouble(Status::Denied, message));
+            return Err(Trouble::Told {
+                code: StatusCode::FORBIDDEN,
+                title: "Nothing was done",
+                message: "the form is not one of your session's own pages".to_owned(),
+                mend: "Go back, load the page again, and send its form.",
+                back: visitor.back,
+            });
         }
         Ok(Self { visitor, fields })
     }

@@ -4,6 +4,7 @@ use drawbridge_core::{
     call::Caller,
     plan::{KeptPlan, Stage},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::roles::{has_role, is_owner};
@@ -26,6 +27,38 @@ pub(super) fn decides(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> 
     plan.approvers().any(|who| who.is_person(person))
         || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == person.id)
         || is_owner(snapshot, caller)
+}
+
+/// Whether somebody answers for what a plan is about: the connector's owner, and owners of the gateway.
+fn answers_for(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+    let mounted = snapshot.connectors.get(&plan.connector);
+    is_owner(snapshot, caller)
+        || mounted.is_some_and(|mounted| mounted.bridge.file.purpose.owner == caller.person.id)
+}
+
+/// Whether it is somebody's to say what came of a plan of which nobody can tell.
+pub(in crate::operate) fn settles(snapshot: &Snapshot, caller: &Caller, plan: &KeptPlan) -> bool {
+    plan.stage == Stage::Unknown && answers_for(snapshot, caller, plan)
+}
+
+/// What somebody may do with a plan beside deciding: say what came of it, or take it back.
+pub(super) fn with_acts(
+    (snapshot, now): (&Snapshot, Timestamp),
+    caller: &Caller,
+    plan: &KeptPlan,
+    mut shown: Value,
+) -> Value {
+    let answers = answers_for(snapshot, caller, plan);
+    let settle = settles(snapshot, caller, plan);
+    let asked = plan.caller.person.id == caller.person.id;
+    let undo = plan.stage == Stage::Applied
+        && plan.undo_until.is_some_and(|until| now < until)
+        && (answers || asked);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("yours_to_settle".to_owned(), settle.into());
+        shown.insert("yours_to_undo".to_owned(), undo.into());
+    }
+    shown
 }
 
 /// A plan in a list.

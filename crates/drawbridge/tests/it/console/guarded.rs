@@ -275,3 +275,71 @@ async fn a_yes_counts_after_signing_out_and_not_after_a_revocation() {
         assert_eq!(gone, applied, "{act}");
     }
 }
+
+#[tokio::test]
+async fn who_follows_a_page_is_on_the_log_and_asks_nothing_in_secret() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    let count = |action: &str| {
+        let log = office.site.json(&["log", "--action", action]);
+        log["data"]["records"].as_array().unwrap().len()
+    };
+    // What follows goes on until it is cut: the time is what is waited for.
+    let follow = async |path: &str| {
+        let path = path
+            .replace('?', "%3F")
+            .replace('&', "%26")
+            .replace('=', "%3D");
+        let asked = olga.http.get(format!("{}/live?path={path}", olga.url));
+        let asked = asked.timeout(Duration::from_secs(4));
+        let asked = asked.header("Cookie", &olga.cookie);
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.err();
+    };
+    let before = count("approvals");
+    follow("/approvals").await;
+    assert_eq!(count("approvals"), before + 1, "once, however long");
+    let before = count("search_as");
+    follow("/sources?person=ann@acme.example&connector=notes&query=hours").await;
+    assert_eq!(
+        count("search_as"),
+        before + 1,
+        "the first, as on the page itself"
+    );
+    let before = count("explain");
+    follow("/people/explain?person=ann@acme.example&tool=notes_search").await;
+    assert_eq!(count("explain"), before + 1);
+    let act = olga.get("/live?path=%2Fstop").await;
+    assert!(act.text.contains("event: gone"), "{}", act.text);
+}
+
+#[tokio::test]
+async fn what_a_filter_cannot_read_is_told() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    for wrong in ["since=yesterday", "status=nonsense", "power=all"] {
+        for page in ["/activity", "/activity/export/csv"] {
+            let shown = olga.get(&format!("{page}?{wrong}")).await;
+            assert_eq!(shown.code, 400, "{page}?{wrong}: {}", shown.text);
+        }
+    }
+    olga.page("/activity?since=2026-06-01T12:00&until=2026-06-02&status=ok&power=search")
+        .await;
+}
+
+#[tokio::test]
+async fn a_long_plan_is_cut_and_is_approved_only_whole() {
+    let office = Office::open().await;
+    let lines: Vec<String> = (0..6_000)
+        .map(|line| format!("line {line} of many, and some more of it"))
+        .collect();
+    let write = json!({"path": "long.md", "content": lines.join("\n")});
+    let id = office.asks("notes_write", &write).await;
+    let lena = office.visitor("lena").await;
+    let cut = lena.page(&format!("/approvals/{id}")).await;
+    assert!(cut.len() < 200_000, "{}", cut.len());
+    assert!(cut.contains("not all of it is shown") && !cut.contains("name=\"digest\""));
+    let whole = lena.page(&format!("/approvals/{id}?whole=1")).await;
+    assert!(whole.contains("line 5999 of many") && whole.contains("name=\"digest\""));
+}

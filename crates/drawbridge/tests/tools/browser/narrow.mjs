@@ -24,6 +24,18 @@ await story(
         LEAST,
       );
       for (const one of small) faults.add("page", `${path}: too small to touch: ${one}`);
+      // What is opened lies on the screen, where it can be touched.
+      for (const menu of await page.$$("details.act")) {
+        if (!(await menu.isVisible())) continue;
+        await menu.evaluate((one) => (one.open = true));
+        const box = await menu.$eval("form, div", (one) => {
+          one.scrollIntoView({ block: "nearest" });
+          const { left, right } = one.getBoundingClientRect();
+          return { left, right, wide: innerWidth, text: one.textContent.trim().slice(0, 40) };
+        });
+        if (box.left < 0 || box.right > box.wide) faults.add("page", `${path}: ${box.text} lies off the screen`);
+        await menu.evaluate((one) => (one.open = false));
+      }
       await shot(`phone${path.replaceAll("/", "-")}`);
     }
     await accessible("phone");

@@ -84,6 +84,50 @@ impl Compared {
     }
 }
 
+impl Compared {
+    /// Leaves out what there is no room for; whether something was.
+    pub(super) fn cut(&mut self, room: &mut usize) -> bool {
+        let size = |text: &Option<String>| text.as_ref().map_or(0, String::len) + 40;
+        let (shown, all) = match &mut self.shown {
+            Sides::Lines(pairs) => {
+                let fitting = pairs
+                    .iter()
+                    .take_while(|pair| take(room, size(&pair.before) + size(&pair.after)));
+                let (shown, all) = (fitting.count(), pairs.len());
+                pairs.truncate(shown);
+                (shown, all)
+            }
+            Sides::Fields(fields) => {
+                let fitting = fields
+                    .iter()
+                    .take_while(|field| take(room, size(&field.before) + size(&field.after)));
+                let (shown, all) = (fitting.count(), fields.len());
+                fields.truncate(shown);
+                (shown, all)
+            }
+            Sides::Whole(_, text) | Sides::Letter(_, text) => {
+                let all = text.len();
+                let mut shown = all.min(*room);
+                while !text.is_char_boundary(shown) {
+                    shown -= 1;
+                }
+                *room -= shown;
+                text.truncate(shown);
+                (shown, all)
+            }
+            Sides::Nothing | Sides::Dropped => (0, 0),
+        };
+        shown < all
+    }
+}
+
+/// Takes so much of what room there is, if it is there.
+fn take(room: &mut usize, size: usize) -> bool {
+    let fits = size <= *room;
+    *room = if fits { *room - size } else { 0 };
+    fits
+}
+
 fn sides(target: Target, sends: bool) -> Sides {
     match (&target.before, &target.after) {
         (Some(Image::Dropped), _) | (_, Some(Image::Dropped)) => return Sides::Dropped,
