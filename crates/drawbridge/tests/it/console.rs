@@ -4,6 +4,7 @@ mod arriving;
 mod guarded;
 mod office;
 mod roles;
+mod stories;
 
 use std::{
     path::Path,
