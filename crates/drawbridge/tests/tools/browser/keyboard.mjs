@@ -51,7 +51,8 @@ await story(async ({ enter, told, faults, saw, shot }) => {
   await press("Escape");
   saw("closed", { open: await lena.locator("details[open]").count(), at: await focused() });
   await press("r");
-  await press("Tab", "Enter");
+  await press("Tab");
+  await lena.keyboard.press("Enter");
   await lena.waitForSelector("text=Rejected. Whoever asked is told why.");
   await lena.goto(`${told.url}/approvals`);
   await press("j", "j");
@@ -70,6 +71,6 @@ await story(async ({ enter, told, faults, saw, shot }) => {
   await press("a");
   await other.goto(left);
   await other.click("button.yes");
-  await until("it is done", () => lena.locator("#state:has-text('Done')").isVisible());
+  await until("it is done", () => lena.locator("#state .notice.good").isVisible());
   saw("not lost", await lena.evaluate(() => document.activeElement.closest("main") !== null));
 });

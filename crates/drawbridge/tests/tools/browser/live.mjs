@@ -19,7 +19,7 @@ await story(async ({ enter, told, faults, saw, shot }) => {
   await stale.goto(at);
   await lena.goto(at);
   await lena.click("button.yes");
-  const took = await until("Olga sees it", () => olga.locator("#state:has-text('Done')").isVisible());
+  const took = await until("Olga sees it", () => olga.locator("#state .notice.good").isVisible());
   saw("decided", { took, buttons: await olga.locator("button.yes").count(), told: await olga.textContent("#said") });
   await shot("decided-by-another", olga);
   // Of the page that nobody renewed, the button does nothing.
@@ -35,7 +35,7 @@ await story(async ({ enter, told, faults, saw, shot }) => {
   await olga.fill("#reject-why", "I would rather");
   await lena.goto(other);
   await lena.click("button.yes");
-  await until("Olga sees it", () => olga.locator("#state:has-text('Done')").isVisible());
+  await until("Olga sees it", () => olga.locator("#state .notice.good").isVisible());
   saw("still typed", await olga.inputValue("#reject-why"));
   await shot("typing", olga);
   await olga.fill("#reject-why", "");
