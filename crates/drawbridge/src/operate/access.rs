@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Effect, Prepared,
     explain::admitted,
-    roles::{looks_after, oversees, own_client},
+    roles::{own_client, sees_connector},
     store_down,
 };
 use crate::{
@@ -54,7 +54,7 @@ impl App {
     }
 }
 
-/// A connector that the caller looks after, or audits; in person.
+/// A connector that the caller sees, in person.
 pub(super) fn overseen<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
@@ -62,8 +62,7 @@ pub(super) fn overseen<'a>(
 ) -> Result<&'a Mounted, Failure> {
     own_client(caller)?;
     let mounted = snapshot.connectors.get(name);
-    let seen = mounted
-        .filter(|mounted| oversees(snapshot, caller) || looks_after(snapshot, caller, mounted));
+    let seen = mounted.filter(|mounted| sees_connector(snapshot, caller, mounted));
     seen.map(|mounted| &**mounted).ok_or_else(|| {
         let told = format!("there is no connector `{name}` that you look after or audit");
         Failure::new(Status::Denied, told)

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Effect, Prepared,
-    roles::{is_owner, looked_at, looks_after, oversees},
+    roles::{is_owner, looked_at, sees_connector},
     store_down,
 };
 use crate::{
@@ -46,7 +46,7 @@ impl App {
         let mut graded = Vec::new();
         for (found, mounted) in &snapshot.connectors {
             let wanted = name.is_none_or(|name| name == *found);
-            let seen = looks_after(snapshot, caller, mounted) || oversees(snapshot, caller);
+            let seen = sees_connector(snapshot, caller, mounted);
             if wanted && seen {
                 graded.push(self.checked(snapshot, found, mounted).await?);
             }

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use super::{
     Effect, Prepared,
     approvals::sees,
-    roles::{in_person, is_owner, looked_at, looks_after, oversees},
+    roles::{in_person, is_owner, looked_at, looks_after, oversees, sees_connector},
     store_down,
 };
 use crate::{
@@ -211,14 +211,13 @@ impl App {
 
 /// The connectors of a query that the caller may use or looks after.
 fn lines<'a>(snapshot: &'a Snapshot, caller: &Caller, query: &ConnectorQuery) -> Vec<Line<'a>> {
-    let oversees = oversees(snapshot, caller);
     let wanted = snapshot
         .connectors
         .iter()
         .filter(|(name, mounted)| query.admits(name, mounted));
     let lines = wanted.filter_map(|(name, mounted)| {
         let yours = looks_after(snapshot, caller, mounted);
-        let looked_after = yours || oversees;
+        let looked_after = sees_connector(snapshot, caller, mounted);
         let mut actions = mounted.bridge.actions.iter();
         let known =
             looked_after || actions.any(|action| snapshot.rules.offers(caller, name, action));

@@ -112,7 +112,16 @@ pub(super) fn looked_after<'a>(
     })
 }
 
-/// A connector that the caller looks after, or may look at as an auditor.
+/// Whether they may see how a connector is and what its file says: whoever looks after it, audits the
+/// gateway, or reviews what is to be in force.
+pub(super) fn sees_connector(snapshot: &Snapshot, caller: &Caller, mounted: &Mounted) -> bool {
+    let reviewers = &snapshot.gateway.roles.reviewer;
+    looks_after(snapshot, caller, mounted)
+        || oversees(snapshot, caller)
+        || in_person(caller) && has_role(snapshot, caller, reviewers)
+}
+
+/// A connector that the caller sees.
 pub(super) fn looked_at<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
@@ -121,7 +130,7 @@ pub(super) fn looked_at<'a>(
     let mounted = snapshot
         .connectors
         .get(name)
-        .filter(|mounted| looks_after(snapshot, caller, mounted) || oversees(snapshot, caller));
+        .filter(|mounted| sees_connector(snapshot, caller, mounted));
     mounted.map(|mounted| &**mounted).ok_or_else(|| {
         Failure::new(
             Status::Denied,

@@ -129,3 +129,26 @@ async fn without_script_people_decide_and_stop_all_the_same() {
     says(&story, "times", "Z");
     assert_eq!(story.saw("stopped"), "unavailable");
 }
+
+#[tokio::test]
+async fn on_a_telephone_everything_fits_and_is_large_enough_to_hit() {
+    let office = Office::open().await;
+    let story = told(&office, "narrow", json!({})).await;
+    let pages = story.saw("pages").as_array().unwrap();
+    assert!(pages.len() > 12, "{pages:?}");
+    assert_eq!(story.saw("stopped"), "unavailable");
+}
+
+#[tokio::test]
+async fn a_wish_is_answered_and_what_is_wider_waits_apart_from_what_is_narrower() {
+    let office = Office::open().await;
+    let file = office.site.path("connectors/notes.yaml");
+    let story = told(&office, "lifecycle", json!({"connector": file})).await;
+    says(&story, "asked", "look up what a customer ordered");
+    says(&story, "wider", "*.txt");
+    says(&story, "narrower", "delete");
+    let wider = story.saw("wider").as_str().unwrap();
+    assert!(!wider.contains("delete"), "{wider}");
+    says(&story, "in force", "text files are notes too");
+    says(&story, "in force", "No other revision waits");
+}

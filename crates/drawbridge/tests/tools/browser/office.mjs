@@ -41,3 +41,26 @@ export async function notices(port) {
   await new Promise((ready) => server.listen(port, "127.0.0.1", ready));
   return { got, close: () => server.close() };
 }
+
+/** Every page that there is for somebody, by name; those of one plan, and of one call, with them. */
+export async function everyPage(page, told, plans = []) {
+  const explained = new URLSearchParams({ person: "ann@acme.example", client: "claude", tool: "notes_update", arguments: '{"path":"hours.md","replace":[{"old":"10-14","new":"10-15"}]}' });
+  const searched = new URLSearchParams({ person: "ann@acme.example", connector: "notes", query: "hours" });
+  const pages = {
+    home: "/",
+    approvals: "/approvals?all=1",
+    activity: "/activity?looks=1",
+    checklist: "/connectors/notes",
+    access: "/connectors/notes/access",
+    revisions: "/connectors/notes/revisions",
+    usage: "/connectors/notes/usage",
+    lifecycle: "/lifecycle",
+    people: "/people",
+    explain: `/people/explain?${explained}`,
+    sources: `/sources?${searched}`,
+  };
+  for (const [at, plan] of plans.entries()) pages[`plan-${at}`] = new URL(plan).pathname;
+  await page.goto(`${told.url}/activity`);
+  pages.record = await page.getAttribute("#records tbody a", "href");
+  return Object.entries(pages).map(([name, path]) => [name, told.url + path]);
+}
