@@ -25,19 +25,39 @@ function isInUse(part) {
   return Boolean(open || typed);
 }
 
-function takeUp(html) {
-  const next = new DOMParser().parseFromString(ours.createHTML(html), "text/html");
+// What an element is, whatever else the page says by now.
+function named(element) {
+  const words = element.tagName === "SUMMARY" ? element.textContent : "";
+  return [element.tagName, element.id, element.getAttribute("href"), element.form?.action, element.name, words].join(" ");
+}
+
+// The page as it was sent last; parts that somebody is at work in take it up when they let go.
+let latest = null;
+
+function takeUp() {
+  const next = new DOMParser().parseFromString(ours.createHTML(latest), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = next.getElementById(part.id);
-    if (!fresh || fresh.innerHTML === part.dataset.was) continue;
-    if (isInUse(part)) continue;
-    const focused = part.contains(document.activeElement) ? document.activeElement.id : null;
+    if (!fresh || fresh.innerHTML === part.dataset.was || isInUse(part)) continue;
+    const held = part.contains(document.activeElement) ? named(document.activeElement) : null;
     part.dataset.was = fresh.innerHTML;
     part.replaceChildren(...document.importNode(fresh, true).childNodes);
     tellTimes(part);
-    if (focused) document.getElementById(focused)?.focus();
-    if (part.dataset.live === "tell") document.getElementById("said").textContent = part.textContent.trim().replace(/\s+/g, " ").slice(0, 200);
+    if (held !== null) hold(part, held);
+    if (part.dataset.live === "tell") document.getElementById("said").textContent = part.innerText.trim();
   }
+}
+
+// The focus stays where it was, or in its part where that is gone.
+function hold(part, held) {
+  const all = [...part.querySelectorAll("a, button, summary, input, textarea, select")];
+  const same = all.find((element) => named(element) === held);
+  if (!same) part.tabIndex = -1;
+  (same ?? part).focus();
+}
+
+function letGo() {
+  if (latest !== null) setTimeout(takeUp);
 }
 
 // Only while the page is looked at: a browser has few connections for all pages of one host.
@@ -51,7 +71,7 @@ function followChanges() {
   }
   if (source) return;
   source = new EventSource("/live?path=" + encodeURIComponent(location.pathname + location.search));
-  source.addEventListener("page", (event) => takeUp(JSON.parse(event.data)));
+  source.addEventListener("page", (event) => { latest = JSON.parse(event.data); takeUp(); });
   source.addEventListener("gone", () => { source.close(); location.reload(); });
 }
 
@@ -90,6 +110,8 @@ setInterval(() => tellTimes(document), 15000);
 followChanges();
 addEventListener("visibilitychange", followChanges);
 addEventListener("pagehide", () => { source?.close(); source = null; });
+addEventListener("toggle", letGo, true);
+addEventListener("change", letGo);
 addEventListener("keydown", keys);
 addEventListener("keydown", menus);
 addEventListener("click", menus);

@@ -3,11 +3,9 @@
 mod arriving;
 mod guarded;
 mod hostile;
-mod lifecycle;
-mod meanwhile;
 mod office;
-mod plain;
 mod roles;
+mod stories;
 
 use std::{
     path::Path,

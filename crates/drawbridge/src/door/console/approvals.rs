@@ -196,6 +196,12 @@ impl Similar {
     fn stage(&self) -> (&'static str, &'static str) {
         stage(self.stage)
     }
+
+    /// Why it ended so, where that is more than what it did.
+    fn why(&self) -> Option<&str> {
+        let reason = self.reason.as_deref();
+        reason.filter(|reason| *reason != self.sentence)
+    }
 }
 
 #[derive(Template)]
@@ -221,6 +227,24 @@ impl Page {
         let may =
             self.plan.line.yours_to_decide || self.plan.line.stage == Stage::Draft && self.mine;
         may && self.plan.content.as_ref().is_some_and(call)
+    }
+
+    /// Whether they are one of several who are asked, and have said yes.
+    fn said_yes(&self, content: &Content) -> bool {
+        let person = &self.frame.desk.person;
+        let mut voices = content.approved_by.iter();
+        voices.any(|voice| voice.person == *person)
+    }
+
+    fn went_wrong(&self) -> bool {
+        matches!(self.plan.line.stage, Stage::Failed | Stage::Unknown)
+    }
+
+    /// How many more must say yes.
+    fn missing(&self, content: &Content) -> usize {
+        let quorum = content.asking.as_ref().map_or(1, |asking| asking.quorum);
+        let quorum = usize::try_from(quorum).unwrap_or(usize::MAX);
+        quorum.saturating_sub(content.approved_by.len())
     }
 
     fn may_withdraw(&self) -> bool {

@@ -1,6 +1,8 @@
 //! An office for the console: a real gateway, documents that may be changed behind gates, and a person
 //! for each role; and a visitor without a browser, who keeps a cookie and sends forms.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, Site};
@@ -40,7 +42,19 @@ impl Office {
         Self::open_as(PEOPLE, NOTES).await
     }
 
-    /// The same with other files.
+    /// One whose people are told of what waits, by a server at a port that is free; the port. Their
+    /// links lead to where it is known to listen.
+    pub(crate) async fn told_of_notices() -> (Self, u16) {
+        let (own, port) = (free_port(), free_port());
+        let gateway = PEOPLE.replace("127.0.0.1:0", &format!("127.0.0.1:{own}"));
+        let told = format!(
+            "{gateway}notifications:\n  \
+             webhooks: [{{url: \"http://127.0.0.1:{port}/hook\", secret: \"env:OFFICE_HOOK\"}}]\n"
+        );
+        (Self::open_as(&told, NOTES).await, port)
+    }
+
+    /// One with other files.
     pub(crate) async fn open_as(people: &str, notes: &str) -> Self {
         let site = Site::new(people);
         for (path, text) in [
@@ -55,7 +69,9 @@ impl Office {
         site.write("connectors/notes.yaml", notes);
         site.ok(&["approve-revision", "notes", "--reason", "as agreed"]);
         let ann = site.token("ann@acme.example", "claude");
-        let gate = site.serve();
+        let mut serve = site.command(&["serve"]);
+        serve.env("OFFICE_HOOK", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let gate = Gate::start(serve.stdout(Stdio::piped()).stderr(Stdio::null()));
         gate.until(&ann, "notes_search", "ok").await;
         Self { site, gate, ann }
     }
@@ -181,6 +197,11 @@ pub(crate) fn form(
     asked
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(body)
+}
+
+fn free_port() -> u16 {
+    let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    bound.local_addr().unwrap().port()
 }
 
 fn client() -> reqwest::Client {

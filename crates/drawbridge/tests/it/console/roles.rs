@@ -117,3 +117,16 @@ async fn an_auditor_sees_what_happened_and_not_what_was_in_it() {
         "{home}"
     );
 }
+
+#[tokio::test]
+async fn a_reviewer_sees_what_they_put_into_force() {
+    let office = Office::open().await;
+    let (rita, ann) = (office.visitor("rita").await, office.visitor("ann").await);
+    for path in ["", "/access", "/revisions", "/usage"] {
+        let path = format!("/connectors/notes{path}");
+        rita.page(&path).await;
+        assert_eq!(ann.get(&path).await.code, 403, "{path} of a member");
+    }
+    let page = rita.page("/connectors/notes").await;
+    assert!(!page.contains("/connectors/notes/pause"), "{page}");
+}

@@ -1,63 +1,54 @@
-// From a wish to an end: somebody asks, a reviewer answers and puts a wider revision into force, an owner stops
-// everything and lets it go on, and retires the connector.
+// Ann asks for a connector, Rita answers; a wider file waits, and Rita sees what it widens before it is in force.
+
+import { readFileSync, writeFileSync } from "node:fs";
 
 import { story } from "./story.mjs";
 
-await story(async ({ page, told, saw, shot, accessible }) => {
-  const told_ = () => page.textContent("[role=status].notice");
-  await page.goto(told.ann);
-  await page.goto(`${told.url}/lifecycle`);
-  await page.click("#ask > summary");
-  await accessible("asking");
-  await page.fill("#task", "Look up what a customer ordered");
-  await page.fill("#system", "the shop's database");
-  await page.uncheck("[name='power.read']");
-  await page.fill("#why", "to answer on the telephone");
-  await page.click("#ask button.main");
-  saw("asked", { told: await told_(), list: await page.textContent("#requests") });
+await story(async ({ enter, told, saw, look, menus, shot }) => {
+  const ann = await enter(told.links.ann);
+  await ann.goto(`${told.url}/lifecycle`);
+  await look("nothing-asked", ann);
+  await ann.click("#ask > summary");
+  await look("asking", ann);
+  await ann.fill("#task", "look up what a customer ordered");
+  await ann.fill("#system", "the shop's database");
+  await ann.fill("#data", "orders and names, internal");
+  await ann.fill("#why", "customers ask every day");
+  await ann.click("button:has-text('Ask')");
+  await ann.waitForSelector("text=Your request is kept.");
+  saw("asked", await ann.textContent("#requests"));
+  const rita = await enter(told.links.rita);
+  await rita.goto(`${told.url}/lifecycle`);
+  await rita.click("#requests summary:has-text('Answer')");
+  await look("answering", rita);
+  await rita.click("label:has-text('It is being made')");
+  await rita.fill("#requests input[type=text]", "the owner of the shop agrees");
+  await rita.click("#requests button:has-text('Answer')");
+  await rita.waitForSelector("text=Answered.");
+  await ann.waitForSelector("#requests :text('the owner of the shop agrees')");
+  await look("answered", ann);
 
-  await page.goto(told.rita);
-  await page.goto(`${told.url}/lifecycle`);
-  await page.click("#requests details summary");
-  await page.check("[name=outcome][value=taken]");
-  await page.fill("#requests input[type=text]", "next week");
-  await page.click("#requests details button");
-  saw("answered", await page.textContent("#requests"));
-  await page.goto(told.url);
-  saw("needs", await page.textContent("#needs"));
-  await page.goto(`${told.url}/connectors/notes/revisions`);
-  const sides = await page.$$eval(".sides .card", (cards) => cards.map((card) => card.textContent));
-  saw("sides", sides);
-  await shot("revisions-waiting");
-  await page.click("details.act summary:has-text('Put it into force')");
-  await page.fill("#approve-why", "drafts are what they need");
-  await page.click("form[action$='/approve'] button");
-  saw("in force", await told_());
-
-  await page.goto(told.olga);
-  await page.click("#stop-all");
-  await page.click("form[action='/stop'] button");
-  await shot("all-stopped");
-  saw("all stopped", await page.textContent("main .notice.bad"));
-  await page.click("main .notice.bad summary");
-  await page.fill("#start-why", "it was a false alarm");
-  await page.click("form[action='/start'] button");
-  saw("going on", { told: await told_(), bad: await page.locator("main .notice.bad").count() });
-  await page.goto(`${told.url}/connectors/notes`);
-  await page.click("#pause");
-  await page.fill("#pause-why", "stocktaking");
-  await page.click("form[action$='/pause'] button");
-  saw("stopped", await page.textContent("#standing"));
-  await page.click("#resume");
-  await page.click("form[action$='/resume'] button");
-  saw("no reason", await page.evaluate(() => document.querySelector("#resume-why").validity.valueMissing));
-  await page.fill("#resume-why", "all counted");
-  await page.click("form[action$='/resume'] button");
-  saw("started", await page.textContent("#standing"));
-  await page.click("summary:has-text('Retire')");
-  await page.fill("#retire-why", "there is a better one");
-  await page.click("form[action$='/retire'] button");
-  saw("retired", await page.textContent("#standing"));
-  await page.goto(`${told.url}/connectors/notes/revisions`);
-  saw("trail", await page.textContent("ol.steps"));
+  const file = readFileSync(told.connector, "utf8");
+  const wider = file.replace('include: ["**/*.md"]', 'include: ["**/*.md", "**/*.txt"]');
+  writeFileSync(told.connector, wider.replace("may: [read, search, draft, write, update, delete]", "may: [read, search, draft, write, update]"));
+  await rita.goto(`${told.url}/connectors/notes/revisions`);
+  for (let at = 0; at < 40 && !(await rita.locator("text=Waits for review").count()); at += 1) {
+    await rita.waitForTimeout(250);
+    await rita.reload();
+  }
+  saw("wider", await rita.textContent(".sides .card:nth-child(1)"));
+  saw("narrower", await rita.textContent(".sides .card:nth-child(2)"));
+  await look("waiting", rita);
+  await rita.goto(told.url);
+  await look("needs-review", rita);
+  await rita.goto(`${told.url}/connectors/notes/revisions`);
+  await rita.click("summary:has-text('Put it into force')");
+  await shot("putting", rita);
+  await rita.fill("#approve-why", "text files are notes too");
+  await rita.click("button:has-text('Put it into force')");
+  await rita.waitForSelector("text=The revision is in force.");
+  await rita.goto(`${told.url}/connectors/notes/revisions`);
+  saw("in force", await rita.textContent("main"));
+  await look("in-force", rita);
+  await menus("in-force", rita);
 });

@@ -2,7 +2,7 @@
 
 import { story } from "./story.mjs";
 
-await story(async ({ page, context, told, faults, saw, shot, accessible }) => {
+await story(async ({ page, context, told, faults, saw, look }) => {
   const home = new URL("/", told.url).href;
   await page.goto(told.link);
   saw("signed in", { at: new URL(page.url()).pathname, called: await page.textContent("header .brand") });
@@ -14,21 +14,14 @@ await story(async ({ page, context, told, faults, saw, shot, accessible }) => {
     const name = link.slice(1) || "home";
     const answer = await page.goto(new URL(link, home).href);
     if (answer.status() !== 200) faults.add("page", `${link} answers ${answer.status()}`);
-    await accessible(name);
-    await shot(name);
-    await page.setViewportSize({ width: 375, height: 800 });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    if (wide > 0) faults.add("page", `${link} is ${wide} pixels wider than a telephone`);
-    await shot(`${name}-narrow`);
-    await page.setViewportSize({ width: 1280, height: 800 });
+    await look(name);
   }
   const session = await context.cookies();
   await page.goto(home);
   await page.click("header details.act:last-of-type summary");
   await page.click("form[action='/sign-out'] button");
   await page.waitForURL("**/sign-in*");
-  await accessible("sign-in");
-  await shot("sign-in");
+  await look("sign-in");
   // Neither the page before nor what a thief has kept of the session shows anything any more.
   await page.goto(home);
   saw("signed out", new URL(page.url()).pathname);

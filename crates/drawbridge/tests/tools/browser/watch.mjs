@@ -1,15 +1,14 @@
 // What must not happen in a browser, whatever the story: each makes a fault.
 
-/** Watches all pages of a context, of which none may ask anything of another origin than `url`'s. */
-export async function watch(context, url) {
-  const origin = url && new URL(url).origin;
+/** What went wrong, beside what a story says it expects. */
+export function known() {
   const expected = [];
   const list = [];
-  const faults = {
+  return {
     list,
     add(kind, text) {
-      const known = expected.find((one) => one.kind === kind && one.words.test(text));
-      if (known) known.times += 1;
+      const told = expected.find((one) => one.kind === kind && one.words.test(text));
+      if (told) told.times += 1;
       else list.push(`${kind}: ${text}`);
     },
     /** Says that faults of this kind with these words are part of the story from here on. */
@@ -19,6 +18,11 @@ export async function watch(context, url) {
       return one;
     },
   };
+}
+
+/** Watches all pages of a context, of which none may ask anything of another origin than `url`'s. */
+export async function watch(context, url, faults) {
+  const origin = url && new URL(url).origin;
   context.on("weberror", (error) => faults.add("error", String(error.error())));
   context.on("console", (message) => {
     if (message.type() === "error") faults.add("console", `${message.text()} ${message.location().url}`);
@@ -41,5 +45,4 @@ export async function watch(context, url) {
     };
     document.addEventListener("securitypolicyviolation", tell);
   });
-  return faults;
 }
