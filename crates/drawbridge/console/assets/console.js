@@ -48,12 +48,15 @@ function takeUp() {
   }
 }
 
-// The focus stays where it was, or in its part where that is gone.
+// The focus stays where it was, or in its part where that is gone, or on the page where the part is empty.
 function hold(part, held) {
   const all = [...part.querySelectorAll("a, button, summary, input, textarea, select")];
-  const same = all.find((element) => named(element) === held);
-  if (!same) part.tabIndex = -1;
-  (same ?? part).focus();
+  for (const place of [all.find((element) => named(element) === held), part, document.getElementById("main")]) {
+    if (!place) continue;
+    if (place === part || place.id === "main") place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+    if (document.activeElement === place) return;
+  }
 }
 
 function letGo() {
