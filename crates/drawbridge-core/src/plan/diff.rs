@@ -53,9 +53,14 @@ impl Target {
             (Some(Image::Fields(before)), None) => fields(before, &Map::new()),
             (before, after) => {
                 let (old, new) = (text(before), text(after));
+                // A line ends at a line feed and nowhere else: with a carriage return in it, what comes
+                // must not look like a part of what stays.
+                let lines = [&old, &new].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+                let [old, new] = &lines;
                 let diff = TextDiff::configure()
                     .timeout(LONGEST)
-                    .diff_lines(&old, &new);
+                    .newline_terminated(true)
+                    .diff_slices(old, new);
                 let mut unified = diff.unified_diff();
                 let unified = unified.context_radius(AROUND);
                 Difference::Text(unified.header("before", "after").to_string())

@@ -75,6 +75,7 @@ function followChanges() {
   if (source) return;
   source = new EventSource("/live?path=" + encodeURIComponent(location.pathname + location.search));
   source.addEventListener("page", (event) => { latest = JSON.parse(event.data); takeUp(); });
+  source.addEventListener("still", () => source.close());
   source.addEventListener("gone", () => { source.close(); location.reload(); });
 }
 

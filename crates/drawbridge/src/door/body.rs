@@ -15,12 +15,17 @@ use tokio::time::timeout;
 use super::{
     api, json, mcp,
     refusal::refuse,
+    serve::Peer,
     shares::{Share, Shares},
 };
-use crate::{app::App, telemetry};
+use crate::{app::App, identify::network, telemetry};
 
 /// The largest body, in bytes.
 pub(super) const MOST_BYTES: usize = 4 << 20;
+/// The largest form, in bytes: arguments that somebody edits are the most of it.
+const MOST_FORM: usize = 1 << 20;
+/// The largest form of somebody who is not known yet, in bytes.
+const MOST_SIGN_IN: usize = 8 << 10;
 /// Bytes of all bodies that are being read at the same time.
 const MOST_MEMORY: usize = 64 << 20;
 /// Bytes that anyone may send while there is any memory left.
@@ -55,25 +60,56 @@ impl Bodies {
         body: Body,
     ) -> Result<(Bytes, Share<Arc<str>>), Response> {
         if announced(parts).is_some_and(|length| length > MOST_BYTES as u64) {
-            return Err(too_large());
+            return Err(too_large(MOST_BYTES));
         }
         let holder = format!("{}\n{}", caller.person.id, caller.client);
         let mut memory = self.memory.open(holder.into());
-        let bytes = match timeout(self.longest, collect(body, &mut memory)).await {
-            Ok(bytes) => bytes?,
+        let bytes = self.collected(body, (&mut memory, MOST_BYTES)).await?;
+        match unfit(&self.app, (caller, parts), &bytes).await {
+            Some(refusal) => Err(refusal),
+            None => Ok((bytes, memory)),
+        }
+    }
+}
+
+impl Bodies {
+    /// Reads a form, of whoever sends it: its share is that of the network it comes from, since nobody
+    /// knows yet who it is. It holds that until it is dropped.
+    ///
+    /// # Errors
+    /// The answer to one that is too large, or too slow.
+    pub(super) async fn form(
+        &self,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<(Bytes, Share<Arc<str>>), Response> {
+        let most = match parts.uri.path() {
+            "/sign-in" => MOST_SIGN_IN,
+            _ => MOST_FORM,
+        };
+        let peer = parts.extensions.get::<Peer>();
+        let from = peer.map(|peer| network(peer.from.ip().to_canonical()).to_string());
+        let mut memory = self.memory.open(from.unwrap_or_default().into());
+        let bytes = self.collected(body, (&mut memory, most)).await?;
+        Ok((bytes, memory))
+    }
+
+    async fn collected(
+        &self,
+        body: Body,
+        (memory, most): (&mut Share<Arc<str>>, usize),
+    ) -> Result<Bytes, Response> {
+        let read = collect(body, (memory, most));
+        match timeout(self.longest, read).await {
+            Ok(bytes) => bytes,
             Err(_) => {
                 telemetry::refused("slow_body");
                 let told = (
                     "the body took too long to arrive",
                     "send it in one go, or a smaller one",
                 );
-                let late = refuse(StatusCode::REQUEST_TIMEOUT, Status::Timeout, told);
-                return Err(late);
+                Err(refuse(StatusCode::REQUEST_TIMEOUT, Status::Timeout, told))
             }
-        };
-        match unfit(&self.app, (caller, parts), &bytes).await {
-            Some(refusal) => Err(refusal),
-            None => Ok((bytes, memory)),
         }
     }
 }
@@ -124,7 +160,10 @@ fn announced(parts: &Parts) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
-async fn collect(body: Body, memory: &mut Share<Arc<str>>) -> Result<Bytes, Response> {
+async fn collect(
+    body: Body,
+    (memory, most): (&mut Share<Arc<str>>, usize),
+) -> Result<Bytes, Response> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -132,8 +171,8 @@ async fn collect(body: Body, memory: &mut Share<Arc<str>>) -> Result<Bytes, Resp
             let told = ("the body did not arrive whole", "send it again");
             refuse(StatusCode::BAD_REQUEST, Status::Invalid, told)
         })?;
-        if bytes.len() + chunk.len() > MOST_BYTES {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > most {
+            return Err(too_large(most));
         }
         if !memory.grow(chunk.len()) {
             telemetry::refused("bodies");
@@ -152,8 +191,8 @@ async fn collect(body: Body, memory: &mut Share<Arc<str>>) -> Result<Bytes, Resp
     Ok(bytes.into())
 }
 
-fn too_large() -> Response {
-    let told = format!("the body has more than {MOST_BYTES} bytes");
+fn too_large(most: usize) -> Response {
+    let told = format!("the body has more than {most} bytes");
     let told = (&*told, "send less at a time");
     refuse(StatusCode::PAYLOAD_TOO_LARGE, Status::Invalid, told)
 }

@@ -30,9 +30,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-/// The largest form, in bytes: arguments that somebody edits are the most of it.
-const MOST_FORM: usize = 1 << 20;
-
 /// Every page, and what they are made with.
 pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     let pages = pages().with_state(app.clone());
@@ -44,13 +41,15 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .route("/approvals/{id}/{act}", post(approvals::decide))
         .route("/lifecycle/requests", post(lifecycle::request))
         .route("/lifecycle/requests/{id}/answer", post(lifecycle::answer))
+        .route("/sources/search", post(sources::search))
         .route("/tokens/{id}/revoke", post(people::revoke))
         .route("/activity/export/{format}", get(activity::export))
         .route("/sign-in", get(sign_in::page).post(sign_in::by_token))
         .route("/sign-in/oidc", get(organisation::away))
         .route("/sign-in/callback", get(organisation::back))
         .route("/sign-out", post(sign_in::out))
-        .layer(DefaultBodyLimit::max(MOST_FORM))
+        // Forms are bounded before, by `Bodies`.
+        .layer(DefaultBodyLimit::disable())
         .with_state(app.clone());
     pages.merge(acts).merge(live).merge(assets::router())
 }

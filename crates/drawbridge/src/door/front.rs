@@ -9,7 +9,7 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, Request},
-    http::{StatusCode, request::Parts},
+    http::{Method, StatusCode, request::Parts},
     response::Response,
 };
 use drawbridge_core::{answer::Status, call::Caller};
@@ -74,7 +74,7 @@ impl Front {
     async fn asked(&self, request: Request) -> Response {
         let path = request.uri().path();
         if mcp::at(path).is_none() && !api::is_path(path) && path != health::METRICS {
-            return routed(&self.open, request).await;
+            return self.anyones(request).await;
         }
         let (parts, body) = request.into_parts();
         match sign_in::identify(&self.app, &parts).await {
@@ -84,6 +84,20 @@ impl Front {
                 signed_in.instrument(span).await
             }
         }
+    }
+
+    /// What anyone may ask, and forms: who sends them, their own pages find out.
+    async fn anyones(&self, request: Request) -> Response {
+        if request.method() != Method::POST {
+            return routed(&self.open, request).await;
+        }
+        let (parts, body) = request.into_parts();
+        let (bytes, _memory) = match self.bodies.form(&parts, body).await {
+            Ok(read) => read,
+            Err(refusal) => return refusal,
+        };
+        let request = Request::from_parts(parts, Body::from(bytes));
+        routed(&self.open, request).await
     }
 
     async fn signed_in(&self, caller: Caller, (mut parts, body): (Parts, Body)) -> Response {

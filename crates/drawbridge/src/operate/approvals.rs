@@ -145,7 +145,7 @@ impl App {
         }
         let at = (snapshot, self.clock.now());
         let mut shown = with_acts(at, caller, &plan, whole(caller, &plan));
-        let read = self.read_before(snapshot, &plan).await?;
+        let read = self.read_before(snapshot, caller, &plan).await?;
         let similar = self.similar(snapshot, caller, &plan).await?;
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("read_before".to_owned(), read);

@@ -346,7 +346,7 @@ pub(super) async fn decide(Path((id, act)): Path<(String, String)>, sent: Sent) 
             decision,
         })
         .await?;
-    done(&format!("/approvals/{}?done={word}", encoded(&id)))
+    visitor.done(&format!("/approvals/{}", encoded(&id)), word)
 }
 
 /// A plan that stands in another's place: its page is where people go on.
@@ -364,12 +364,12 @@ async fn edit(sent: &Sent, id: String) -> Shown {
     let arguments = arguments.map_err(|failure| visitor.failed(failure))?;
     let decision = Decision::Edit { arguments };
     let next: Other = visitor.ask(Operation::Decide { id, decision }).await?;
-    done(&format!("/approvals/{}?done=edited", encoded(&next.id)))
+    visitor.done(&format!("/approvals/{}", encoded(&next.id)), "edited")
 }
 
 async fn undo(visitor: &Visitor, (call, reason): (String, String)) -> Shown {
     let inverse: Other = visitor.ask(Operation::Undo { call, reason }).await?;
-    done(&format!("/approvals/{}?done=undoing", encoded(&inverse.id)))
+    visitor.done(&format!("/approvals/{}", encoded(&inverse.id)), "undoing")
 }
 
 /// Sends a draft on: from here it is a call like any other.

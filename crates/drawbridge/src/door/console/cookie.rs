@@ -30,8 +30,11 @@ pub(super) fn kept(
     let name = name(cookie, gateway, headers);
     let mut found = None;
     for value in headers.get_all(header::COOKIE) {
-        for pair in value.to_str().ok()?.split(';') {
-            let (known, value) = pair.trim().split_once('=')?;
+        // What others keep for this host is none of ours, whatever it looks like.
+        for pair in String::from_utf8_lossy(value.as_bytes()).split(';') {
+            let Some((known, value)) = pair.trim().split_once('=') else {
+                continue;
+            };
             if known == name {
                 // Two of the same name: one of them was smuggled in, and nobody knows which.
                 if found.is_some() {

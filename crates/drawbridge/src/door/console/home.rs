@@ -8,7 +8,7 @@ use super::{
     answers::{Connectors, PlanLine, Plans},
     encoded,
     frame::Frame,
-    visitor::{Sent, Shown, Visitor, done, read, show},
+    visitor::{Sent, Shown, Visitor, read, show},
 };
 use drawbridge_core::lifecycle::State;
 
@@ -134,13 +134,13 @@ fn needs(list: &Connectors) -> Vec<Need> {
 pub(super) async fn stop(sent: Sent) -> Shown {
     let reason = sent.reason_or(STOPPED);
     sent.visitor.data(Operation::Stop { reason }).await?;
-    done("/?done=stopped")
+    sent.visitor.done("/", "stopped")
 }
 
 pub(super) async fn start(sent: Sent) -> Shown {
     let reason = sent.reason_or("");
     sent.visitor.data(Operation::Start { reason }).await?;
-    done("/?done=started")
+    sent.visitor.done("/", "started")
 }
 
 /// Stops a connector, starts it again, retires it, or puts its revision into force.
@@ -180,8 +180,10 @@ pub(super) async fn stand(Path((name, act)): Path<(String, String)>, sent: Sent)
     };
     sent.visitor.data(operation).await?;
     match sent.field("from") {
-        "home" => done(&format!("/?done={word}")),
-        _ => done(&format!("/connectors/{}?done={word}", encoded(&name))),
+        "home" => sent.visitor.done("/", word),
+        _ => sent
+            .visitor
+            .done(&format!("/connectors/{}", encoded(&name)), word),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     answers::{Connector, Connectors, Review},
     frame::Frame,
-    visitor::{Sent, Shown, Trouble, Visitor, done, read, show},
+    visitor::{Sent, Shown, Trouble, Visitor, read, show},
 };
 use crate::{
     operate::{ConnectorQuery, NewRequest, Operation, RequestQuery},
@@ -103,7 +103,7 @@ pub(super) async fn request(sent: Sent) -> Shown {
         why: sent.field("why").to_owned(),
     };
     sent.visitor.data(Operation::NewRequest(wanted)).await?;
-    done("/lifecycle?done=asked")
+    sent.visitor.done("/lifecycle", "asked")
 }
 
 /// What a reviewer says to one.
@@ -119,5 +119,5 @@ pub(super) async fn answer(Path(id): Path<String>, sent: Sent) -> Shown {
         reason,
     };
     sent.visitor.data(operation).await?;
-    done("/lifecycle?done=answered")
+    sent.visitor.done("/lifecycle", "answered")
 }

@@ -1,9 +1,10 @@
 //! Pages that stay as things are: whoever has one open is sent it anew when something changed.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -20,6 +21,7 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::visitor::{Again, Visitor, of_headers};
@@ -31,13 +33,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_LEAST_EVERY: u32 = 10;
 /// How many times as long as a page took to make nobody makes it again.
 const REST: u32 = 4;
-/// The largest page, in bytes.
-const MOST_PAGE: usize = 4 << 20;
+/// The largest page that is followed, in bytes.
+const MOST_PAGE: usize = 1 << 20;
+/// Pages that all people follow at the same time.
+const MOST_STREAMS: usize = 400;
+/// Pages that one person follows: browsers follow those that are looked at.
+const MOST_OF_ONE: usize = 16;
+/// Pages that are made for all of them at the same time. The store has more connections than that.
+const AT_ONCE: usize = 2;
 
 /// `/live`: the pages, and when to end.
 pub(super) fn router(app: &Arc<App>, with: (Router, CancellationToken)) -> Router {
+    let streams = Arc::new(Streams {
+        all: Arc::new(Semaphore::new(MOST_STREAMS)),
+        each: Mutex::default(),
+        making: Semaphore::new(AT_ONCE),
+    });
     let follow = move |visitor, state, headers, asked| {
-        follow(visitor, (state, headers), asked, with.clone())
+        let (pages, stop) = with.clone();
+        follow(
+            visitor,
+            (state, headers),
+            asked,
+            (pages, stop, streams.clone()),
+        )
     };
     Router::new()
         .route("/live", get(follow))
@@ -50,12 +69,64 @@ struct Asked {
     path: String,
 }
 
+/// Who follows: so many for each person and in all, and few pages are made for them at the same time, so
+/// that stopping and calls never wait for those who only look.
+struct Streams {
+    all: Arc<Semaphore>,
+    each: Mutex<HashMap<String, usize>>,
+    making: Semaphore,
+}
+
+/// A place among those who follow, given back at the end.
+struct Held {
+    streams: Arc<Streams>,
+    person: String,
+    _one: OwnedSemaphorePermit,
+}
+
+impl Streams {
+    /// A place for somebody; none while they, or all, hold too many.
+    fn hold(self: &Arc<Self>, person: &str) -> Option<Held> {
+        let one = self.all.clone().try_acquire_owned().ok()?;
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = each.entry(person.to_owned()).or_default();
+        if *held >= MOST_OF_ONE {
+            return None;
+        }
+        *held += 1;
+        Some(Held {
+            streams: self.clone(),
+            person: person.to_owned(),
+            _one: one,
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut each = self
+            .streams
+            .each
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = each.get_mut(&self.person) {
+            *held -= 1;
+            if *held == 0 {
+                each.remove(&self.person);
+            }
+        }
+    }
+}
+
 async fn follow(
-    _: Visitor,
+    visitor: Visitor,
     (State(app), headers): (State<Arc<App>>, HeaderMap),
     Query(Asked { path }): Query<Asked>,
-    (pages, stop): (Router, CancellationToken),
+    (pages, stop, streams): (Router, CancellationToken, Arc<Streams>),
 ) -> Response {
+    let Some(held) = streams.hold(&visitor.caller.person.id) else {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    };
     let page = path.parse::<Uri>().ok().filter(|_| path.starts_with('/'));
     let Some(page) = page else {
         return StatusCode::NOT_FOUND.into_response();
@@ -65,6 +136,8 @@ async fn follow(
         headers,
         pages,
         page,
+        held,
+        looked: false,
         sent: None,
         seen: None,
         since: 0,
@@ -82,6 +155,9 @@ struct Following {
     headers: HeaderMap,
     pages: Router,
     page: Uri,
+    held: Held,
+    /// Whether that they look is on the log.
+    looked: bool,
     /// A digest of the page they were sent last.
     sent: Option<u64>,
     /// How far log and files had come when it was made.
@@ -106,14 +182,19 @@ impl Following {
                 continue;
             }
             let began = following.app.clock.monotonic();
-            let text = match following.made(visitor).await {
-                Ok(text) => text,
-                Err(code) if code.is_server_error() => continue,
-                Err(_) => return Some((gone("no such page"), None)),
-            };
+            let made = following.made(visitor).await;
             // Whoever looks at what is dear to make looks less often.
             let took = following.app.clock.monotonic().saturating_sub(began);
             tokio::time::sleep(took * REST).await;
+            let text = match made {
+                Ok(text) => text,
+                Err(StatusCode::PAYLOAD_TOO_LARGE) => {
+                    let still = Event::default().event("still").data("too large to follow");
+                    return Some((still, None));
+                }
+                Err(code) if code.is_server_error() => continue,
+                Err(_) => return Some((gone("no such page"), None)),
+            };
             let mut digest = DefaultHasher::new();
             text.hash(&mut digest);
             let before = following.sent.replace(digest.finish());
@@ -139,23 +220,24 @@ impl Following {
     }
 
     /// The page as it is by now.
-    async fn made(&self, visitor: Visitor) -> Result<String, StatusCode> {
-        let broken = |_| StatusCode::INTERNAL_SERVER_ERROR;
+    async fn made(&mut self, visitor: Visitor) -> Result<String, StatusCode> {
+        let making = self.held.streams.making.acquire().await;
+        let _making = making.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
         let request = Request::get(self.page.clone()).body(Body::empty());
         let mut request = request.map_err(|_| StatusCode::NOT_FOUND)?;
         // The first of these looks is on the log, and the others with it.
         let again = Visitor {
-            again: self.sent.is_some(),
+            again: self.looked,
             ..visitor
         };
         request.extensions_mut().insert(Again(again));
         let response = routed(&self.pages, request).await;
+        self.looked = true;
         if response.status() != StatusCode::OK {
             return Err(response.status());
         }
-        let bytes = to_bytes(response.into_body(), MOST_PAGE)
-            .await
-            .map_err(broken)?;
+        let bytes = to_bytes(response.into_body(), MOST_PAGE).await;
+        let bytes = bytes.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
         String::from_utf8(bytes.into()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
 }

@@ -9,7 +9,7 @@ use super::{
     encoded,
     escape::editable,
     frame::Frame,
-    visitor::{Sent, Shown, Visitor, done, read, show},
+    visitor::{Sent, Shown, Visitor, read, show},
 };
 use crate::operate::{Operation, PeopleQuery};
 
@@ -138,7 +138,7 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
 /// Ends a token or a session.
 pub(super) async fn revoke(Path(id): Path<String>, sent: Sent) -> Shown {
     sent.visitor.data(Operation::RevokeToken { id }).await?;
-    done("/people?done=revoked")
+    sent.visitor.done("/people", "revoked")
 }
 
 /// What is asked of the rules.

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{
     Extension, Form,
     extract::{Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use drawbridge_core::{
@@ -49,7 +49,7 @@ pub(super) struct Asked {
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
+    (method, headers): (Method, HeaderMap),
     Query(Asked { to, code }): Query<Asked>,
 ) -> Response {
     let to = own_path(&to);
@@ -61,7 +61,9 @@ pub(super) async fn page(
         };
     };
     // Another site must not sign anyone in, and a browser that only looks ahead must not use it up.
-    if headers.contains_key("sec-purpose") || !own_page(&headers) {
+    // Who only asks whether the page is there must not use it up either.
+    let looks = method != Method::GET || headers.contains_key("sec-purpose");
+    if looks || !own_page(&headers) {
         let told = "Another page led here. Copy the link into the address bar to sign in; it was not used up.";
         return asked_in(&app, to, Some(told.to_owned()));
     }

@@ -1,13 +1,12 @@
 //! What documents there are, which could not be read and why; and a search as somebody else.
 
 use askama::Template;
-use axum::extract::Query;
 use serde::Deserialize;
 
 use super::{
     answers::{Problem, state},
     frame::Frame,
-    visitor::{Shown, Visitor, read, show},
+    visitor::{Sent, Shown, Visitor, show},
 };
 use drawbridge_core::lifecycle::State;
 
@@ -47,9 +46,9 @@ impl Source {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Asked {
+/// What is searched for, and as whom.
+#[derive(Default)]
+struct Asked {
     person: String,
     connector: String,
     query: String,
@@ -84,20 +83,31 @@ struct Page {
     found: Option<Found>,
 }
 
-pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
-    let frame = Frame::of(&visitor, "/sources").await?;
+pub(super) async fn page(visitor: Visitor) -> Shown {
+    shown(&visitor, Asked::default(), None).await
+}
+
+/// A search as somebody else: an act of its own, so that no address does it.
+pub(super) async fn search(sent: Sent) -> Shown {
+    let asked = Asked {
+        person: sent.field("person").to_owned(),
+        connector: sent.field("connector").to_owned(),
+        query: sent.field("query").to_owned(),
+    };
+    let operation = Operation::SearchAs(SearchedAs {
+        person: asked.person.clone(),
+        connector: asked.connector.clone(),
+        query: asked.query.clone(),
+    });
+    let found = sent.visitor.ask(operation).await?;
+    shown(&sent.visitor, asked, Some(found)).await
+}
+
+async fn shown(visitor: &Visitor, asked: Asked, found: Option<Found>) -> Shown {
+    let frame = Frame::of(visitor, "/sources").await?;
     let sources: Sources = visitor
         .ask(Operation::Sources(SourceQuery::default()))
         .await?;
-    let mut found = None;
-    if frame.desk.audits() && !asked.query.trim().is_empty() {
-        let operation = Operation::SearchAs(SearchedAs {
-            person: asked.person.trim().to_owned(),
-            connector: asked.connector.trim().to_owned(),
-            query: asked.query.trim().to_owned(),
-        });
-        found = Some(read(visitor.data(operation).await?)?);
-    }
     show(&Page {
         frame,
         asked,

@@ -16,6 +16,7 @@ use drawbridge_core::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::cookie;
 use crate::{app::App, identify::Unidentified, operate::Operation};
@@ -92,6 +93,23 @@ impl Visitor {
         let found = self.app.look_again(&self.caller, operation).await;
         let found = found.map_err(|failure| self.failed(failure))?;
         Ok(found.data)
+    }
+
+    /// Sends a browser on to a page that says what was done, so that loading again does not do it again.
+    pub(super) fn done(&self, page: &str, word: &str) -> Shown {
+        done(&format!("{page}?done={word}.{}", self.mark(word)))
+    }
+
+    /// What was done, if we said so to this session: an address can be anybody's.
+    fn done_so<'a>(&self, done: &'a str) -> Option<&'a str> {
+        let (word, mark) = done.split_once('.')?;
+        (mark == self.mark(word)).then_some(word)
+    }
+
+    /// Marks a word as one that we said to this session.
+    fn mark(&self, word: &str) -> String {
+        let digest = Sha256::digest(format!("done {} {word}", self.csrf));
+        hex::encode(digest).chars().take(16).collect()
     }
 
     /// What went wrong, as a page.
@@ -230,6 +248,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
         visitor.told = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("done="))
+            .and_then(|done| visitor.done_so(done))
             .and_then(said);
         visitor.back = back(parts);
         Ok(visitor)

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    super::store_down,
+    super::{roles::looks_after, store_down},
     shown::{concerns, decides, sees},
 };
 use crate::{
@@ -59,6 +59,7 @@ impl App {
     pub(super) async fn read_before(
         &self,
         snapshot: &Snapshot,
+        caller: &Caller,
         plan: &KeptPlan,
     ) -> Result<Value, Failure> {
         let until = plan.created;
@@ -82,13 +83,19 @@ impl App {
             }
         }
         let labels = snapshot.gateway.labels();
+        // Names of what one may not see oneself are content, too.
+        let asked = plan.caller.person.id == caller.person.id;
+        let names = |name: &str| {
+            let mounted = snapshot.connectors.get(name);
+            asked || mounted.is_some_and(|mounted| looks_after(snapshot, caller, mounted))
+        };
         let connectors = reads.iter().map(|read| {
             json!({
                 "connector": read.connector,
                 "calls": read.calls,
                 "label": labels.highest(read.labels.iter().map(String::as_str)),
                 "last": read.last,
-                "targets": read.targets,
+                "targets": if names(&read.connector) { &*read.targets } else { &[] },
             })
         });
         Ok(json!({

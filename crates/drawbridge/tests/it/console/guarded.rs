@@ -301,12 +301,16 @@ async fn who_follows_a_page_is_on_the_log_and_asks_nothing_in_secret() {
     follow("/approvals").await;
     assert_eq!(count("approvals"), before + 1, "once, however long");
     let before = count("search_as");
+    let search = [
+        ("person", "ann@acme.example"),
+        ("connector", "notes"),
+        ("query", "hours"),
+    ];
     follow("/sources?person=ann@acme.example&connector=notes&query=hours").await;
-    assert_eq!(
-        count("search_as"),
-        before + 1,
-        "the first, as on the page itself"
-    );
+    assert_eq!(count("search_as"), before, "no address searches");
+    let found = olga.post("/sources/search", &search).await;
+    assert!(found.text.contains("would find 1"), "{}", found.text);
+    assert_eq!(count("search_as"), before + 1);
     let before = count("explain");
     follow("/people/explain?person=ann@acme.example&tool=notes_search").await;
     assert_eq!(count("explain"), before + 1);
@@ -342,4 +346,55 @@ async fn a_long_plan_is_cut_and_is_approved_only_whole() {
     assert!(cut.contains("not all of it is shown") && !cut.contains("name=\"digest\""));
     let whole = lena.page(&format!("/approvals/{id}?whole=1")).await;
     assert!(whole.contains("line 5999 of many") && whole.contains("name=\"digest\""));
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_or_told_wrongly_by_what_others_send() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    for others in ["foo", "foo=1; ", "x=å", "=", "drawbridge-1=dbr_x"] {
+        let asked = olga.http.get(format!("{}/", olga.url));
+        let cookie = format!("{}; {others}", olga.cookie).into_bytes();
+        let cookie = reqwest::header::HeaderValue::from_bytes(&cookie).unwrap();
+        let code = asked
+            .header("Cookie", cookie)
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(code.as_u16(), 200, "{others:?}");
+    }
+    let told = olga.page("/?done=stopped").await;
+    assert!(
+        !told.contains("Stopped: it is in force"),
+        "nothing was stopped"
+    );
+    let done = olga
+        .post("/connectors/notes/pause", &[("from", "home")])
+        .await;
+    let told = olga.page(done.header("location")).await;
+    assert!(told.contains("Stopped: it is in force"), "{told}");
+    let link = office.link("ann");
+    let head = olga.http.head(&link).send().await.unwrap();
+    assert!(head.headers().get("set-cookie").is_none());
+    Visitor::by(&office.gate.url, &link).await;
+    let large = "x".repeat(20_000);
+    let refused = olga.post_as_is("/sign-in", &[("token", &large)]).await;
+    assert_eq!(refused.code, 413);
+}
+
+#[tokio::test]
+async fn one_person_follows_so_many_pages_and_no_more() {
+    let office = Office::open().await;
+    let ann = office.visitor("ann").await;
+    let mut open = Vec::new();
+    for at in 0..20 {
+        let asked = ann.http.get(format!("{}/live?path=%2Factivity", ann.url));
+        let answer = asked.header("Cookie", &ann.cookie).send().await.unwrap();
+        assert_eq!(answer.status() == 200, at < 16, "{at}");
+        open.push(answer);
+    }
+    drop(open);
+    let olga = office.visitor("olga").await;
+    assert_eq!(olga.post("/stop", &[]).await.code, 303);
 }

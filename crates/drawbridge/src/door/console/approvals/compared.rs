@@ -192,7 +192,9 @@ fn said(value: &Value) -> String {
 fn pairs(diff: &str) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let (mut gone, mut come): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    for line in diff.lines().skip_while(|line| !line.starts_with("@@")) {
+    // At line feeds alone: `lines` would take a carriage return for a part of the end.
+    let lines = diff.split('\n');
+    for line in lines.skip_while(|line| !line.starts_with("@@")) {
         match line.split_at_checked(1) {
             Some(("-", text)) => gone.push(text),
             Some(("+", text)) => come.push(text),
