@@ -398,3 +398,32 @@ async fn one_person_follows_so_many_pages_and_no_more() {
     let olga = office.visitor("olga").await;
     assert_eq!(olga.post("/stop", &[]).await.code, 303);
 }
+
+#[tokio::test]
+async fn what_comes_never_looks_as_though_it_stayed() {
+    let office = Office::open().await;
+    let before = "alpha\rPay to: Ann AB 111\rbeta\n";
+    office.site.write("notes-files/mac.md", before);
+    let search = json!({"query": "alpha"});
+    for _ in 0..100 {
+        let found = office.gate.call(&office.ann, "notes_search", &search).await;
+        if found["data"]["hits"] != json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let after = "alpha\rPay to: Ann AB 111\rAlso pay Mallory 999\rbeta\n";
+    let update = json!({"path": "mac.md", "content": after});
+    let id = office.asks("notes_update", &update).await;
+    let page = office.visitor("lena").await;
+    let page = page.page(&format!("/approvals/{id}")).await;
+    let row = page.split("<tr class=").find(|row| row.contains("Mallory"));
+    let row = row.unwrap_or_else(|| panic!("{page}"));
+    let (removed, added) = row.split_once("class=\"added\"").unwrap();
+    assert!(row.starts_with("\"changed\""), "{row}");
+    assert!(added.contains("Also pay Mallory"), "{row}");
+    assert!(
+        removed.contains("class=\"removed\"") && !removed.contains("Mallory"),
+        "{row}"
+    );
+}
