@@ -85,6 +85,11 @@ pub trait Kind: Send + Sync {
         BTreeMap::new()
     }
 
+    /// Under which names of its scope stand the things that calls name: people are shown which of them are used.
+    fn reaches(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether its connectors keep a copy of documents, of which people want to know how fresh it is and
     /// what of it could not be read.
     fn holds_documents(&self) -> bool {

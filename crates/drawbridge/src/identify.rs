@@ -34,6 +34,7 @@ pub(crate) use attempts::network;
 use oidc::Issuer;
 pub use session::{CONSOLE, LINK};
 use sign_in::Flows;
+pub(crate) use sign_in::is_path_here;
 pub use sign_in::{SignInBegun, SignInError, SignedIn};
 use token::Tokens;
 pub use token::mint;

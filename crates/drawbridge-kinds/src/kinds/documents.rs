@@ -117,6 +117,10 @@ impl Kind for Documents {
         true
     }
 
+    fn reaches(&self) -> &'static [&'static str] {
+        &["include", "folders"]
+    }
+
     fn name(&self) -> &'static str {
         "documents"
     }

@@ -170,6 +170,10 @@ fn withheld(
 
 #[async_trait]
 impl Kind for Mcp {
+    fn reaches(&self) -> &'static [&'static str] {
+        &["tools", "resources"]
+    }
+
     fn name(&self) -> &'static str {
         "mcp"
     }

@@ -83,6 +83,10 @@ impl Database {
 
 #[async_trait]
 impl Kind for Sql {
+    fn reaches(&self) -> &'static [&'static str] {
+        &["tables"]
+    }
+
     fn name(&self) -> &'static str {
         "sql"
     }

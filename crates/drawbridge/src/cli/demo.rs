@@ -89,7 +89,7 @@ pub(super) async fn run(
     if json {
         show::line(&json!({"mcp": format!("{base}/mcp"), "api": format!("{base}/api/v1"), "console": link, "callers": callers}).to_string());
     } else {
-        explain((&base, link), &callers, keep.then_some(&folder));
+        explain((&base, link), &callers, (&folder, keep));
     }
     let served = serve::until_told(&app, listener).await;
     if !keep {
@@ -142,13 +142,15 @@ async fn operate(
     }
 }
 
-fn explain((base, link): (&str, &str), callers: &[Value], kept: Option<&PathBuf>) {
+fn explain((base, link): (&str, &str), callers: &[Value], (folder, kept): (&Path, bool)) {
     show::line(&format!(
         "Lindqvist & Daughters is at {base}/mcp. Stop with Ctrl-C.\n\
-         The console, where Ingrid looks, decides and stops; the link works once, within ten minutes:\n  {link}"
+         The console, where Ingrid looks, decides and stops; the link works once, within ten minutes:\n  {link}\n\
+         Another one: drawbridge --dir {} console",
+        folder.display()
     ));
-    if let Some(kept) = kept {
-        show::line(&format!("The files are kept in {}.", kept.display()));
+    if kept {
+        show::line(&format!("The files are kept in {}.", folder.display()));
     }
     for caller in callers {
         let text = |name: &str| caller.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
     let acts = Router::new()
         .route("/stop", post(home::stop))
         .route("/start", post(home::start))
-        .route("/connectors/{name}/{act}", post(home::stand))
+        .route("/connectors/{name}/{act}", post(connector::stand))
         .route("/approvals/{id}/{act}", post(approvals::decide))
         .route("/lifecycle/requests", post(lifecycle::request))
         .route("/lifecycle/requests/{id}/answer", post(lifecycle::answer))
@@ -52,6 +52,11 @@ pub(super) fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
         .layer(DefaultBodyLimit::disable())
         .with_state(app.clone());
     pages.merge(acts).merge(live).merge(assets::router())
+}
+
+/// What a field of a form says; none where it is empty.
+fn given(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Text as a part of an address.

@@ -330,7 +330,7 @@ fn console(gateway: &GatewayFile) -> Result<(&OidcFile, &ConsoleFile), SignInErr
 
 /// Whether a browser that is sent to this from the gateway stays at the gateway. Browsers take `\` for
 /// `/`, and leave some control characters out.
-fn is_path_here(to: &str) -> bool {
+pub(crate) fn is_path_here(to: &str) -> bool {
     to.len() <= LONGEST_PATH
         && to.starts_with('/')
         && !to.starts_with("//")

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge_core::{
-    answer::{Failure, Found, Status},
+    answer::Found,
     call::{Caller, Power},
     file::{ConnectorFile, Permission, Who},
 };
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::{
     Effect, Prepared,
     explain::admitted,
-    roles::{looks_at, own_client},
+    roles::{looked_at, own_client},
     store_down,
 };
 use crate::{
     app::App,
     check::{UNUSED_AFTER, is_meant},
-    connectors::{Mounted, Snapshot},
+    connectors::Snapshot,
     store::Used,
 };
 
@@ -33,7 +33,8 @@ impl App {
         caller: &Caller,
         name: &str,
     ) -> Prepared {
-        let mounted = overseen(snapshot, caller, name)?;
+        own_client(caller)?;
+        let mounted = looked_at(snapshot, caller, name)?;
         let now = self.clock.now();
         let since = now
             .checked_sub(UNUSED_AFTER)
@@ -52,21 +53,6 @@ impl App {
         });
         Ok((Found::new(data, String::new(), count), Effect::Nothing))
     }
-}
-
-/// A connector that the caller looks after, or audits; in person.
-pub(super) fn overseen<'a>(
-    snapshot: &'a Snapshot,
-    caller: &Caller,
-    name: &str,
-) -> Result<&'a Mounted, Failure> {
-    own_client(caller)?;
-    let mounted = snapshot.connectors.get(name);
-    let seen = mounted.filter(|mounted| looks_at(snapshot, caller, mounted));
-    seen.map(|mounted| &**mounted).ok_or_else(|| {
-        let told = format!("there is no connector `{name}` that you look after or audit");
-        Failure::new(Status::Denied, told)
-    })
 }
 
 /// One permission, in words.

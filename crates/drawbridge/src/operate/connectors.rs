@@ -275,6 +275,7 @@ pub(super) async fn connector_found(snapshot: &Snapshot, caller: &Caller, name: 
         "name": name,
         "yours": looks_after(snapshot, caller, mounted),
         "file": &*mounted.bridge.file,
+        "reaches": mounted.kind.reaches(),
         "revision": mounted.bridge.revision,
         "standing": mounted.bridge.standing,
         "waiting": mounted.waiting.as_ref().map(|waiting| &waiting.hash),

@@ -95,20 +95,14 @@ pub(super) fn looks_after(snapshot: &Snapshot, caller: &Caller, mounted: &Mounte
         || file.recovery.pause.iter().any(|who| who.is(caller))
 }
 
+/// A connector that the caller looks after.
 pub(super) fn looked_after<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
     name: &str,
 ) -> Result<&'a Mounted, Failure> {
-    let mounted = snapshot
-        .connectors
-        .get(name)
-        .filter(|mounted| looks_after(snapshot, caller, mounted));
-    mounted.map(|mounted| &**mounted).ok_or_else(|| {
-        Failure::new(
-            Status::Denied,
-            format!("there is no connector `{name}` that you look after"),
-        )
+    named(snapshot, name, |mounted| {
+        looks_after(snapshot, caller, mounted)
     })
 }
 
@@ -131,14 +125,23 @@ pub(super) fn looked_at<'a>(
     caller: &Caller,
     name: &str,
 ) -> Result<&'a Mounted, Failure> {
+    named(snapshot, name, |mounted| {
+        looks_at(snapshot, caller, mounted)
+    })
+}
+
+/// The connector of this name, if it is the caller's to know; one that is not and none are answered alike.
+fn named<'a>(
+    snapshot: &'a Snapshot,
+    name: &str,
+    theirs: impl Fn(&Mounted) -> bool,
+) -> Result<&'a Mounted, Failure> {
     let mounted = snapshot
         .connectors
         .get(name)
-        .filter(|mounted| looks_at(snapshot, caller, mounted));
+        .filter(|mounted| theirs(mounted));
     mounted.map(|mounted| &**mounted).ok_or_else(|| {
-        Failure::new(
-            Status::Denied,
-            format!("there is no connector `{name}` that you look after"),
-        )
+        let told = format!("there is no connector `{name}` that you look after");
+        Failure::new(Status::Denied, told)
     })
 }

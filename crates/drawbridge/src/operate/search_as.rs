@@ -19,6 +19,7 @@ use super::{
 use crate::{
     app::App,
     connectors::{Mounted, Snapshot},
+    identify::CONSOLE,
 };
 
 /// A search as somebody else.
@@ -33,8 +34,6 @@ pub struct SearchedAs {
     pub query: String,
 }
 
-/// The client through which they would ask.
-const CLIENT: &str = "console";
 /// The most sources that are told.
 const MOST_SOURCES: usize = 200;
 
@@ -75,7 +74,7 @@ impl App {
             id: act.into(),
             caller: Caller {
                 person: Arc::new(found),
-                client: CLIENT.into(),
+                client: CONSOLE.into(),
                 task: None,
                 token: None,
                 ..caller.clone()

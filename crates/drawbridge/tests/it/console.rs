@@ -1,6 +1,7 @@
 //! The console in a real browser: stories that are told there, and what nobody may see in one.
 
 mod arriving;
+mod attacked;
 mod guarded;
 mod hostile;
 mod office;

@@ -18,6 +18,7 @@ use super::{
     encoded,
     escape::editable,
     frame::Frame,
+    given,
     visitor::{Shown, Visitor, read, show},
 };
 use crate::{
@@ -147,16 +148,15 @@ fn word<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<Optio
 
 impl Asked {
     pub(super) fn query(&self) -> Result<RecordQuery, Failure> {
-        let said = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(RecordQuery {
-            person: said(&self.person),
-            client: said(&self.client),
-            connector: said(&self.connector),
+            person: given(&self.person),
+            client: given(&self.client),
+            connector: given(&self.connector),
             power: word("power", &self.power)?,
             status: word("status", &self.status)?,
             since: time("since", &self.since)?,
             until: time("until", &self.until)?,
-            text: said(&self.text),
+            text: given(&self.text),
             before: self.before.parse().ok(),
             limit: Some(RECORDS),
             calls: self.looks.is_empty(),
@@ -188,7 +188,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
     let query = asked.query().map_err(|failure| visitor.failed(failure))?;
     let list: Records = visitor.ask(Operation::Records(query)).await?;
     let query = UsageQuery {
-        connector: Some(asked.connector.clone()).filter(|name| !name.is_empty()),
+        connector: given(&asked.connector),
         hours: Some(24),
         days: None,
     };

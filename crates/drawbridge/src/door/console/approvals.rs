@@ -6,7 +6,7 @@ mod edited;
 use askama::Template;
 use axum::extract::{Path, Query};
 use drawbridge_core::{
-    answer::Status,
+    answer::{Failure, Status},
     call::Power,
     plan::{Image, Origin, Reversal, Stage},
 };
@@ -18,8 +18,8 @@ use super::{
     encoded,
     escape::editable,
     frame::Frame,
-    home::nothing,
-    visitor::{Sent, Shown, Trouble, Visitor, done, read, show},
+    given,
+    visitor::{Sent, Shown, Trouble, Visitor, done, nothing, part, show},
 };
 use crate::operate::{Decision, Operation, PlanQuery};
 use compared::{Compared, Difference, Sides};
@@ -49,7 +49,7 @@ pub(super) struct Asked {
 pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/approvals").await?;
     let query = PlanQuery {
-        connector: Some(asked.connector.clone()).filter(|name| !name.is_empty()),
+        connector: given(&asked.connector),
         all: !asked.all.is_empty(),
         before: asked.before.parse().ok(),
         stage: None,
@@ -91,12 +91,12 @@ struct Beside {
 
 impl Plan {
     /// The same answer holds what a list shows and, where it may be seen, what is in the plan.
-    fn read(data: Value) -> Result<Self, Trouble> {
+    fn read(data: &Value) -> Result<Self, Trouble> {
         let shown = data.get("digest").is_some();
         Ok(Self {
-            line: read(data.clone())?,
-            beside: read(data.clone())?,
-            content: shown.then(|| read(data)).transpose()?,
+            line: part(data)?,
+            beside: part(data)?,
+            content: shown.then(|| part(data)).transpose()?,
         })
     }
 }
@@ -280,7 +280,7 @@ pub(super) async fn page(
     Query(looked): Query<Looked>,
 ) -> Shown {
     let frame = Frame::of(&visitor, "/approvals").await?;
-    let mut plan = Plan::read(visitor.data(Operation::Approval { id }).await?)?;
+    let mut plan = Plan::read(&visitor.data(Operation::Approval { id }).await?)?;
     let mut compared = Vec::new();
     let (mut fields, mut cut) = (Vec::new(), false);
     if let Some(content) = &mut plan.content {
@@ -316,29 +316,22 @@ pub(super) async fn page(
 pub(super) async fn decide(Path((id, act)): Path<(String, String)>, sent: Sent) -> Shown {
     let visitor = &sent.visitor;
     let reason = sent.reason_or("");
-    let decision = match act.as_str() {
-        "approve" => Decision::Approve {
-            digest: sent.field("digest").to_owned(),
-            reason,
-        },
-        "reject" => Decision::Reject { reason },
-        "escalate" => Decision::Escalate { reason },
-        "withdraw" => Decision::Withdraw { reason },
-        "settle" => Decision::Settle {
-            applied: sent.field("applied") == "yes",
-            reason,
-        },
+    let (decision, word) = match act.as_str() {
+        "approve" => {
+            let digest = sent.field("digest").to_owned();
+            (Decision::Approve { digest, reason }, "approved")
+        }
+        "reject" => (Decision::Reject { reason }, "rejected"),
+        "escalate" => (Decision::Escalate { reason }, "escalated"),
+        "withdraw" => (Decision::Withdraw { reason }, "withdrawn"),
+        "settle" => {
+            let applied = sent.field("applied") == "yes";
+            (Decision::Settle { applied, reason }, "settled")
+        }
         "edit" => return edit(&sent, id).await,
         "undo" => return undo(visitor, (id, reason)).await,
         "send" => return send(visitor, &id).await,
         _ => return Err(visitor.failed(nothing())),
-    };
-    let word = match act.as_str() {
-        "approve" => "approved",
-        "reject" => "rejected",
-        "escalate" => "escalated",
-        "withdraw" => "withdrawn",
-        _ => "settled",
     };
     visitor
         .data(Operation::Decide {
@@ -358,7 +351,7 @@ struct Other {
 async fn edit(sent: &Sent, id: String) -> Shown {
     let visitor = &sent.visitor;
     let asked = Operation::Approval { id: id.clone() };
-    let plan = Plan::read(visitor.look(asked).await?)?;
+    let plan = Plan::read(&visitor.look(asked).await?)?;
     let before = plan.content.map(|content| content.arguments);
     let arguments = arguments(before.unwrap_or_default(), |name| sent.as_sent(name));
     let arguments = arguments.map_err(|failure| visitor.failed(failure))?;
@@ -375,21 +368,13 @@ async fn undo(visitor: &Visitor, (call, reason): (String, String)) -> Shown {
 /// Sends a draft on: from here it is a call like any other.
 async fn send(visitor: &Visitor, id: &str) -> Shown {
     let sent = visitor.app.send(&visitor.caller, id).await;
-    let answer = sent
-        .map_err(|error| {
-            visitor.failed(drawbridge_core::answer::Failure::new(
-                Status::Unavailable,
-                error.to_string(),
-            ))
-        })?
-        .into_answer();
+    let answer = sent.map_err(|down| visitor.down(&down))?.into_answer();
     match (&answer.plan, answer.status) {
         (Some(plan), _) => done(&format!("/approvals/{}", encoded(&plan.id))),
         (None, status) if status.has_data() => done(&format!("/approvals/{}", encoded(id))),
         (None, status) => {
             let message = answer.notices.into_iter().next().unwrap_or_default();
-            let failure = drawbridge_core::answer::Failure::new(status, message);
-            Err::<axum::response::Response, Trouble>(visitor.failed(failure))
+            Err(visitor.failed(Failure::new(status, message)))
         }
     }
 }

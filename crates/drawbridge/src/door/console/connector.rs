@@ -17,8 +17,9 @@ pub(super) use usage::page as usage;
 
 use super::{
     answers::{Due, Inspection, Mark, PlanLine, Plans, marks, state},
+    encoded,
     frame::Frame,
-    visitor::{Shown, Trouble, Visitor, read, show},
+    visitor::{STOPPED, Sent, Shown, Trouble, Visitor, nothing, read, show},
 };
 use crate::{
     check::{Area, Colour},
@@ -44,6 +45,8 @@ struct Connector {
     name: String,
     yours: bool,
     file: File,
+    /// Under which names of its scope stand what calls can name.
+    reaches: Vec<String>,
     revision: String,
     standing: Standing,
     waiting: Option<String>,
@@ -214,4 +217,48 @@ pub(super) async fn page(visitor: Visitor, Path(name): Path<String>) -> Shown {
         areas: areas.unwrap_or_default(),
         waiting: plans.approvals,
     })
+}
+
+/// Stops a connector, starts it again, retires it, or puts its revision into force.
+pub(super) async fn stand(Path((name, act)): Path<(String, String)>, sent: Sent) -> Shown {
+    let reason = sent.reason_or(if act == "pause" { STOPPED } else { "" });
+    let (operation, word) = match act.as_str() {
+        "pause" => (
+            Operation::Pause {
+                name: name.clone(),
+                reason,
+            },
+            "stopped",
+        ),
+        "resume" => (
+            Operation::Resume {
+                name: name.clone(),
+                reason,
+            },
+            "started",
+        ),
+        "retire" => (
+            Operation::Retire {
+                name: name.clone(),
+                reason,
+            },
+            "retired",
+        ),
+        "approve" => {
+            let hash = sent.field("hash").to_owned();
+            let name = name.clone();
+            (
+                Operation::ApproveRevision { name, hash, reason },
+                "in-force",
+            )
+        }
+        _ => return Err(sent.visitor.failed(nothing())),
+    };
+    sent.visitor.data(operation).await?;
+    match sent.field("from") {
+        "home" => sent.visitor.done("/", word),
+        _ => sent
+            .visitor
+            .done(&format!("/connectors/{}", encoded(&name)), word),
+    }
 }

@@ -1,25 +1,23 @@
 //! The first page: what needs a person today, every connector in a line, and the switches.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Query;
+use drawbridge_core::lifecycle::State;
 use serde::Deserialize;
 
 use super::{
     answers::{Connectors, PlanLine, Plans},
     encoded,
     frame::Frame,
-    visitor::{Sent, Shown, Visitor, read, show},
+    given,
+    visitor::{STOPPED, Sent, Shown, Visitor, read, show},
 };
-use drawbridge_core::lifecycle::State;
-
 use crate::operate::{ConnectorQuery, Operation, PlanQuery};
 
 /// Approvals that are named here; the others are on their own page.
 const NAMED: usize = 5;
 /// Connectors on one page.
 const LINES: u32 = 50;
-/// What is kept as the reason where nobody gives one: stopping must not wait for words.
-const STOPPED: &str = "stopped at the console";
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -49,10 +47,9 @@ pub(super) struct Asked {
 
 impl Asked {
     fn query(&self) -> ConnectorQuery {
-        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         ConnectorQuery {
-            text: said(&self.text),
-            after: said(&self.after),
+            text: given(&self.text),
+            after: given(&self.after),
             limit: Some(LINES),
             state: None,
         }
@@ -141,53 +138,4 @@ pub(super) async fn start(sent: Sent) -> Shown {
     let reason = sent.reason_or("");
     sent.visitor.data(Operation::Start { reason }).await?;
     sent.visitor.done("/", "started")
-}
-
-/// Stops a connector, starts it again, retires it, or puts its revision into force.
-pub(super) async fn stand(Path((name, act)): Path<(String, String)>, sent: Sent) -> Shown {
-    let reason = sent.reason_or(if act == "pause" { STOPPED } else { "" });
-    let (operation, word) = match act.as_str() {
-        "pause" => (
-            Operation::Pause {
-                name: name.clone(),
-                reason,
-            },
-            "stopped",
-        ),
-        "resume" => (
-            Operation::Resume {
-                name: name.clone(),
-                reason,
-            },
-            "started",
-        ),
-        "retire" => (
-            Operation::Retire {
-                name: name.clone(),
-                reason,
-            },
-            "retired",
-        ),
-        "approve" => {
-            let hash = sent.field("hash").to_owned();
-            let name = name.clone();
-            (
-                Operation::ApproveRevision { name, hash, reason },
-                "in-force",
-            )
-        }
-        _ => return Err(sent.visitor.failed(nothing())),
-    };
-    sent.visitor.data(operation).await?;
-    match sent.field("from") {
-        "home" => sent.visitor.done("/", word),
-        _ => sent
-            .visitor
-            .done(&format!("/connectors/{}", encoded(&name)), word),
-    }
-}
-
-/// Nobody's page has such a form.
-pub(super) fn nothing() -> drawbridge_core::answer::Failure {
-    drawbridge_core::answer::Failure::not_found("there is nothing to do at this address")
 }

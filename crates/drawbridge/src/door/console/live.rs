@@ -232,10 +232,10 @@ impl Following {
         };
         request.extensions_mut().insert(Again(again));
         let response = routed(&self.pages, request).await;
-        self.looked = true;
         if response.status() != StatusCode::OK {
             return Err(response.status());
         }
+        self.looked = true;
         let bytes = to_bytes(response.into_body(), MOST_PAGE).await;
         let bytes = bytes.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
         String::from_utf8(bytes.into()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)

@@ -9,14 +9,18 @@ use super::{
     encoded,
     escape::editable,
     frame::Frame,
+    given,
     visitor::{Sent, Shown, Visitor, read, show},
 };
-use crate::operate::{Operation, PeopleQuery};
+use crate::{
+    identify::{COMMAND_LINE, CONSOLE},
+    operate::{Operation, PeopleQuery},
+};
 
 /// People on one page.
 const PEOPLE: u32 = 100;
-/// Tokens on one page, those that are good first.
-const TOKENS: usize = 200;
+/// Tokens on one page, of those that are good.
+const TOKENS: usize = 100;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -67,8 +71,8 @@ impl Token {
     /// What it is, for people.
     fn kind(&self) -> &'static str {
         match self.client.as_str() {
-            "console" => "session here",
-            "command-line" => "personal token",
+            CONSOLE => "session here",
+            COMMAND_LINE => "personal token",
             _ => "AI client",
         }
     }
@@ -107,10 +111,9 @@ impl Page {
 
 pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/people").await?;
-    let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let query = PeopleQuery {
-        text: said(&asked.text),
-        after: said(&asked.after),
+        text: given(&asked.text),
+        after: given(&asked.after),
         limit: Some(PEOPLE),
     };
     let people = visitor.ask(Operation::People(query)).await?;
@@ -118,6 +121,8 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
     let now = visitor.app.clock.now();
     let mut tokens = tokens.tokens;
     tokens.retain(|token| token.revoked.is_none() && token.expires.is_none_or(|end| now < end));
+    // However often somebody signs in, the tokens of AI clients stay in sight.
+    tokens.sort_by_key(|token| token.client == CONSOLE);
     let further = tokens.len().saturating_sub(TOKENS);
     tokens.truncate(TOKENS);
     show(&Page {
@@ -215,11 +220,9 @@ pub(super) async fn explain(visitor: Visitor, Query(question): Query<Question>) 
         match arguments {
             Err(error) => wrong = Some(format!("the arguments are no JSON: {error}")),
             Ok(arguments) => {
-                let said =
-                    |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
                 let operation = Operation::Explain {
-                    person: said(&question.person),
-                    client: said(&question.client),
+                    person: given(&question.person),
+                    client: given(&question.client),
                     tool: question.tool.trim().to_owned(),
                     arguments,
                 };

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     audit::WhyNot,
     door::{serve::Peer, sign_in::why_not},
-    identify::Unidentified,
+    identify::{Unidentified, is_path_here},
     operate::{How, Operation, SignIn},
 };
 
@@ -199,13 +199,9 @@ pub(super) async fn out(headers: HeaderMap, sent: Sent) -> Shown {
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
 }
 
-/// A path of this gateway, or its first page: no address leads anybody elsewhere.
+/// A path of this gateway, or its first page: no address leads anybody elsewhere, or back to the sign-in.
 pub(super) fn own_path(to: &str) -> &str {
-    let own = to.starts_with('/')
-        && !to.starts_with("//")
-        && !to.contains('\\')
-        && !to.contains(|letter: char| letter.is_control() || !letter.is_ascii())
-        && !to.starts_with("/sign-in");
+    let own = is_path_here(to) && !to.starts_with("/sign-in");
     if own { to } else { "/" }
 }
 

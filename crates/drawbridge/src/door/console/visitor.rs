@@ -13,14 +13,18 @@ use axum::{
 use drawbridge_core::{
     answer::{Failure, Status},
     call::Caller,
+    log::LogDown,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::cookie;
 use crate::{app::App, identify::Unidentified, operate::Operation};
 pub(super) use sent::{Sent, own_page};
+
+/// What is kept as the reason where nobody gives one: stopping must not wait for words.
+pub(super) const STOPPED: &str = "stopped at the console";
 
 /// Somebody who has signed in, and looks at a page.
 #[derive(Clone)]
@@ -77,10 +81,7 @@ impl Visitor {
             return self.look(operation).await;
         }
         let recorded = self.app.operate(&self.caller, operation).await;
-        let recorded = recorded.map_err(|error| {
-            tracing::error!(source = ?error.source, "{error}");
-            self.trouble(Status::Unavailable, error.to_string())
-        })?;
+        let recorded = recorded.map_err(|down| self.down(&down))?;
         let answer = recorded.into_answer();
         if !answer.status.has_data() {
             let message = answer.notices.into_iter().next();
@@ -111,6 +112,12 @@ impl Visitor {
     fn mark(&self, word: &str) -> String {
         let digest = Sha256::digest(format!("done {} {word}", self.csrf));
         hex::encode(digest).chars().take(16).collect()
+    }
+
+    /// That the log cannot be written, so that nothing was done.
+    pub(super) fn down(&self, down: &LogDown) -> Trouble {
+        tracing::error!(source = ?down.source, "{down}");
+        self.trouble(Status::Unavailable, down.to_string())
     }
 
     /// What went wrong, as a page.
@@ -155,6 +162,11 @@ fn mends(status: Status) -> &'static str {
 /// Data as a page reads it.
 pub(super) fn read<T: DeserializeOwned>(data: Value) -> Result<T, Trouble> {
     serde_json::from_value(data).map_err(|error| broken(&error))
+}
+
+/// A part of what was answered, as a page reads it: one answer may be read by several.
+pub(super) fn part<'a, T: Deserialize<'a>>(data: &'a Value) -> Result<T, Trouble> {
+    T::deserialize(data).map_err(|error| broken(&error))
 }
 
 /// What only a mistake of ours brings about.
@@ -339,4 +351,9 @@ fn said(word: &str) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Nobody's page has such a form.
+pub(super) fn nothing() -> Failure {
+    Failure::not_found("there is nothing to do at this address")
 }

@@ -11,7 +11,7 @@ use super::{
         visitor::{Shown, Visitor, read, show},
     },
     Connector, Head, connector,
-    reach::{Node, tree},
+    reach::{Named, Node, tree},
     usage::usage_of,
 };
 use crate::operate::Operation;
@@ -91,7 +91,13 @@ pub(in crate::door::console) async fn page(visitor: Visitor, Path(name): Path<St
     show(&Page {
         frame,
         head: one.head("/access"),
-        scope: tree(&one.file.scope, &targets),
+        scope: tree(
+            &one.file.scope,
+            Named {
+                reaches: &one.reaches,
+                targets: &targets,
+            },
+        ),
         one,
         access,
         looked_at,

@@ -14,49 +14,50 @@ pub(super) struct Node {
     pub(super) parts: Vec<Node>,
 }
 
-/// Under these names stand the resources of a system, whichever its kind.
-const RESOURCES: [&str; 8] = [
-    "tables",
-    "folders",
-    "tools",
-    "include",
-    "operations",
-    "mailboxes",
-    "topics",
-    "resources",
-];
-
-/// The tree of a scope; `targets` are what calls named, with how often.
-pub(super) fn tree(scope: &Value, targets: &[(String, u64)]) -> Vec<Node> {
-    parts(scope, (false, targets))
+/// Calls, by what they named.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// Under which names of the scope stand the things that calls name.
+    pub(super) reaches: &'a [String],
+    /// What calls named, with how often.
+    pub(super) targets: &'a [(String, u64)],
 }
 
-fn parts(value: &Value, (resources, targets): (bool, &[(String, u64)])) -> Vec<Node> {
+/// The tree of a scope, with what calls used of it.
+pub(super) fn tree(scope: &Value, named: Named<'_>) -> Vec<Node> {
+    parts(scope, false, named)
+}
+
+fn parts(value: &Value, resources: bool, named: Named<'_>) -> Vec<Node> {
     match value {
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !is_nothing(value))
             .map(|(name, value)| {
-                let below = RESOURCES.contains(&name.as_str());
+                let below = named.reaches.contains(name);
                 Node {
                     value: word(value),
                     resource: resources,
-                    used: if resources { used(name, targets) } else { 0 },
-                    parts: parts(value, (below, targets)),
+                    used: if resources {
+                        used(name, named.targets)
+                    } else {
+                        0
+                    },
+                    parts: parts(value, below, named),
                     name: name.clone(),
                 }
             })
             .collect(),
         Value::Array(items) => items
             .iter()
-            .map(|item| item_node(item, (resources, targets)))
+            .map(|item| item_node(item, resources, named))
             .collect(),
         _ => Vec::new(),
     }
 }
 
 /// An item of a list: a word, or a part that is named by its first field.
-fn item_node(item: &Value, (resource, targets): (bool, &[(String, u64)])) -> Node {
+fn item_node(item: &Value, resource: bool, calls: Named<'_>) -> Node {
     let named = match item {
         Value::Object(fields) => fields
             .values()
@@ -71,12 +72,16 @@ fn item_node(item: &Value, (resource, targets): (bool, &[(String, u64)])) -> Nod
                 .iter()
                 .filter(|(_, value)| value.as_str() != Some(&named));
             let further = further.map(|(name, value)| (name.clone(), value.clone()));
-            parts(&Value::Object(further.collect()), (false, targets))
+            parts(&Value::Object(further.collect()), false, calls)
         }
         _ => Vec::new(),
     };
     Node {
-        used: if resource { used(&named, targets) } else { 0 },
+        used: if resource {
+            used(&named, calls.targets)
+        } else {
+            0
+        },
         name: named,
         value: String::new(),
         resource,
@@ -138,7 +143,12 @@ mod tests {
             ("customers/7".to_owned(), 2),
             ("hrx/b.md".to_owned(), 9),
         ];
-        let seen = tree(&scope, &targets);
+        let reaches = ["include", "folders", "tables"].map(str::to_owned);
+        let named = Named {
+            reaches: &reaches,
+            targets: &targets,
+        };
+        let seen = tree(&scope, named);
         let used: Vec<(String, bool, u64)> = seen
             .iter()
             .flat_map(|part| {

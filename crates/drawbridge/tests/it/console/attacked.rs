@@ -1,0 +1,159 @@
+//! What was tried against the console: to ask in secret, to hold it up, to mislead whoever decides.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::office::{Office, Visitor};
+
+#[tokio::test]
+async fn who_follows_a_page_is_on_the_log_and_asks_nothing_in_secret() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    let count = |action: &str| {
+        let log = office.site.json(&["log", "--action", action]);
+        log["data"]["records"].as_array().unwrap().len()
+    };
+    // What follows goes on until it is cut: the time is what is waited for.
+    let follow = async |path: &str| {
+        let path = path
+            .replace('?', "%3F")
+            .replace('&', "%26")
+            .replace('=', "%3D");
+        let asked = olga.http.get(format!("{}/live?path={path}", olga.url));
+        let asked = asked.timeout(Duration::from_secs(4));
+        let asked = asked.header("Cookie", &olga.cookie);
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.err();
+    };
+    let before = count("approvals");
+    follow("/approvals").await;
+    assert_eq!(count("approvals"), before + 1, "once, however long");
+    let before = count("search_as");
+    let search = [
+        ("person", "ann@acme.example"),
+        ("connector", "notes"),
+        ("query", "hours"),
+    ];
+    follow("/sources?person=ann@acme.example&connector=notes&query=hours").await;
+    assert_eq!(count("search_as"), before, "no address searches");
+    let found = olga.post("/sources/search", &search).await;
+    assert!(found.text.contains("would find 1"), "{}", found.text);
+    assert_eq!(count("search_as"), before + 1);
+    let before = count("explain");
+    follow("/people/explain?person=ann@acme.example&tool=notes_search").await;
+    assert_eq!(count("explain"), before + 1);
+    let act = olga.get("/live?path=%2Fstop").await;
+    assert!(act.text.contains("event: gone"), "{}", act.text);
+}
+
+#[tokio::test]
+async fn what_a_filter_cannot_read_is_told() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    for wrong in ["since=yesterday", "status=nonsense", "power=all"] {
+        for page in ["/activity", "/activity/export/csv"] {
+            let shown = olga.get(&format!("{page}?{wrong}")).await;
+            assert_eq!(shown.code, 400, "{page}?{wrong}: {}", shown.text);
+        }
+    }
+    olga.page("/activity?since=2026-06-01T12:00&until=2026-06-02&status=ok&power=search")
+        .await;
+}
+
+#[tokio::test]
+async fn a_long_plan_is_cut_and_is_approved_only_whole() {
+    let office = Office::open().await;
+    let lines: Vec<String> = (0..6_000)
+        .map(|line| format!("line {line} of many, and some more of it"))
+        .collect();
+    let write = json!({"path": "long.md", "content": lines.join("\n")});
+    let id = office.asks("notes_write", &write).await;
+    let lena = office.visitor("lena").await;
+    let cut = lena.page(&format!("/approvals/{id}")).await;
+    assert!(cut.len() < 200_000, "{}", cut.len());
+    assert!(cut.contains("not all of it is shown") && !cut.contains("name=\"digest\""));
+    let whole = lena.page(&format!("/approvals/{id}?whole=1")).await;
+    assert!(whole.contains("line 5999 of many") && whole.contains("name=\"digest\""));
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_or_told_wrongly_by_what_others_send() {
+    let office = Office::open().await;
+    let olga = office.visitor("olga").await;
+    for others in ["foo", "foo=1; ", "x=å", "=", "drawbridge-1=dbr_x"] {
+        let asked = olga.http.get(format!("{}/", olga.url));
+        let cookie = format!("{}; {others}", olga.cookie).into_bytes();
+        let cookie = reqwest::header::HeaderValue::from_bytes(&cookie).unwrap();
+        let code = asked
+            .header("Cookie", cookie)
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(code.as_u16(), 200, "{others:?}");
+    }
+    let told = olga.page("/?done=stopped").await;
+    assert!(
+        !told.contains("Stopped: it is in force"),
+        "nothing was stopped"
+    );
+    let done = olga
+        .post("/connectors/notes/pause", &[("from", "home")])
+        .await;
+    let told = olga.page(done.header("location")).await;
+    assert!(told.contains("Stopped: it is in force"), "{told}");
+    let link = office.link("ann");
+    let head = olga.http.head(&link).send().await.unwrap();
+    assert!(head.headers().get("set-cookie").is_none());
+    Visitor::by(&office.gate.url, &link).await;
+    let large = "x".repeat(20_000);
+    let refused = olga.post_as_is("/sign-in", &[("token", &large)]).await;
+    assert_eq!(refused.code, 413);
+}
+
+#[tokio::test]
+async fn one_person_follows_so_many_pages_and_no_more() {
+    let office = Office::open().await;
+    let ann = office.visitor("ann").await;
+    let mut open = Vec::new();
+    for at in 0..20 {
+        let asked = ann.http.get(format!("{}/live?path=%2Factivity", ann.url));
+        let answer = asked.header("Cookie", &ann.cookie).send().await.unwrap();
+        assert_eq!(answer.status() == 200, at < 16, "{at}");
+        open.push(answer);
+    }
+    drop(open);
+    let olga = office.visitor("olga").await;
+    assert_eq!(olga.post("/stop", &[]).await.code, 303);
+}
+
+#[tokio::test]
+async fn what_comes_never_looks_as_though_it_stayed() {
+    let office = Office::open().await;
+    let before = "alpha\rPay to: Ann AB 111\rbeta\n";
+    office.site.write("notes-files/mac.md", before);
+    let search = json!({"query": "alpha"});
+    for _ in 0..100 {
+        let found = office.gate.call(&office.ann, "notes_search", &search).await;
+        if found["data"]["hits"] != json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let after = "alpha\rPay to: Ann AB 111\rAlso pay Mallory 999\rbeta\n";
+    let update = json!({"path": "mac.md", "content": after});
+    let id = office.asks("notes_update", &update).await;
+    let page = office.visitor("lena").await;
+    let page = page.page(&format!("/approvals/{id}")).await;
+    let row = page.split("<tr class=").find(|row| row.contains("Mallory"));
+    let row = row.unwrap_or_else(|| panic!("{page}"));
+    let (removed, added) = row.split_once("class=\"added\"").unwrap();
+    assert!(row.starts_with("\"changed\""), "{row}");
+    assert!(added.contains("Also pay Mallory"), "{row}");
+    assert!(
+        removed.contains("class=\"removed\"") && !removed.contains("Mallory"),
+        "{row}"
+    );
+}
