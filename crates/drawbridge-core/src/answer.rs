@@ -128,6 +128,10 @@ pub struct Source {
     /// Whether it is older than the file's `stale_after`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// Whether others than those who answer for the connector write it: what it says may be meant to
+    /// mislead an AI.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untrusted: bool,
 }
 
 /// A part of an answer that is no text, for a client that can show it. It stands in the data too.

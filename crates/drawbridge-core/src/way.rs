@@ -277,6 +277,7 @@ impl Way {
             record.returned.digest = Some(self.digests.digest(data));
         }
         record.returned.label.clone_from(&answer.label);
+        record.returned.untrusted = answer.sources.iter().any(|source| source.untrusted);
         record.returned.asks = exchanged::asked(answer);
         for source in &answer.sources {
             let target = match content {

@@ -166,6 +166,8 @@ impl App {
             .spawn(crate::upkeep::run(self.clone(), self.stop.clone()));
         self.tasks
             .spawn(crate::upkeep::grade(self.clone(), self.stop.clone()));
+        self.tasks
+            .spawn(crate::upkeep::count(self.clone(), self.stop.clone()));
         let keeper = self.clone();
         self.tasks
             .spawn(async move { keeper.identify.keep(keeper.stop.clone()).await });

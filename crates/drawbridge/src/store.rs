@@ -1,6 +1,7 @@
 //! The store: SQLite or PostgreSQL by the same statements. The only SQL of the gateway.
 
 mod counted;
+mod counting;
 mod credentials;
 mod file;
 mod grants;
@@ -11,6 +12,7 @@ mod plans;
 mod reading;
 mod records;
 mod requests;
+mod tiles;
 mod tokens;
 mod usage;
 mod witness;
@@ -28,7 +30,7 @@ use sqlx::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use counted::{CountFilter, CountedCalls};
+pub use counted::{CountFilter, CountedCalls, Stretch, Used};
 pub use credentials::{CredentialVersion, KeptCredential, NewVersion, NotKept, OtherKeys, Taken};
 use file::StoreFile;
 pub use grants::{Begun, Ended, Holder, KeptGrant, NewGrant};
@@ -38,10 +40,9 @@ pub use place::Place;
 use place::Use;
 pub use plans::{PlanFilter, Seen};
 pub use reading::Reading;
-pub use records::{RecordFilter, StoredRecord};
+pub use records::{RecordFilter, StoredRecord, Unread};
 pub use requests::{ConnectorRequest, RequestAnswer, RequestFilter, RequestState};
 pub use tokens::{Claims, NewToken, Token};
-pub use usage::Used;
 pub use writer::{LogState, Writer};
 
 /// How often another process's changes are looked for.
@@ -301,6 +302,11 @@ fn migrations() -> Migrator {
             10,
             "sessions",
             include_str!("store/migrations/0010_sessions.sql"),
+        ),
+        migration(
+            12,
+            "counts",
+            include_str!("store/migrations/0012_counts.sql"),
         ),
     ])
 }

@@ -11,9 +11,9 @@ use drawbridge_core::lifecycle::State;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::{app::App, workspace::Workspace};
+use crate::{app::App, store::StoreError, workspace::Workspace};
 
 /// How long an editor may take to write all it writes.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -21,6 +21,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked whether a connector must be graded.
 const GRADE_AFTER: Duration = Duration::from_secs(1);
+/// How often it is looked whether there are calls to be counted.
+const COUNT_AFTER: Duration = Duration::from_secs(2);
 /// How often files are looked at where they cannot be watched.
 const POLL_EVERY: Duration = Duration::from_secs(2);
 
@@ -80,6 +82,38 @@ pub(crate) async fn grade(app: Arc<App>, stop: CancellationToken) {
             GRADE_AFTER
         };
     }
+}
+
+/// Counts calls in the background until `stop`, and keeps what proofs need: it rests four times as
+/// long as it worked.
+pub(crate) async fn count(app: Arc<App>, stop: CancellationToken) {
+    let mut rest = COUNT_AFTER;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(rest) => {}
+        }
+        let began = app.clock.monotonic();
+        let more = tokio::select! {
+            () = stop.cancelled() => return,
+            more = count_some(&app) => more,
+        };
+        let took = app.clock.monotonic().saturating_sub(began);
+        rest = if more { took * 4 } else { COUNT_AFTER };
+    }
+}
+
+/// Counts some calls; whether there may be more. A store that fails is told of by the log's writer,
+/// and what is not counted yet is counted when somebody looks.
+async fn count_some(app: &App) -> bool {
+    let counted = async {
+        let calls = app.store.count_some().await?;
+        Ok::<bool, StoreError>(app.store.tile_some().await? || calls)
+    };
+    counted.await.unwrap_or_else(|error| {
+        debug!("cannot count calls, and tries again soon: {error}");
+        false
+    })
 }
 
 /// Takes up everything; returns what the files were, or nothing where it must be tried again.

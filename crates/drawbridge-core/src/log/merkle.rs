@@ -43,15 +43,22 @@ impl Frontier {
 
     /// Appends the hash of a leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        // Each trailing one bit of the size is a complete subtree that the new leaf completes.
-        for _ in 0..self.size.trailing_ones() {
+        self.push_subtree(leaf, 0);
+    }
+
+    /// Appends the root of a complete subtree of 2^`height` leaves. The size must be a multiple of as
+    /// many: else it would be no subtree of this tree.
+    pub fn push_subtree(&mut self, root: Hash, height: u32) {
+        debug_assert!(self.size.trailing_zeros() >= height, "it is aligned");
+        let mut hash = root;
+        // Each trailing one bit of the size is a complete subtree that the new one completes.
+        for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 hash = node(&left, &hash);
             }
         }
         self.peaks.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The tree's root. Of an empty tree: SHA-256 of nothing.
@@ -256,6 +263,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn subtrees_are_pushed_like_their_leaves(parts in prop::collection::vec(any::<bool>(), 1..40), height in 1_u32..4) {
+            let (mut by_leaf, mut by_part) = (Frontier::default(), Frontier::default());
+            for whole in parts {
+                let aligned = by_part.size().is_multiple_of(1 << height);
+                let some = leaves(if whole && aligned { 1 << height } else { 1 });
+                some.iter().for_each(|leaf| by_leaf.push(*leaf));
+                by_part.push_subtree(root(&some), some.len().ilog2());
+                prop_assert_eq!(&by_leaf, &by_part);
+            }
+        }
+
         #[test]
         fn inclusion_is_provable_and_nothing_else_is(size in 1_u64..200, at: prop::sample::Index, flip: prop::sample::Index) {
             let all = leaves(size);

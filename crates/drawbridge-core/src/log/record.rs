@@ -140,6 +140,9 @@ pub struct Returned {
     /// The highest label among the sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Whether some of it is not to be trusted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untrusted: bool,
     /// The resources it came from: by name, or by keyed digest where the file says `digest`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,

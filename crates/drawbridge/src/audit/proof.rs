@@ -4,12 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use drawbridge_core::log::{
     Record,
     checkpoint::PublicKey,
-    merkle::{self, Hash},
+    merkle::{self, Frontier, Hash},
 };
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
-use crate::store::{Store, StoredRecord};
+use crate::store::{Reading, Store, StoredRecord};
 
 /// All that is needed, with the public key, to see that one record is on the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +33,39 @@ pub async fn prove(store: &Store, stored: &StoredRecord) -> Result<Proof, AuditE
     let mut reading = store.reading().await?;
     let newest = reading.newest_checkpoint().await?;
     let (size, checkpoint) = newest.ok_or(AuditError::Unsigned)?;
-    let parts = merkle::inclusion(stored.place, size).ok_or(AuditError::Unsigned)?;
-    let mut path = Vec::with_capacity(parts.len());
-    for part in parts {
-        path.push(STANDARD.encode(reading.subtree(part).await?));
+    let heads = reading.heads().await?;
+    let head = heads.first().and_then(|head| {
+        let size = u64::try_from(head.size).ok()?;
+        Frontier::from_bytes(size, &head.frontier)
+    });
+    let root = head.map(|head| head.root());
+    let place = (stored.place, size);
+    let mut path = path(&mut reading, place, true).await?;
+    let leaf = merkle::leaf(&stored.body);
+    // What is kept of complete parts is a copy. Where it is not of this log, the records say.
+    let holds = |root: Hash| merkle::verify_inclusion(leaf, place, &path, &root);
+    if !root.is_some_and(holds) {
+        path = self::path(&mut reading, place, false).await?;
     }
     Ok(Proof {
         place: stored.place,
         body: STANDARD.encode(&stored.body),
-        path,
+        path: path.iter().map(|hash| STANDARD.encode(hash)).collect(),
         checkpoint,
     })
+}
+
+async fn path(
+    reading: &mut Reading,
+    (place, size): (u64, u64),
+    by_tiles: bool,
+) -> Result<Vec<Hash>, AuditError> {
+    let parts = merkle::inclusion(place, size).ok_or(AuditError::Unsigned)?;
+    let mut path = Vec::with_capacity(parts.len());
+    for part in parts {
+        path.push(reading.subtree(part, by_tiles).await?);
+    }
+    Ok(path)
 }
 
 impl Proof {

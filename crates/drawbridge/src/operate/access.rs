@@ -40,7 +40,7 @@ impl App {
             .checked_sub(UNUSED_AFTER)
             .unwrap_or(jiff::Timestamp::MIN);
         let mut used = self.store.used(name, since).await.map_err(store_down)?;
-        used.retain(|one| !["denied", "unknown"].contains(&one.status.as_str()));
+        used.retain(|one| one.status != "denied");
         let file = &mounted.bridge.file;
         let rows: Vec<Value> = file.permissions.iter().map(row).collect();
         let count = rows.len() as u64;

@@ -5,6 +5,7 @@ use drawbridge_core::{
     call::Caller,
     log::{Record, plain},
 };
+use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -77,42 +78,46 @@ impl App {
         let snapshot = self.snapshot();
         let most = query.limit.unwrap_or(RECORDS).clamp(1, MOST_RECORDS) as usize;
         let mut filter = filter(&snapshot, caller, query);
-        filter.limit = match query.text {
+        let needle = query.text.as_deref().map(str::to_lowercase);
+        filter.limit = match needle {
             Some(_) => PAGE,
             None => u32::try_from(most + 1).unwrap_or(MOST_RECORDS),
         };
-        let needle = query.text.as_deref().map(str::to_lowercase);
         let (mut records, mut looked_at) = (Vec::new(), 0);
         loop {
-            let page = self.store.records(&filter).await.map_err(store_down)?;
-            let whole = page.len() < filter.limit as usize;
-            looked_at += filter.limit;
-            for mut stored in page {
+            let mut rows = 0;
+            let mut all = self.store.each_record(&filter);
+            while let Some(unread) = all.try_next().await.map_err(store_down)? {
                 if records.len() == most {
                     return Ok(cut(records, &filter, query));
                 }
+                rows += 1;
+                pass(&mut filter, unread.place);
+                if needle
+                    .as_deref()
+                    .is_some_and(|needle| !unread.may_say(needle))
+                {
+                    continue;
+                }
+                let mut stored = unread.read().map_err(store_down)?;
                 without_content(&snapshot, caller, &mut stored);
-                pass(&mut filter, stored.place);
                 if needle.as_deref().is_none_or(|needle| says(&stored, needle)) {
                     records.push(stored);
                 }
             }
-            if whole {
-                let reached = if filter.oldest_first {
-                    filter.after
-                } else {
-                    None
-                };
-                let next = None;
+            looked_at += rows;
+            if rows < filter.limit {
                 return Ok(RecordPage {
                     records,
-                    next,
-                    reached,
+                    next: None,
+                    reached: filter.after.filter(|_| filter.oldest_first),
                 });
             }
             if looked_at >= MOST_LOOKED_AT {
                 return Ok(cut(records, &filter, query));
             }
+            // What is found soon costs little, and what is rare few questions.
+            filter.limit = (filter.limit * 2).min(MOST_LOOKED_AT - looked_at);
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     connectors::Snapshot,
-    store::{CountFilter, CountedCalls, RecordFilter},
+    store::{CountFilter, CountedCalls, RecordFilter, Stretch},
 };
 
 /// Days that are counted where the question does not say.
@@ -83,7 +83,6 @@ impl App {
         };
         let filter = CountFilter {
             since,
-            until,
             stretch,
             connector: query.connector.clone(),
             person,
@@ -98,7 +97,7 @@ impl App {
             ),
         };
         let total: u64 = calls.iter().map(|one| one.count).sum();
-        let hourly = stretch < SignedDuration::from_hours(24);
+        let hourly = stretch == Stretch::Hour;
         let data = json!({
             "since": since,
             "until": until,
@@ -150,13 +149,13 @@ impl App {
         let used = self.store.used(connector, counted.since).await;
         let mut used = used.map_err(store_down)?;
         let own = counted.person.as_deref();
-        used.retain(|one| own.is_none_or(|own| one.person == own) && one.status != "unknown");
+        used.retain(|one| own.is_none_or(|own| one.person == own));
         Ok(json!(used))
     }
 }
 
 /// From when on calls are counted, and by how long a stretch: whole hours or days.
-fn span(query: &UsageQuery, until: Timestamp) -> Result<(Timestamp, SignedDuration), Failure> {
+fn span(query: &UsageQuery, until: Timestamp) -> Result<(Timestamp, Stretch), Failure> {
     let wrong = |told: String| Err(Failure::invalid(told));
     let (hours, hourly) = match (query.days, query.hours) {
         (Some(_), Some(_)) => return wrong("`days` or `hours`: give one of them".to_owned()),
@@ -167,15 +166,10 @@ fn span(query: &UsageQuery, until: Timestamp) -> Result<(Timestamp, SignedDurati
             _ => return wrong(format!("`days`: from 1 to {MOST_DAYS}")),
         },
     };
-    let stretch = SignedDuration::from_hours(if hourly { 1 } else { 24 });
+    let stretch = if hourly { Stretch::Hour } else { Stretch::Day };
     let whole = SignedDuration::from_hours(hours.into());
     let since = until.checked_sub(whole).unwrap_or(Timestamp::MIN);
-    let width = i64::try_from(stretch.as_micros()).unwrap_or(i64::MAX);
-    let begin = since
-        .as_microsecond()
-        .div_euclid(width)
-        .saturating_mul(width);
-    Ok((Timestamp::from_microsecond(begin).unwrap_or(since), stretch))
+    Ok((stretch.begin(since), stretch))
 }
 
 fn whose(snapshot: &Snapshot, caller: &Caller, query: &UsageQuery) -> Of {

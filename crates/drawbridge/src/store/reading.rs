@@ -8,7 +8,7 @@ use drawbridge_core::log::{
 };
 use sqlx::{Any, AnyConnection, Row, Transaction, any::AnyRow};
 
-use super::{Store, StoreError, count, number};
+use super::{Store, StoreError, count, number, tiles::subtree};
 
 /// Leaves that are read at once.
 const LEAVES: u32 = 10_000;
@@ -126,14 +126,17 @@ impl Reading {
         newest_checkpoint(&mut self.transaction).await
     }
 
-    /// The root of the subtree over these records.
+    /// The root of the subtree over these records: with the help of what is kept of complete parts,
+    /// or from the records alone.
     ///
     /// # Errors
     /// When the store fails, or does not hold them all.
-    pub async fn subtree(&mut self, part: Range<u64>) -> Result<Hash, StoreError> {
-        let mut frontier = Frontier::default();
-        extend(&mut self.transaction, &mut frontier, part).await?;
-        Ok(frontier.root())
+    pub async fn subtree(&mut self, part: Range<u64>, by_tiles: bool) -> Result<Hash, StoreError> {
+        subtree(&mut self.transaction, part, by_tiles).await
+    }
+
+    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
     }
 }
 

@@ -1,9 +1,15 @@
 //! Reading the audit log back.
 
 use drawbridge_core::log::{Record, plain};
+use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Serialize;
-use sqlx::{Row, any::AnyRow};
+use sqlx::{
+    Any, Row,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 
 use super::{Store, StoreError, count};
 
@@ -94,6 +100,14 @@ impl RecordFilter {
     }
 }
 
+fn bound<'a>(statement: String, binds: Vec<Bind>) -> Query<'a, Any, AnyArguments> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+    binds.into_iter().fold(query, |query, bind| match bind {
+        Bind::Text(text) => query.bind(text),
+        Bind::Number(number) => query.bind(number),
+    })
+}
+
 /// Where the records of a time begin and end, by the index of times: a walk along the places then
 /// starts where they are. `+` keeps SQLite from walking along the places for it.
 fn bounds(conditions: &[String]) -> Vec<String> {
@@ -130,16 +144,45 @@ pub struct StoredRecord {
     pub hashed: bool,
 }
 
-impl StoredRecord {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
-        let body: Vec<u8> = row.try_get("body")?;
+/// A record that was not read yet: most of those that are looked through for a text need not be.
+pub struct Unread {
+    /// Its place, from 0.
+    pub place: u64,
+    body: Vec<u8>,
+}
+
+impl Unread {
+    fn of(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             place: count(row, "place")?,
-            record: serde_json::from_slice(&body)
+            body: row.try_get("body")?,
+        })
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is no record.
+    pub fn read(self) -> Result<StoredRecord, StoreError> {
+        Ok(StoredRecord {
+            place: self.place,
+            record: serde_json::from_slice(&self.body)
                 .map_err(|error| StoreError::Corrupt(format!("a record: {error}")))?,
-            body,
+            body: self.body,
             hashed: true,
         })
+    }
+
+    /// Whether one of its values can hold this text in lower case. `false` is certain. What JSON may
+    /// write in another way, and letters whose lower case is another matter, are not looked for here.
+    #[must_use]
+    pub fn may_say(&self, needle: &str) -> bool {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if !self.body.is_ascii() || !needle.as_bytes().iter().all(plain) {
+            return true;
+        }
+        let body = self.body.to_ascii_lowercase();
+        memmem::find(&body, needle.as_bytes()).is_some()
     }
 }
 
@@ -150,15 +193,19 @@ impl Store {
     /// When the store fails.
     pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<StoredRecord>, StoreError> {
         let (statement, binds) = filter.statement();
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-        for bind in binds {
-            query = match bind {
-                Bind::Text(text) => query.bind(text),
-                Bind::Number(number) => query.bind(number),
-            };
-        }
-        let rows = query.fetch_all(&self.inner.pool).await?;
-        rows.iter().map(StoredRecord::read).collect()
+        let rows = bound(statement, binds).fetch_all(&self.inner.pool).await?;
+        rows.iter().map(|row| Unread::of(row)?.read()).collect()
+    }
+
+    /// Records that the filter lets through, one by one.
+    pub fn each_record<'a>(
+        &'a self,
+        filter: &RecordFilter,
+    ) -> impl Stream<Item = Result<Unread, StoreError>> + Unpin + use<'a> {
+        let (statement, binds) = filter.statement();
+        let query = bound(statement, binds);
+        let rows = query.fetch(&self.inner.pool);
+        rows.map(|row| Unread::of(&row?))
     }
 
     /// What was done with a connector itself by these actions, the newest first. No call is among it.
@@ -183,7 +230,7 @@ impl Store {
             query = query.bind(*action);
         }
         let rows = query.fetch_all(&self.inner.pool).await?;
-        rows.iter().map(StoredRecord::read).collect()
+        rows.iter().map(|row| Unread::of(row)?.read()).collect()
     }
 
     /// How many records there are at this moment.
@@ -206,7 +253,7 @@ impl Store {
             .bind(plain::column(id))
             .fetch_optional(&self.inner.pool)
             .await?;
-        row.as_ref().map(StoredRecord::read).transpose()
+        row.map(|row| Unread::of(&row)?.read()).transpose()
     }
 }
 
@@ -220,14 +267,7 @@ mod tests {
     /// How SQLite would find the records of a filter.
     async fn plan(store: &Store, filter: &RecordFilter) -> String {
         let (statement, binds) = filter.statement();
-        let explain = format!("EXPLAIN QUERY PLAN {statement}");
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(explain));
-        for bind in binds {
-            query = match bind {
-                Bind::Text(text) => query.bind(text),
-                Bind::Number(number) => query.bind(number),
-            };
-        }
+        let query = bound(format!("EXPLAIN QUERY PLAN {statement}"), binds);
         let rows = query.fetch_all(&store.inner.pool).await.unwrap();
         let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         steps.join("; ")
@@ -260,6 +300,25 @@ mod tests {
 
     fn ann() -> Option<String> {
         Some("ann".to_owned())
+    }
+
+    #[test]
+    fn what_says_a_text_may_say_it() {
+        let unread = |text: &str| Unread {
+            place: 0,
+            body: serde_json::json!({"reason": text}).to_string().into_bytes(),
+        };
+        for (text, needle, may) in [
+            ("The Invoice", "invoice", true),
+            ("The Invoice", "voices", false),
+            ("a \"quoted\" word", "\"quoted\"", true),
+            ("two\nlines", "two\nlines", true),
+            ("a\\b", "a\\b", true),
+            ("300 \u{212a}", "300 k", true),
+            ("Straße", "straße", true),
+        ] {
+            assert_eq!(unread(text).may_say(needle), may, "{text} {needle}");
+        }
     }
 
     #[tokio::test]

@@ -1,63 +1,17 @@
-//! Who used a connector lately, and who last reviewed it: facts for the checklist.
+//! When connectors were last called, and who last reviewed them.
 
 use std::collections::BTreeMap;
 
 use drawbridge_core::log::plain;
 use jiff::Timestamp;
-use serde::Serialize;
 use sqlx::Row;
 
-use super::{Review, Store, StoreError, count, maybe_time, time};
+use super::{Review, Store, StoreError, maybe_time, time};
 
-/// The most groups of calls that are told apart.
-const MOST_GROUPS: u32 = 10_000;
 /// Connectors of one question.
 const ASKED_AT_ONCE: usize = 500;
 
-/// Calls that are alike, counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Used {
-    /// For whom.
-    pub person: String,
-    /// Through which client.
-    pub client: String,
-    /// With which power.
-    pub power: String,
-    /// How they ended.
-    pub status: String,
-    /// How many.
-    pub count: u64,
-}
-
 impl Store {
-    /// Calls of a connector since a time, by person, client, power and status.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn used(&self, connector: &str, since: Timestamp) -> Result<Vec<Used>, StoreError> {
-        let statement = format!(
-            "SELECT person, client, power, status, COUNT(*) AS calls FROM records \
-             WHERE connector = $1 AND time >= $2 AND power <> '' \
-             GROUP BY person, client, power, status ORDER BY calls DESC LIMIT {MOST_GROUPS}"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(connector)
-            .bind(since.as_microsecond())
-            .fetch_all(&self.inner.pool)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Used {
-                    person: row.try_get("person")?,
-                    client: row.try_get("client")?,
-                    power: row.try_get("power")?,
-                    status: row.try_get("status")?,
-                    count: count(row, "calls")?,
-                })
-            })
-            .collect()
-    }
-
     /// When each of these connectors was last called; those that never were are left out.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ mod postgres;
 pub(crate) mod served;
 pub(crate) mod server;
 mod sign_ins;
-mod stored;
+pub(crate) mod stored;
+mod tiles;
 mod witness;
 
 use std::process::Command;

@@ -157,6 +157,7 @@ impl Question<'_> {
             version: document.version.clone(),
             label: document.label().to_owned(),
             stale,
+            untrusted: false,
         };
         let described = json!({
             "title": source.title, "path": source.path, "label": source.label, "modified": source.modified,

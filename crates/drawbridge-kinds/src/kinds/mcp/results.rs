@@ -276,6 +276,7 @@ pub(super) fn found(
         synced: now,
         label: label.to_owned(),
         stale: false,
+        untrusted: !trusted,
     };
     let attachments = attachments(&data);
     let mut found = Found::new(data, text, 1);

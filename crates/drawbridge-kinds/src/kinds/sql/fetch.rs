@@ -271,6 +271,7 @@ fn source(database: &Database, table: &Table<'_>, row: &[Cell]) -> Source {
         version: rows::version(scope, row),
         label: scope.label.clone(),
         stale,
+        untrusted: false,
     }
 }
 
@@ -287,5 +288,6 @@ fn copied(database: &Database, table: &Table<'_>) -> Option<Source> {
         version: cell::digest([]),
         label: scope.label.clone(),
         stale,
+        untrusted: false,
     })
 }

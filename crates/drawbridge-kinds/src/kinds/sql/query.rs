@@ -262,6 +262,7 @@ fn found(database: &Database, used: &[Table<'_>], outcome: Outcome) -> Found {
             version: version.clone(),
             label: scope.label.clone(),
             stale,
+            untrusted: false,
         });
     }
     let names: Vec<&str> = used.iter().map(|table| table.scope.name.as_str()).collect();

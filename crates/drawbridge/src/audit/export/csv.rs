@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::store::StoredRecord;
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "place",
     "id",
     "time",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 24] = [
     "duration_us",
     "answers",
     "asks",
+    "untrusted",
 ];
 
 pub(super) fn header() -> Vec<u8> {
@@ -69,6 +70,7 @@ pub(super) fn row(stored: &StoredRecord) -> Vec<u8> {
         record.duration_us.to_string(),
         json!(record.asked.answers).to_string(),
         json!(record.returned.asks).to_string(),
+        record.returned.untrusted.to_string(),
     ];
     write(&cells.map(|cell| escape(&cell)))
 }

@@ -178,7 +178,15 @@ struct ReadOf {
     connector: String,
     calls: u64,
     label: Option<String>,
+    untrusted: bool,
     targets: Vec<String>,
+}
+
+impl ReadBefore {
+    /// Whether some of it may be meant to mislead the AI that asks.
+    fn is_untrusted(&self) -> bool {
+        self.connectors.iter().any(|of| of.untrusted)
+    }
 }
 
 #[derive(Deserialize)]

@@ -49,6 +49,7 @@ struct Read {
     connector: String,
     calls: u64,
     labels: Vec<String>,
+    untrusted: bool,
     last: Timestamp,
     targets: Vec<String>,
 }
@@ -94,6 +95,7 @@ impl App {
                 "connector": read.connector,
                 "calls": read.calls,
                 "label": labels.highest(read.labels.iter().map(String::as_str)),
+                "untrusted": read.untrusted,
                 "last": read.last,
                 "targets": if names(&read.connector) { &*read.targets } else { &[] },
             })
@@ -156,6 +158,7 @@ fn add(reads: &mut Vec<Read>, record: &Record) {
                 connector: record.connector.clone(),
                 calls: 0,
                 labels: Vec::new(),
+                untrusted: false,
                 last: record.time,
                 targets: Vec::new(),
             });
@@ -167,6 +170,7 @@ fn add(reads: &mut Vec<Read>, record: &Record) {
     };
     read.calls += 1;
     read.labels.extend(record.returned.label.clone());
+    read.untrusted |= record.returned.untrusted;
     for target in &record.returned.targets {
         if read.targets.len() < TARGETS && !read.targets.contains(target) {
             read.targets.push(target.clone());

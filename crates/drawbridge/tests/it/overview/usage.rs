@@ -1,13 +1,14 @@
 //! How much is called, counted: by whom it may be seen, and how quickly it is told.
 
-use std::time::Instant;
-
-use drawbridge::store::{CountFilter, Place, Store};
-use jiff::{SignedDuration, Timestamp};
+use drawbridge::store::{CountFilter, Place, Store, Stretch};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::Executor;
 
-use crate::acting::firm::{ANN, ASK, BOB, Firm, LENA, Person};
+use crate::{
+    acting::firm::{ANN, ASK, BOB, Firm, LENA, Person},
+    log::stored::Stored,
+};
 
 async fn usage(person: &Person, query: &str) -> Value {
     let answer = person.get(&format!("/usage{query}")).await;
@@ -106,43 +107,100 @@ async fn what_is_about_to_be_done_counts_for_nothing_and_what_was_looked_at_neit
     assert_eq!(records[0]["action"], "update", "{page:#}");
 }
 
-#[tokio::test]
-async fn many_records_are_counted_quickly() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("drawbridge.db");
-    let store = Store::open(&Place::Sqlite(file.clone())).await.unwrap();
-    let url = format!("sqlite:{}", file.display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    // A hundred thousand calls within thirty days, of forty connectors, with bodies as they are.
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99999) \
-        INSERT INTO records (place, id, time, person, client, connector, action, power, status, body, leaf) \
-        SELECT i, 'r' || i, 1780000000000000 + i * 25920000, 'p' || (i % 300), 'claude', \
-        'c' || (i % 40), 'search', 'search', CASE i % 9 WHEN 0 THEN 'failed' ELSE 'ok' END, \
-        zeroblob(900), zeroblob(32) FROM n";
-    connection.execute(fill).await.unwrap();
-    let filter = CountFilter {
-        since: Timestamp::from_microsecond(1_780_000_000_000_000).unwrap(),
-        until: Timestamp::MAX,
-        stretch: SignedDuration::from_hours(24),
-        connector: None,
-        person: None,
+/// Five thousand and some calls within thirty days, among them intents with their outcomes, and
+/// outcomes that nobody knows.
+fn fill(postgres: bool) -> String {
+    let numbers = if postgres {
+        "SELECT i FROM generate_series(CAST(0 AS BIGINT), 5299) AS n(i)"
+    } else {
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 5299) SELECT i FROM n"
     };
-    for (connector, person, total) in [
-        (None, None, 100_000),
-        (Some("c7"), None, 2_500),
-        (None, Some("p7"), 334),
-    ] {
-        let filter = CountFilter {
-            connector: connector.map(str::to_owned),
-            person: person.map(str::to_owned),
-            ..filter.clone()
-        };
-        let began = Instant::now();
-        let calls = store.calls_by_time(&filter).await.unwrap();
-        let took = began.elapsed();
-        println!("{connector:?} {person:?}: {took:?}");
-        assert_eq!(calls.iter().map(|one| one.count).sum::<u64>(), total);
-        assert!(took.as_secs() < 2, "{took:?}");
+    let bytes = |text: &str| {
+        if postgres {
+            format!("convert_to('{text}', 'UTF8')")
+        } else {
+            format!("CAST('{text}' AS BLOB)")
+        }
+    };
+    let intent = bytes(r#"{"plan": {"stage": "applying"}}"#);
+    let outcome = bytes(r#"{"plan": {"stage": "unknown"}}"#);
+    format!(
+        "INSERT INTO records (place, id, time, person, client, connector, action, power, status, body, leaf) \
+         SELECT i, 'r' || i, 1780000000000000 + i * 489000000, 'p' || (i % 7), 'claude', 'c' || (i % 4), \
+         'update', CASE i % 50 WHEN 3 THEN '' ELSE 'update' END, \
+         CASE i % 10 WHEN 0 THEN 'failed' WHEN 1 THEN 'unknown' WHEN 2 THEN 'unknown' ELSE 'ok' END, \
+         CASE i % 10 WHEN 1 THEN {intent} ELSE {outcome} END, {} FROM ({numbers}) AS numbers",
+        bytes("leaf")
+    )
+}
+
+/// All that can be asked of the counts.
+async fn counts(store: &Store) -> Vec<String> {
+    let mut told = Vec::new();
+    let begin = 1_780_000_000_000_000;
+    for connector in [None, Some("c1"), Some("c9")] {
+        for person in [None, Some("p3")] {
+            for stretch in [Stretch::Hour, Stretch::Day] {
+                for later in [0, 400_000_000_000, 9_000_000_000_000] {
+                    let filter = CountFilter {
+                        since: Timestamp::from_microsecond(begin + later).unwrap(),
+                        stretch,
+                        connector: connector.map(str::to_owned),
+                        person: person.map(str::to_owned),
+                    };
+                    let calls = store.calls_by_time(&filter).await.unwrap();
+                    told.push(format!("{filter:?}: {calls:?}"));
+                }
+            }
+        }
+        let since = Timestamp::from_microsecond(begin + 400_000_000_000).unwrap();
+        let used = store.used(connector.unwrap_or_default(), since).await;
+        told.push(format!("{connector:?}: {:?}", used.unwrap()));
     }
-    store.close().await;
+    told
+}
+
+#[tokio::test]
+async fn sums_are_those_of_the_records_whenever_they_are_made() {
+    for stored in [Stored::sqlite(), Stored::postgres().await] {
+        let (store, _) = stored.open().await;
+        let postgres = matches!(stored.place, Place::Postgres(_));
+        let mut connection = stored.connection().await;
+        let fill = sqlx::AssertSqlSafe(fill(postgres));
+        connection.execute(fill).await.unwrap();
+        let before = counts(&store).await;
+        let told = &before[0];
+        assert!(
+            told.contains("status: \"unknown\", count: 1"),
+            "real ones count: {told}"
+        );
+        assert!(
+            !store.count_some().await.unwrap(),
+            "few are left: {:?}",
+            stored.place
+        );
+        assert_eq!(counts(&store).await, before, "most are in sums");
+        // Of two gateways that count at the same moment, one does.
+        let more = "UPDATE counted SET place = 0";
+        for table in ["calls_by_hour", "calls_by_day"] {
+            let empty = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+            connection.execute(empty).await.unwrap();
+        }
+        connection.execute(more).await.unwrap();
+        let other = Store::open(&stored.place).await.unwrap();
+        let both = tokio::join!(store.count_some(), other.count_some());
+        assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
+        assert_eq!(counts(&store).await, before, "counted once");
+        let read = "UPDATE records SET status = 'gone' WHERE place < 5000";
+        connection.execute(read).await.unwrap();
+        // A person's hours alone are told from their records.
+        let hours = |told: &String| told.contains("Hour") && told.contains("p3");
+        let told = counts(&store).await;
+        let of_sums = told.iter().filter(|told| !hours(told));
+        for told in of_sums {
+            assert!(!told.contains("gone"), "it is read again: {told}");
+        }
+        other.close().await;
+        store.close().await;
+    }
 }

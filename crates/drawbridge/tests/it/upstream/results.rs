@@ -179,6 +179,7 @@ async fn answers_say_how_sensitive_they_are_and_whether_they_are_trusted() {
     let answer = ann.call("up_echo", echo.clone()).await;
     assert_eq!(answer["label"], "public", "{answer:#}");
     assert!(untrusted(&answer), "{answer:#}");
+    assert_eq!(answer["sources"][0]["untrusted"], true, "{answer:#}");
     let answer = ann.call("up_image", json!({})).await;
     assert_eq!(answer["label"], "internal", "{answer:#}");
     upstream
@@ -187,6 +188,15 @@ async fn answers_say_how_sensitive_they_are_and_whether_they_are_trusted() {
         .await;
     let answer = ann.call("up_echo", echo).await;
     assert!(!untrusted(&answer), "{answer:#}");
+    // The log says it, too, by call.
+    let olga = open.person(&upstream.firm, "olga@x.example");
+    let log = olga.get("/records?connector=up&calls=true").await;
+    let records = log["data"]["records"].as_array().unwrap();
+    let said = records
+        .iter()
+        .map(|record| record["returned"]["untrusted"].as_bool());
+    let said: Vec<Option<bool>> = said.collect();
+    assert_eq!(said, [None, Some(true), Some(true)], "{log:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
