@@ -30,6 +30,7 @@ impl App {
             halted.map(|halted| json!({"by": halted.by, "at": halted.at, "reason": halted.reason}));
         let listed = snapshot.gateway.people.get(&caller.person.id);
         let data = json!({
+            "gateway": snapshot.gateway.gateway,
             "person": caller.person.id,
             "name": listed.and_then(|person| person.name.as_ref()),
             "roles": roles(snapshot, &caller.person),

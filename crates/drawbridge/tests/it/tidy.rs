@@ -125,6 +125,54 @@ fn walls_stand_where_the_architecture_says() {
     );
 }
 
+/// What the console asks of the gateway: what it does for the API, and no more.
+const ASKED_BY_PAGES: &[&str] = &[
+    // Operations; a look at one that is no act of its own; a call, as the API sends a draft on; and what
+    // may be called.
+    "operate",
+    "look_again",
+    "send",
+    "snapshot().tools",
+    // Who somebody is, from a cookie, a link or the organisation's sign-in, before they can ask anything.
+    "identify",
+    "gateway",
+    "sign_ins",
+    "credentials",
+    // The hour, and that something changed, so that a page is looked at again.
+    "clock",
+    "store.changes",
+    "store.log_size",
+    // Background work that ends with the gateway.
+    "tasks",
+    "stop",
+    "clone()",
+];
+
+#[test]
+fn pages_ask_for_operations_and_reach_nothing_else() {
+    let mut strays = Vec::new();
+    for (name, text) in production() {
+        if !name.contains("/door/console") {
+            continue;
+        }
+        let code: String = text
+            .lines()
+            .filter_map(|line| line.split("//").next())
+            .flat_map(str::split_whitespace)
+            .collect();
+        for (at, _) in code.match_indices("app.") {
+            let asked = code.get(at + 4..).unwrap_or_default();
+            let whole = code
+                .get(..at)
+                .is_some_and(|before| !before.ends_with(char::is_alphanumeric));
+            if whole && !ASKED_BY_PAGES.iter().any(|word| asked.starts_with(word)) {
+                strays.push(format!("{name}: app.{}", &asked[..asked.len().min(40)]));
+            }
+        }
+    }
+    none(&strays, "the console uses only the API's own operations");
+}
+
 #[test]
 fn the_rules_name_no_runtime_socket_file_or_clock() {
     let core = "drawbridge-core/src";

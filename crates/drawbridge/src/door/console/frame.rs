@@ -7,7 +7,6 @@ use crate::operate::Operation;
 
 /// Around a page.
 pub(super) struct Frame {
-    pub(super) gateway: String,
     /// The page in the list of pages.
     pub(super) here: &'static str,
     pub(super) csrf: String,
@@ -18,6 +17,7 @@ pub(super) struct Frame {
 /// What `GET /desk` answers.
 #[derive(Deserialize)]
 pub(super) struct Desk {
+    pub(super) gateway: String,
     pub(super) person: String,
     pub(super) name: Option<String>,
     pub(super) roles: Vec<String>,
@@ -57,7 +57,6 @@ impl Frame {
     pub(super) async fn of(visitor: &Visitor, here: &'static str) -> Result<Self, Trouble> {
         let desk = read(visitor.look(Operation::Desk).await?)?;
         Ok(Self {
-            gateway: visitor.app.gateway().gateway.clone(),
             here,
             csrf: visitor.csrf.clone(),
             told: visitor.told.clone(),

@@ -208,8 +208,7 @@ impl Explained {
 /// What somebody's assistant could do, tried without doing it.
 pub(super) async fn explain(visitor: Visitor, Query(question): Query<Question>) -> Shown {
     let frame = Frame::of(&visitor, "/people").await?;
-    let snapshot = visitor.app.snapshot();
-    let tools = snapshot.tools(&visitor.caller, None);
+    let tools = visitor.app.snapshot().tools(&visitor.caller, None);
     let tools = tools.iter().map(|tool| tool.name.to_string()).collect();
     let (mut wrong, mut answer) = (None, None);
     if !question.tool.is_empty() {
