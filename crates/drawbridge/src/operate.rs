@@ -193,7 +193,13 @@ impl App {
         (recorded, cause): (&Recorded, anyhow::Error),
     ) -> Result<Recorded, LogDown> {
         let id = recorded.id();
-        tracing::error!("`{}` ({id}) could not be done: {cause:#}", operation.name());
+        // Where somebody else was first, it says so itself.
+        let failure = cause.downcast::<Failure>().unwrap_or_else(|cause| {
+            tracing::error!("`{}` ({id}) could not be done: {cause:#}", operation.name());
+            let told = "it could not be done, though the log says that it was asked for; look at \
+                        the store's disk and connection, then try again";
+            Failure::new(Status::Failed, told)
+        });
         let act = Act {
             id: &new_id(),
             caller,
@@ -204,9 +210,6 @@ impl App {
             reason: format!("record {id} was not carried out"),
             in_full: false,
         };
-        let told = "it could not be done, though the log says that it was asked for; look at the \
-                    store's disk and connection, then try again";
-        let failure = Failure::new(Status::Failed, told);
         self.way.note(act, Err(failure), self.way.begin()).await
     }
 

@@ -9,6 +9,7 @@ mod chart;
 mod connector;
 mod cookie;
 pub(crate) mod escape;
+mod fit;
 mod frame;
 mod home;
 mod lifecycle;

@@ -92,10 +92,7 @@ impl App {
         let person = &caller.person.id;
         let open = self.store.open_requests(Some(person)).await;
         if open.map_err(store_down)? >= MOST_OPEN {
-            let told = format!(
-                "{MOST_OPEN} requests of yours are open; wait until some of them are answered"
-            );
-            return Err(Failure::new(Status::Limited, told));
+            return Err(too_many());
         }
         let request = ConnectorRequest {
             id: act.to_owned(),
@@ -193,10 +190,16 @@ impl App {
     /// Keeps a request, or the answer to one.
     pub(super) async fn keep_request(&self, effect: Effect) -> anyhow::Result<()> {
         match effect {
-            Effect::KeepRequest(request) => self.store.add_request(&request).await?,
+            Effect::KeepRequest(request) => {
+                if !self.store.add_request(&request, MOST_OPEN).await? {
+                    return Err(too_many().into());
+                }
+            }
             Effect::AnswerRequest(answer) => {
-                let first = self.store.answer_request(&answer).await?;
-                anyhow::ensure!(first, "somebody else answered it first");
+                if !self.store.answer_request(&answer).await? {
+                    let told = "somebody else answered it first; look at it again";
+                    return Err(Failure::new(Status::Conflict, told).into());
+                }
             }
             _ => anyhow::bail!("no request is kept by this"),
         }
@@ -208,6 +211,12 @@ impl App {
 fn answers(snapshot: &Snapshot, caller: &Caller) -> bool {
     let reviewers = &snapshot.gateway.roles.reviewer;
     is_owner(snapshot, caller) || has_role(snapshot, caller, reviewers)
+}
+
+fn too_many() -> Failure {
+    let told =
+        format!("{MOST_OPEN} requests of yours are open; wait until some of them are answered");
+    Failure::new(Status::Limited, told)
 }
 
 fn fits(field: &str, text: &str) -> Result<(), Failure> {

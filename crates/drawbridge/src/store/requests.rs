@@ -3,9 +3,9 @@
 use drawbridge_core::call::Power;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow};
+use sqlx::{Any, Connection, Executor, Row, any::AnyRow};
 
-use super::{Store, StoreError, count, maybe_time, time};
+use super::{Store, StoreError, count, maybe_time, time, writer::keep_others_out};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,12 +126,23 @@ fn power(word: &str) -> Option<Power> {
 }
 
 impl Store {
-    /// Keeps a request.
+    /// Keeps a request, unless so many of its person's are open; whether it was kept.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn add_request(&self, request: &ConnectorRequest) -> Result<(), StoreError> {
+    pub async fn add_request(
+        &self,
+        request: &ConnectorRequest,
+        most_open: u64,
+    ) -> Result<bool, StoreError> {
         let powers: Vec<&str> = request.powers.iter().map(|power| power.word()).collect();
+        let mut writer = self.inner.writer.acquire().await?;
+        let mut transaction = writer.begin().await?;
+        // Of those that come together, each counts the ones before it.
+        keep_others_out(&mut transaction).await?;
+        if open_requests(&mut *transaction, Some(&request.person)).await? >= most_open {
+            return Ok(false);
+        }
         sqlx::query(
             "INSERT INTO requests (id, person, task, system, powers, data, why, created, closed) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
@@ -144,9 +155,10 @@ impl Store {
         .bind(&request.data)
         .bind(&request.why)
         .bind(request.created.as_microsecond())
-        .execute(&self.inner.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Answers a request that is open; whether it was.
@@ -234,12 +246,19 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn open_requests(&self, person: Option<&str>) -> Result<u64, StoreError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS open FROM requests WHERE closed = 0 AND ($1 = '' OR person = $1)",
-        )
-        .bind(person.unwrap_or_default())
-        .fetch_one(&self.inner.pool)
-        .await?;
-        count(&row, "open")
+        open_requests(&self.inner.pool, person).await
     }
+}
+
+async fn open_requests(
+    of: impl Executor<'_, Database = Any>,
+    person: Option<&str>,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS open FROM requests WHERE closed = 0 AND ($1 = '' OR person = $1)",
+    )
+    .bind(person.unwrap_or_default())
+    .fetch_one(of)
+    .await?;
+    count(&row, "open")
 }

@@ -5,6 +5,7 @@ mod attacked;
 mod guarded;
 mod hostile;
 mod office;
+mod paged;
 mod roles;
 mod stories;
 

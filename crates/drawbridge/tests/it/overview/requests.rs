@@ -107,10 +107,18 @@ async fn requests_are_bounded_and_made_by_people() {
         let answer = ann.post("/requests", wrong).await;
         assert_eq!(answer["status"], "invalid", "{field}: {answer:#}");
     }
-    for at in 0..20 {
-        asked(&ann, &format!("system {at}")).await;
-    }
+    // However they come, no more than twenty wait of one person.
+    let all = (0..40).map(|at| ann.post("/requests", wish(&format!("system {at}"))));
+    let all = futures_util::future::join_all(all).await;
+    let taken = all.iter().filter(|answer| answer["status"] == "ok").count();
+    let limited = all
+        .iter()
+        .filter(|answer| answer["status"] == "limited")
+        .count();
+    assert_eq!((taken, limited), (20, 20), "{all:#?}");
     let more = ann.post("/requests", wish("one more")).await;
     assert_eq!(more["status"], "limited", "{more:#}");
+    let (kept, _) = systems(&ann, "?limit=50").await;
+    assert_eq!(kept.len(), 20);
     asked(&open.person(&firm, BOB), "his own").await;
 }
