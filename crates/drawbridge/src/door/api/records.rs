@@ -13,7 +13,7 @@ use axum::{
     },
 };
 use drawbridge_core::{
-    answer::Failure,
+    answer::{Failure, Status},
     call::{Caller, Door},
 };
 use futures_util::{StreamExt, stream};
@@ -105,10 +105,14 @@ impl Exporting {
     async fn next(exporting: Option<Self>) -> Option<(Result<Bytes, Failure>, Option<Self>)> {
         let mut exporting = exporting?;
         let part = (exporting.from, exporting.size);
-        let page = exporting
-            .app
-            .export_page(&exporting.caller, &exporting.filter, part)
-            .await;
+        let (app, caller) = (&exporting.app, &exporting.caller);
+        // Who is no longer let in is told no more.
+        let stands = app.identify.stands(caller).await;
+        if !stands.is_ok_and(|stands| stands) {
+            let told = "who asked for this is no longer let in";
+            return Some((Err(Failure::new(Status::Denied, told)), None));
+        }
+        let page = app.export_page(caller, &exporting.filter, part).await;
         let (records, next) = match page {
             Ok(page) => page,
             // The connection is cut, so that nobody takes a part for the whole.

@@ -1,10 +1,12 @@
 //! What was tried against the console: to ask in secret, to hold it up, to mislead whoever decides.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::office::{Office, Visitor};
+use super::office::{NOTES, Office, PEOPLE, Visitor};
 
 #[tokio::test]
 async fn who_follows_a_page_is_on_the_log_and_asks_nothing_in_secret() {
@@ -156,4 +158,46 @@ async fn what_comes_never_looks_as_though_it_stayed() {
         removed.contains("class=\"removed\"") && !removed.contains("Mallory"),
         "{row}"
     );
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_session_that_asked_for_it() {
+    let full = NOTES.replace("{keep: 400d}", "{keep: 400d, content: full}");
+    let office = Office::open_as(PEOPLE, &full).await;
+    let long = "Nine to five.\n\n".repeat(5_000);
+    office.site.write("notes-files/long.md", &long);
+    let read = json!({"path": "long.md"});
+    let end = Instant::now() + crate::acting::firm::PATIENCE;
+    while office.gate.call(&office.ann, "notes_read", &read).await["status"] != "ok" {
+        assert!(Instant::now() < end, "it is never synced");
+    }
+    // More than one page of an export, and more than the network holds.
+    let reads = (0..1_200).map(|_| office.gate.call(&office.ann, "notes_read", &read));
+    let reads = futures_util::stream::iter(reads).buffer_unordered(32);
+    assert_eq!(reads.count().await, 1_200);
+    let host = office.gate.url.strip_prefix("http://").unwrap();
+    for revoked in [false, true] {
+        let olga = office.visitor("olga").await;
+        // Whoever takes little at once holds up what is sent.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8_192).unwrap();
+        let mut stream = socket.connect(host.parse().unwrap()).await.unwrap();
+        let request = format!(
+            "GET /activity/export/jsonl HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\
+             Connection: close\r\n\r\n",
+            olga.cookie
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut came = vec![0; 4_096];
+        stream.read_exact(&mut came).await.unwrap();
+        assert!(came.starts_with(b"HTTP/1.1 200"));
+        if revoked {
+            let left = olga.post("/sign-out", &[]).await;
+            assert_eq!(left.code, 303, "{}", left.text);
+        }
+        // A cut may come as an error, too.
+        let _ = stream.read_to_end(&mut came).await;
+        let whole = came.ends_with(b"\r\n0\r\n\r\n");
+        assert_eq!(whole, !revoked, "{} bytes came", came.len());
+    }
 }
