@@ -38,6 +38,7 @@ pub(crate) use sign_in::is_path_here;
 pub use sign_in::{SignInBegun, SignInError, SignedIn};
 use token::Tokens;
 pub use token::mint;
+pub(crate) use token::person as spoken_for;
 
 /// The client name of the command line. Only people's own clients may change the gateway.
 pub const COMMAND_LINE: &str = "command-line";
@@ -222,6 +223,7 @@ impl Identify {
                 () = tokio::time::sleep(KEEP_EVERY) => {}
             }
             self.tokens.keep_last_uses().await;
+            self.tokens.forget_ended().await;
             let issuer = self
                 .issuer
                 .lock()

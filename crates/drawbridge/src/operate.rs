@@ -54,6 +54,7 @@ pub use search_as::SearchedAs;
 pub use secrets::{NewSecret, Retiring};
 pub use sessions::{How, SignIn};
 pub use sources::SourceQuery;
+pub use tokens::TokenQuery;
 pub use usage::UsageQuery;
 
 /// How often an operation is tried again because another was first.

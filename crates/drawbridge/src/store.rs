@@ -12,6 +12,7 @@ mod plans;
 mod reading;
 mod records;
 mod requests;
+mod sessions;
 mod tiles;
 mod tokens;
 mod usage;
@@ -42,7 +43,8 @@ pub use plans::{PlanFilter, Seen};
 pub use reading::Reading;
 pub use records::{RecordFilter, StoredRecord, Unread};
 pub use requests::{ConnectorRequest, RequestAnswer, RequestFilter, RequestState};
-pub use tokens::{Claims, NewToken, Token};
+pub use sessions::{CONSOLE, LINK, TokensOf};
+pub use tokens::{Claims, NewToken, Token, TokenFilter};
 pub use writer::{LogState, Writer};
 
 /// How often another process's changes are looked for.
@@ -302,6 +304,11 @@ fn migrations() -> Migrator {
             10,
             "sessions",
             include_str!("store/migrations/0010_sessions.sql"),
+        ),
+        migration(
+            11,
+            "tokens",
+            include_str!("store/migrations/0011_tokens.sql"),
         ),
         migration(
             12,

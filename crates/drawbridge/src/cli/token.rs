@@ -47,9 +47,35 @@ impl TokenCommand {
     }
 }
 
+/// Every token, a page after the other.
+async fn all(client: &Client) -> anyhow::Result<Value> {
+    let mut whole = client.get("/tokens?limit=1000").await?;
+    loop {
+        let next = whole.pointer("/data/next").and_then(Value::as_str);
+        let Some(next) = next.map(str::to_owned) else {
+            return Ok(whole);
+        };
+        let mut page = client
+            .get(&format!("/tokens?limit=1000&after={next}"))
+            .await?;
+        let part = |page: &mut Value, name: &str| Some(page.pointer_mut(name)?.take());
+        let more = part(&mut page, "/data/tokens");
+        let next = part(&mut page, "/data/next");
+        let (Some(Value::Array(more)), Some(data)) = (more, whole.pointer_mut("/data")) else {
+            return Ok(page);
+        };
+        if let Some(Value::Array(tokens)) = data.get_mut("tokens") {
+            tokens.extend(more);
+        }
+        if let Some(place) = data.get_mut("next") {
+            *place = next.unwrap_or_default();
+        }
+    }
+}
+
 pub(super) async fn run(client: &Client, command: TokenCommand) -> anyhow::Result<Value> {
     match command {
-        TokenCommand::List => client.get("/tokens").await,
+        TokenCommand::List => all(client).await,
         TokenCommand::Revoke { id } => client.delete(&format!("/tokens/{id}")).await,
         TokenCommand::New {
             client: through,

@@ -9,11 +9,7 @@ use drawbridge_core::{
 use http::HeaderMap;
 
 use super::{COMMAND_LINE, Identify, Named, Unidentified};
-
-/// The client name of the console: a browser whose person has signed in.
-pub const CONSOLE: &str = "console";
-/// The client name of a link that signs somebody in, once.
-pub const LINK: &str = "console-link";
+pub use crate::store::{CONSOLE, LINK};
 
 /// Whether only the gateway itself gives this name to a client.
 pub(super) fn is_own(client: &str) -> bool {

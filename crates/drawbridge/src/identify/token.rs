@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -28,6 +29,11 @@ const REMEMBERED: usize = 10_000;
 /// What an unknown token is compared with, so that it costs what a known one costs.
 const NO_HASH: [u8; 32] = [0; 32];
 
+/// How often sessions that ended are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a session stays in the list after its end.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// The store's tokens, remembered as long as nothing changes.
 pub(super) struct Tokens {
     store: Store,
@@ -35,6 +41,8 @@ pub(super) struct Tokens {
     changes: watch::Receiver<u64>,
     known: Mutex<Known>,
     used: Mutex<HashMap<String, Timestamp>>,
+    /// When ended sessions are forgotten next; at once, at first.
+    next_forget: Mutex<Option<Timestamp>>,
 }
 
 /// Tokens as they were at one version of the store.
@@ -52,6 +60,7 @@ impl Tokens {
             clock,
             known: Mutex::default(),
             used: Mutex::default(),
+            next_forget: Mutex::default(),
         }
     }
 
@@ -120,6 +129,27 @@ impl Tokens {
         known.tokens.clear();
     }
 
+    /// Forgets sessions and links that ended long ago, now and then.
+    pub(super) async fn forget_ended(&self) {
+        let now = self.clock.now();
+        {
+            let mut next = self
+                .next_forget
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if next.is_some_and(|next| now < next) {
+                return;
+            }
+            *next = now.checked_add(FORGET_EVERY).ok();
+        }
+        let Ok(before) = now.checked_sub(KEPT) else {
+            return;
+        };
+        if let Err(error) = self.store.forget_sessions(before).await {
+            tracing::warn!("cannot forget sessions that ended: {error}");
+        }
+    }
+
     /// Keeps when tokens were last used; what cannot be kept is tried again.
     pub(super) async fn keep_last_uses(&self) {
         let used: Vec<(String, Timestamp)> = {
@@ -167,7 +197,7 @@ impl Tokens {
 /// Whom a token speaks for. Somebody who is no longer in drawbridge.yaml is nobody; somebody whom the
 /// organisation's sign-in named is who it said then, as long as drawbridge.yaml gives that name to
 /// nobody else. What drawbridge.yaml says of its own people counts as it stands.
-fn person(token: &Token, gateway: &GatewayFile) -> Option<Person> {
+pub(crate) fn person(token: &Token, gateway: &GatewayFile) -> Option<Person> {
     let own = gateway.person(&token.person);
     match (&token.claims, own) {
         (None, own) => own,
@@ -199,6 +229,7 @@ pub fn mint(
         expires,
         claims: None,
         parent: None,
+        replaces: None,
         id: id.clone(),
     };
     Ok((token, Secret::new(format!("{PREFIX}{id}_{secret}"))))

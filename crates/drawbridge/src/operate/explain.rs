@@ -29,8 +29,22 @@ impl App {
         (person, client): (Option<&str>, Option<&str>),
         (tool, arguments): (&str, &Value),
     ) -> Prepared {
-        let asked = (person, client);
-        let (mut data, explained) = explain(snapshot, caller, asked, (tool, arguments))?;
+        let knows_all = may_ask(snapshot, caller, (person, client))?;
+        let (somebody, as_of) = match person {
+            None => (None, None),
+            // One's own groups are known from how one came.
+            Some(id) if *id == *caller.person.id => (None, None),
+            Some(id) => {
+                let (somebody, as_of) = self.somebody(snapshot, id).await?;
+                (Some(somebody), as_of)
+            }
+        };
+        let asked = asked(caller, (somebody, client));
+        let (mut data, explained) =
+            explain(snapshot, (caller, knows_all), asked, (tool, arguments))?;
+        if let Some(data) = data.as_object_mut() {
+            data.insert("person_as_of".to_owned(), json!(as_of));
+        }
         if let Some((mounted, call)) = explained {
             // What a call would do, and why it cannot be done, tells what its person may see.
             let own = call.caller.person.id == caller.person.id;
@@ -78,12 +92,15 @@ fn says(gate: &Gate) -> String {
 /// A call as it is explained, and the connector it goes to.
 type Explained = Option<(Arc<Mounted>, Call)>;
 
-fn explain(
+/// Whether somebody may ask for anyone.
+///
+/// # Errors
+/// Where they ask for others and may not.
+fn may_ask(
     snapshot: &Snapshot,
     caller: &Caller,
     (person, client): (Option<&str>, Option<&str>),
-    (tool, arguments): (&str, &Value),
-) -> Result<(Value, Explained), Failure> {
+) -> Result<bool, Failure> {
     let auditors = &snapshot.gateway.roles.auditor;
     let knows_all = owns(snapshot, caller) || auditors.iter().any(|who| who.is(caller));
     let other = person.is_some_and(|person| person != caller.person.id);
@@ -94,7 +111,15 @@ fn explain(
             "only an owner or auditor may ask for others, or for other clients",
         ));
     }
-    let asked = asked(snapshot, caller, (person, client))?;
+    Ok(knows_all)
+}
+
+fn explain(
+    snapshot: &Snapshot,
+    (caller, knows_all): (&Caller, bool),
+    asked: Caller,
+    (tool, arguments): (&str, &Value),
+) -> Result<(Value, Explained), Failure> {
     if gateway_tools::find(tool).is_some() {
         let decision =
             json!({"allowed": true, "reasons": ["every caller may use it"], "rules": []});
@@ -153,25 +178,17 @@ fn owns(snapshot: &Snapshot, caller: &Caller) -> bool {
     holds_workspace(caller) || (in_person(caller) && is_owner(snapshot, caller))
 }
 
-/// The caller that is asked about.
-fn asked(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    (person, client): (Option<&str>, Option<&str>),
-) -> Result<Caller, Failure> {
+/// The caller that is asked about: at the door of AI clients.
+fn asked(caller: &Caller, (person, client): (Option<Person>, Option<&str>)) -> Caller {
     let mut asked = caller.clone();
     asked.door = Door::Mcp;
-    if let Some(id) = person {
-        let person = snapshot.gateway.person(id);
-        asked.person =
-            Arc::new(person.ok_or_else(|| {
-                Failure::not_found(format!("`{id}` is nobody this gateway knows"))
-            })?);
+    if let Some(person) = person {
+        asked.person = Arc::new(person);
     }
     if let Some(client) = client {
         asked.client = client.into();
     }
-    Ok(asked)
+    asked
 }
 
 /// What the caller would see, in words, by the rules alone: counts would tell those who ask of

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::{
     Account, CameBack, ConnectorQuery, Decision, ExportFormat, NewRequest, NewSecret, PeopleQuery,
-    PlanQuery, RequestQuery, Retiring, SearchedAs, SignIn, SourceQuery, UsageQuery,
+    PlanQuery, RequestQuery, Retiring, SearchedAs, SignIn, SourceQuery, TokenQuery, UsageQuery,
 };
 use crate::store::RequestState;
 
@@ -91,7 +91,7 @@ pub enum Operation {
     /// The newest signed checkpoint and the public key.
     Checkpoint,
     /// Tokens: everyone's for an owner, else the caller's own.
-    Tokens,
+    Tokens(TokenQuery),
     /// Makes a token, shown this once.
     NewToken {
         person: Option<String>,
@@ -201,7 +201,7 @@ impl Operation {
             Self::Record { .. } => "record",
             Self::Proof { .. } => "proof",
             Self::Checkpoint => "checkpoint",
-            Self::Tokens => "tokens",
+            Self::Tokens(_) => "tokens",
             Self::NewToken { .. } => "new_token",
             Self::RevokeToken { .. } => "revoke_token",
             Self::Desk => "desk",
@@ -237,7 +237,7 @@ impl Operation {
                 | Self::Proof { .. }
                 | Self::Usage(_)
                 | Self::People(_)
-                | Self::Tokens
+                | Self::Tokens(_)
                 | Self::Requests(_)
                 | Self::Sources(_)
                 | Self::Desk
@@ -297,7 +297,7 @@ impl Operation {
             | Self::Record { .. }
             | Self::Proof { .. }
             | Self::Checkpoint
-            | Self::Tokens
+            | Self::Tokens(_)
             | Self::NewToken { .. }
             | Self::RevokeToken { .. }
             | Self::Desk

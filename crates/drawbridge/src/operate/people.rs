@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use drawbridge_core::{
-    answer::Found,
+    answer::{Failure, Found},
     call::{Caller, Person},
     file::{GatewayFile, Who},
 };
@@ -17,7 +17,12 @@ use super::{
     roles::{in_person, is_owner, oversees, own_client},
     store_down,
 };
-use crate::{app::App, connectors::Snapshot, store::Token};
+use crate::{
+    app::App,
+    connectors::Snapshot,
+    identify::spoken_for,
+    store::{Token, TokensOf},
+};
 
 /// People of a page, unless the question says how many.
 const PEOPLE: u32 = 200;
@@ -42,8 +47,9 @@ struct Known<'a> {
     person: Person,
     name: Option<&'a str>,
     listed: bool,
-    tokens: u64,
-    last_used: Option<Timestamp>,
+    /// When the organisation's sign-in said so, where it did.
+    as_of: Option<Timestamp>,
+    tokens: TokensOf,
 }
 
 impl App {
@@ -56,15 +62,21 @@ impl App {
         own_client(caller)?;
         let all = oversees(snapshot, caller);
         let own = (!all).then_some(caller.person.id.as_str());
-        let tokens = self.store.tokens(own).await.map_err(store_down)?;
-        let mut people = known(&snapshot.gateway, &tokens, self.clock.now());
+        let tokens = self.store.tokens_by_person(own, self.clock.now()).await;
+        let signed_in = self.store.signed_in(own).await;
+        let mut people = known(
+            &snapshot.gateway,
+            tokens.map_err(store_down)?,
+            &signed_in.map_err(store_down)?,
+        );
         if !all {
             people.retain(|id, _| *id == caller.person.id);
             let me = people
                 .entry(caller.person.id.clone())
                 .or_insert_with(|| nobody(&caller.person.id));
-            // Who signed in by the organisation's provider brings their groups along.
+            // Who they are is known from how they came.
             me.person = (*caller.person).clone();
+            me.as_of = None;
         }
         let needle = query.text.as_deref().map(str::to_lowercase);
         people.retain(|_, one| needle.as_deref().is_none_or(|needle| one.says(needle)));
@@ -102,9 +114,10 @@ impl Known<'_> {
             "groups": self.person.groups,
             "attributes": attributes.then_some(&self.person.attributes),
             "listed": self.listed,
+            "as_of": self.as_of,
             "roles": roles(snapshot, &self.person),
-            "tokens": self.tokens,
-            "last_used": self.last_used,
+            "tokens": self.tokens.in_force,
+            "last_used": self.tokens.last_used,
         })
     }
 }
@@ -117,16 +130,17 @@ fn nobody<'a>(id: &str) -> Known<'a> {
         },
         name: None,
         listed: false,
-        tokens: 0,
-        last_used: None,
+        as_of: None,
+        tokens: TokensOf::default(),
     }
 }
 
-/// Everyone under `people`, and everybody else whom tokens name.
+/// Everyone under `people`, and everybody else whom tokens name; with what the organisation's sign-in
+/// said of them last.
 fn known<'a>(
     gateway: &'a GatewayFile,
-    tokens: &[Token],
-    now: Timestamp,
+    tokens: BTreeMap<String, TokensOf>,
+    signed_in: &[Token],
 ) -> BTreeMap<String, Known<'a>> {
     let mut people = BTreeMap::new();
     for (id, file) in &gateway.people {
@@ -138,14 +152,38 @@ fn known<'a>(
         };
         people.insert(id.clone(), one);
     }
-    for token in tokens {
-        let one = people
-            .entry(token.person.clone())
-            .or_insert_with(|| nobody(&token.person));
-        one.tokens += u64::from(token.is_good(now));
-        one.last_used = one.last_used.max(token.last_used);
+    for (id, of) in tokens {
+        let one = people.entry(id.clone()).or_insert_with(|| nobody(&id));
+        one.tokens = of;
+    }
+    for session in signed_in {
+        let one = people.get_mut(&session.person);
+        if let (Some(one), Some(person)) = (one, spoken_for(session, gateway)) {
+            one.person = person;
+            one.as_of = Some(session.created);
+        }
     }
     people
+}
+
+impl App {
+    /// Somebody whom the gateway knows, by its file or by the organisation's sign-in; and when that
+    /// said who they are.
+    pub(super) async fn somebody(
+        &self,
+        snapshot: &Snapshot,
+        id: &str,
+    ) -> Result<(Person, Option<Timestamp>), Failure> {
+        let signed_in = self.store.signed_in(Some(id)).await.map_err(store_down)?;
+        let session = signed_in.first();
+        let claimed = session.and_then(|session| {
+            let person = spoken_for(session, &snapshot.gateway)?;
+            Some((person, Some(session.created)))
+        });
+        let listed = || Some((snapshot.gateway.person(id)?, None));
+        let nobody = || Failure::not_found(format!("`{id}` is nobody this gateway knows"));
+        claimed.or_else(listed).ok_or_else(nobody)
+    }
 }
 
 /// What somebody may do with the gateway itself. Who may do none of it is a member.

@@ -89,7 +89,7 @@ impl App {
                 connectors::connector_found(snapshot, caller, name).await
             }
             Operation::Check { name } => self.check_found(snapshot, caller, name.as_deref()).await,
-            Operation::Tokens => self.tokens_found(snapshot, caller).await,
+            Operation::Tokens(query) => self.tokens_found(snapshot, caller, query).await,
             Operation::NewToken {
                 person,
                 client,

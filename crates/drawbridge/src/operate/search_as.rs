@@ -67,9 +67,7 @@ impl App {
             let told = format!("`{connector}` has no search by words that takes this query");
             Failure::invalid(told)
         })?;
-        let found = snapshot.gateway.person(person).ok_or_else(|| {
-            Failure::not_found(format!("`{person}` is nobody this gateway knows"))
-        })?;
+        let (found, as_of) = self.somebody(snapshot, person).await?;
         let call = Call {
             id: act.into(),
             caller: Caller {
@@ -91,6 +89,7 @@ impl App {
         let mut data = told(outcome);
         if let Some(data) = data.as_object_mut() {
             data.insert("person".to_owned(), person.as_str().into());
+            data.insert("person_as_of".to_owned(), json!(as_of));
             data.insert("connector".to_owned(), connector.as_str().into());
             data.insert("action".to_owned(), (*action.name).into());
         }

@@ -35,6 +35,9 @@ pub struct SignIn {
     /// Who the organisation's sign-in says it is.
     #[serde(skip)]
     pub claims: Option<Claims>,
+    /// The session that the same browser held until now, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// How long it lasts at most; a default without.
     #[serde(skip)]
     pub lasts: Option<Duration>,
@@ -113,6 +116,7 @@ impl App {
         let called = (caller.person.id.as_str(), CONSOLE, wanted.how.words());
         let (mut token, shown) = mint(called, now, Some(expires)).map_err(no_token)?;
         token.claims = wanted.claims.clone();
+        token.replaces = wanted.replaces.clone();
         token.parent = caller.token.as_deref().map(str::to_owned);
         let data = json!({"id": token.id, "session": shown.expose(), "expires": expires});
         let found = Found::new(data, String::new(), 1);

@@ -5,7 +5,9 @@ use drawbridge_core::{
     call::Caller,
     file::Span,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::IntoParams;
 
 use super::{
     Effect, Prepared,
@@ -16,15 +18,51 @@ use crate::{
     app::App,
     connectors::Snapshot,
     identify::{COMMAND_LINE, CONSOLE, LINK, mint},
+    store::TokenFilter,
 };
 
+/// Tokens of an answer, unless the question says how many.
+const TOKENS: u32 = 200;
+/// The most tokens of an answer.
+const MOST_TOKENS: u32 = 1_000;
+
+/// Which tokens. Those of AI clients and people's own come before sessions at the console.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TokenQuery {
+    /// Of this person.
+    pub person: Option<String>,
+    /// Only those that are neither ended nor expired.
+    pub in_force: bool,
+    /// At most so many, up to 1,000. Default 200.
+    pub limit: Option<u32>,
+    /// Only those behind this id: the `next` of an earlier answer.
+    pub after: Option<String>,
+}
+
 impl App {
-    pub(super) async fn tokens_found(&self, snapshot: &Snapshot, caller: &Caller) -> Prepared {
-        let own = (!is_owner(snapshot, caller)).then_some(caller.person.id.as_str());
-        let mut tokens = self.store.tokens(own).await.map_err(store_down)?;
-        tokens.retain(|token| token.client != LINK);
-        let count = tokens.len() as u64;
-        let found = Found::new(json!({"tokens": tokens}), String::new(), count);
+    pub(super) async fn tokens_found(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        query: &TokenQuery,
+    ) -> Prepared {
+        let all = is_owner(snapshot, caller);
+        let own = (!all).then(|| caller.person.id.clone());
+        let most = query.limit.unwrap_or(TOKENS).clamp(1, MOST_TOKENS);
+        let filter = TokenFilter {
+            person: own.or_else(|| query.person.clone()),
+            in_force: query.in_force.then(|| self.clock.now()),
+            after: query.after.clone(),
+            limit: most + 1,
+        };
+        let mut tokens = self.store.tokens(&filter).await.map_err(store_down)?;
+        let more = tokens.len() > most as usize;
+        tokens.truncate(most as usize);
+        let next = tokens.last().filter(|_| more).map(|last| &last.id);
+        let data = json!({"tokens": tokens, "next": next});
+        let found = Found::new(data, String::new(), tokens.len() as u64);
         Ok((found, Effect::Nothing))
     }
 

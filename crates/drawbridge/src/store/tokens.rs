@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
-use super::{Store, StoreError, maybe_time, plans, time, writer};
+use super::{
+    CONSOLE, LINK, Store, StoreError, maybe_time, plans, sessions::make_room, time, writer,
+};
 
 /// A token to be kept. The token itself is shown once, and only its hash is here.
 #[derive(Debug, Clone)]
@@ -28,6 +30,21 @@ pub struct NewToken {
     pub claims: Option<Claims>,
     /// The token that it came of, and ends with.
     pub parent: Option<String>,
+    /// The session that ends where this one begins.
+    pub replaces: Option<String>,
+}
+
+/// Which tokens; those of links are not among them.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFilter {
+    /// Of this person.
+    pub person: Option<String>,
+    /// That are neither ended nor expired at this time.
+    pub in_force: Option<Timestamp>,
+    /// Only those behind this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// A person as the organisation's sign-in named them.
@@ -75,7 +92,7 @@ impl Token {
         self.revoked.is_none() && self.expires.is_none_or(|end| now < end)
     }
 
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let claims: Option<String> = row.try_get("claims")?;
         let claims = claims
             .map(|claims| serde_json::from_str(&claims))
@@ -105,6 +122,9 @@ impl Store {
         let claims = token.claims.as_ref().map(serde_json::to_string).transpose();
         let claims = claims.map_err(|error| StoreError::Corrupt(format!("a session: {error}")))?;
         let mut transaction = self.inner.writer.begin().await?;
+        if token.client == CONSOLE {
+            make_room(&mut transaction, token).await?;
+        }
         sqlx::query(
             "INSERT INTO tokens (id, hash, person, client, name, created, expires, claims, parent) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -138,17 +158,47 @@ impl Store {
         row.as_ref().map(Token::read).transpose()
     }
 
-    /// Every token, or one person's, the newest first.
+    /// Tokens: those of AI clients and people's own first, then sessions, the newest of each first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tokens(&self, person: Option<&str>) -> Result<Vec<Token>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM tokens WHERE $1 = '' OR person = $1 ORDER BY created DESC, id LIMIT 10000",
-        )
-        .bind(person.unwrap_or_default())
-        .fetch_all(&self.inner.pool)
-        .await?;
+    pub async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<Token>, StoreError> {
+        let after = match &filter.after {
+            Some(id) => self.token(id).await?,
+            None => None,
+        };
+        let mut conditions = vec!["client <> $1".to_owned()];
+        let mut texts = vec![LINK];
+        if let Some(person) = &filter.person {
+            texts.push(person);
+            conditions.push(format!("person = ${}", texts.len()));
+        }
+        if let Some(now) = filter.in_force {
+            let now = now.as_microsecond();
+            let good = format!("revoked IS NULL AND (expires IS NULL OR expires > {now})");
+            conditions.push(good);
+        }
+        if let Some(after) = &after {
+            texts.push(&after.id);
+            let (created, id) = (after.created.as_microsecond(), texts.len());
+            let behind = format!("(created < {created} OR (created = {created} AND id > ${id}))");
+            conditions.push(if after.client == CONSOLE {
+                format!("client = '{CONSOLE}' AND {behind}")
+            } else {
+                format!("(client = '{CONSOLE}' OR {behind})")
+            });
+        }
+        let statement = format!(
+            "SELECT * FROM tokens WHERE {} \
+             ORDER BY CASE WHEN client = '{CONSOLE}' THEN 1 ELSE 0 END, created DESC, id LIMIT {}",
+            conditions.join(" AND "),
+            filter.limit
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+        let query = texts
+            .into_iter()
+            .fold(query, |query, text| query.bind(text));
+        let rows = query.fetch_all(&self.inner.pool).await?;
         rows.iter().map(Token::read).collect()
     }
 

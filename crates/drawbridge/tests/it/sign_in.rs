@@ -2,6 +2,7 @@
 
 mod browser;
 mod door;
+mod kept;
 
 use std::{
     io::{BufRead, BufReader},

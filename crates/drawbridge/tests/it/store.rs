@@ -82,6 +82,7 @@ async fn works(place: Place, folder: PathBuf) {
         expires: None,
         claims: None,
         parent: None,
+        replaces: None,
     };
     one.add_token(&token).await.unwrap();
     assert_eq!(other.token("one").await.unwrap().unwrap().hash, [7; 32]);

@@ -9,8 +9,13 @@ use drawbridge_core::file::Span;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Asker, Gateway, body::Body, description::Answer, operate};
-use crate::operate::Operation;
+use super::{
+    Asker, Gateway,
+    body::{Asked, Body},
+    description::Answer,
+    operate,
+};
+use crate::operate::{Operation, TokenQuery};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,9 +37,13 @@ pub(super) struct Wanted {
 }
 
 /// Tokens: everyone's for an owner, else my own.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses((status = 200, body = Answer)))]
-pub(super) async fn tokens(State(app): Gateway, Extension(caller): Asker) -> Response {
-    operate(&app, &caller, Operation::Tokens).await
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(TokenQuery), responses((status = 200, body = Answer)))]
+pub(super) async fn tokens(
+    State(app): Gateway,
+    Extension(caller): Asker,
+    Asked(query): Asked<TokenQuery>,
+) -> Response {
+    operate(&app, &caller, Operation::Tokens(query)).await
 }
 
 /// Makes a token. It is in the answer, this once.

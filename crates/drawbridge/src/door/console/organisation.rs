@@ -70,6 +70,7 @@ pub(super) async fn back(
             let wanted = SignIn {
                 how: How::Oidc,
                 claims: Some(signed_in.claims),
+                replaces: None,
                 lasts: Some(signed_in.session),
             };
             begin(&app, &headers, (&caller, wanted), &signed_in.to).await

@@ -14,19 +14,20 @@ use super::{
 };
 use crate::{
     identify::{COMMAND_LINE, CONSOLE},
-    operate::{Operation, PeopleQuery},
+    operate::{Operation, PeopleQuery, TokenQuery},
 };
 
 /// People on one page.
 const PEOPLE: u32 = 100;
 /// Tokens on one page, of those that are good.
-const TOKENS: usize = 100;
+const TOKENS: u32 = 100;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Asked {
     text: String,
     after: String,
+    tokens: String,
 }
 
 /// `GET /people`.
@@ -44,6 +45,7 @@ struct Person {
     groups: Vec<String>,
     attributes: Option<std::collections::BTreeMap<String, String>>,
     listed: bool,
+    as_of: Option<String>,
     roles: Vec<String>,
     tokens: u64,
     last_used: Option<String>,
@@ -53,6 +55,7 @@ struct Person {
 #[derive(Deserialize)]
 struct Tokens {
     tokens: Vec<Token>,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +67,6 @@ struct Token {
     created: String,
     expires: Option<jiff::Timestamp>,
     last_used: Option<String>,
-    revoked: Option<String>,
 }
 
 impl Token {
@@ -84,8 +86,7 @@ struct Page {
     frame: Frame,
     asked: Asked,
     people: People,
-    tokens: Vec<Token>,
-    further: usize,
+    tokens: Tokens,
     /// The session in which the page is looked at.
     this: String,
 }
@@ -104,6 +105,17 @@ impl Page {
         ))
     }
 
+    fn further_tokens(&self) -> Option<String> {
+        let Asked { text, after, .. } = &self.asked;
+        let tokens = self.tokens.next.as_deref()?;
+        Some(format!(
+            "/people?text={}&after={}&tokens={}#tokens",
+            encoded(text),
+            encoded(after),
+            encoded(tokens)
+        ))
+    }
+
     fn encoded(&self, text: &str) -> String {
         encoded(text)
     }
@@ -117,20 +129,18 @@ pub(super) async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         limit: Some(PEOPLE),
     };
     let people = visitor.ask(Operation::People(query)).await?;
-    let tokens: Tokens = read(visitor.look(Operation::Tokens).await?)?;
-    let now = visitor.app.clock.now();
-    let mut tokens = tokens.tokens;
-    tokens.retain(|token| token.revoked.is_none() && token.expires.is_none_or(|end| now < end));
-    // However often somebody signs in, the tokens of AI clients stay in sight.
-    tokens.sort_by_key(|token| token.client == CONSOLE);
-    let further = tokens.len().saturating_sub(TOKENS);
-    tokens.truncate(TOKENS);
+    let query = TokenQuery {
+        in_force: true,
+        after: given(&asked.tokens),
+        limit: Some(TOKENS),
+        ..TokenQuery::default()
+    };
+    let tokens = read(visitor.look(Operation::Tokens(query)).await?)?;
     show(&Page {
         frame,
         asked,
         people,
         tokens,
-        further,
         this: visitor
             .caller
             .token
@@ -173,6 +183,7 @@ struct Answer {
     decision: Decision,
     view: Option<View>,
     unavailable: Option<String>,
+    person_as_of: Option<String>,
     gates: Option<Value>,
 }
 

@@ -117,6 +117,7 @@ async fn arrived(
     let wanted = SignIn {
         how,
         claims: None,
+        replaces: None,
         lasts: None,
     };
     begin(app, headers, (&caller, wanted), to).await
@@ -138,9 +139,13 @@ pub(super) async fn failed(app: &Arc<App>, peer: Option<Extension<Peer>>, why: O
 pub(super) async fn begin(
     app: &Arc<App>,
     headers: &HeaderMap,
-    (caller, wanted): (&Caller, SignIn),
+    (caller, mut wanted): (&Caller, SignIn),
     to: &str,
 ) -> Response {
+    // The cookie that is replaced is not only forgotten: its session ends.
+    let before = of_headers(app, headers).await.ok();
+    let before = before.and_then(|visitor| visitor.caller.token);
+    wanted.replaces = before.map(|id| id.to_string());
     let begun = app.operate(caller, Operation::SignIn(wanted)).await;
     let answer = match begun {
         Ok(recorded) => recorded.into_answer(),

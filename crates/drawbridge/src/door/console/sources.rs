@@ -103,6 +103,7 @@ struct Asked {
 #[derive(Deserialize)]
 struct Found {
     person: String,
+    person_as_of: Option<String>,
     status: String,
     message: Option<String>,
     count: u64,

@@ -274,6 +274,47 @@ async fn a_session_is_whom_the_sign_in_named_by_the_file_as_it_stands() {
 }
 
 #[tokio::test]
+async fn who_is_not_in_the_file_is_known_by_what_the_sign_in_said_of_them() {
+    let browser = Browser::new("").await;
+    browser.is(json!({"sub": "s-olga"})).await;
+    let olga = browser.session().await;
+    browser.is(json!({"groups": ["staff"]})).await;
+    browser.session().await;
+    let page = async |path: &str| browser.get(path, &olga).await.text().await.unwrap();
+    let people = page("/people?text=eve").await;
+    assert!(
+        people.contains("staff") && people.contains("as it said"),
+        "{people}"
+    );
+    let asked = "/people/explain?tool=drawbridge_connectors&person=eve@x.example";
+    let explained = page(asked).await;
+    assert!(explained.contains("sign-in said"), "{explained}");
+    let nobody = page(&asked.replace("eve", "nobody")).await;
+    assert!(nobody.contains("is nobody this gateway knows"), "{nobody}");
+    browser.house.close().await;
+}
+
+#[tokio::test]
+async fn another_sign_in_ends_the_session_that_the_browser_had() {
+    let browser = Browser::new("").await;
+    browser.is(json!({"sub": "s-olga"})).await;
+    let (first, apart) = (browser.session().await, browser.session().await);
+    let (kept, back) = browser.away("/").await;
+    let both = format!("{}; {first}", pair(&kept));
+    let came = browser.get(&back, &both).await;
+    let second = pair(&cookies(&came)[0]).to_owned();
+    for (session, code) in [(&first, 303), (&apart, 200), (&second, 200)] {
+        assert_eq!(browser.get("/", session).await.status(), code);
+    }
+    let operator = browser.house.token("olga@x.example").await;
+    let path = "/api/v1/records?action=sign_in&limit=1";
+    let (_, records) = browser.house.get(path, &operator).await;
+    let asked = records["data"]["records"][0]["asked"]["arguments"].to_string();
+    assert!(asked.contains("sign_in"), "{records:#}");
+    browser.house.close().await;
+}
+
+#[tokio::test]
 async fn behind_a_public_address_cookies_are_its_own_and_protected() {
     let mut browser = Browser::new("public_url: https://ai.acme.example\n").await;
     browser.host = "ai.acme.example".to_owned();
