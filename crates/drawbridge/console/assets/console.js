@@ -17,6 +17,10 @@ function tellTimes(root) {
   }
 }
 
+// Times that are typed, and hours of charts, are read and told in the reader's zone: the next page knows it.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `drawbridge-zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax`;
+
 // Whether somebody is at work in this part: what they do must not be taken from their hands.
 function isInUse(part) {
   const open = part.querySelector("details[open] > form, details[open] > div");

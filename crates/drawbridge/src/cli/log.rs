@@ -54,6 +54,9 @@ struct Filters {
     /// Not after: a time (RFC 3339), or how long ago (2h, 7d).
     #[arg(long)]
     until: Option<String>,
+    /// Of what was read or changed: a target that is, or begins with, this text.
+    #[arg(long)]
+    target: Option<String>,
     /// With this text anywhere, in any case.
     #[arg(long)]
     text: Option<String>,
@@ -248,6 +251,7 @@ impl Filters {
             ("action", self.action),
             ("power", self.power),
             ("status", self.status),
+            ("target", self.target),
             ("text", self.text),
         ] {
             query.extend(value.map(|value| (name, value)));

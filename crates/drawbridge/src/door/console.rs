@@ -19,6 +19,8 @@ mod people;
 mod sign_in;
 mod sources;
 mod visitor;
+mod words;
+mod zone;
 
 use std::sync::Arc;
 

@@ -159,6 +159,8 @@ pub struct RecordQuery {
     /// Not after this time.
     #[param(value_type = Option<String>)]
     pub until: Option<Timestamp>,
+    /// Of what was read or changed: with a target that is, or begins with, this text.
+    pub target: Option<String>,
     /// With this text anywhere, in any case.
     pub text: Option<String>,
     /// Only after this place, the oldest first.

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit,
     connectors::Snapshot,
-    store::{RecordFilter, StoredRecord},
+    store::{RecordFilter, StoredRecord, Unread},
 };
 
 /// Records of one answer, unless the question says how many.
@@ -78,10 +78,11 @@ impl App {
         let snapshot = self.snapshot();
         let most = query.limit.unwrap_or(RECORDS).clamp(1, MOST_RECORDS) as usize;
         let mut filter = filter(&snapshot, caller, query);
-        let needle = query.text.as_deref().map(str::to_lowercase);
-        filter.limit = match needle {
-            Some(_) => PAGE,
-            None => u32::try_from(most + 1).unwrap_or(MOST_RECORDS),
+        let sought = Sought::of(query);
+        filter.limit = if sought.is_anything() {
+            u32::try_from(most + 1).unwrap_or(MOST_RECORDS)
+        } else {
+            PAGE
         };
         let (mut records, mut looked_at) = (Vec::new(), 0);
         loop {
@@ -93,15 +94,12 @@ impl App {
                 }
                 rows += 1;
                 pass(&mut filter, unread.place);
-                if needle
-                    .as_deref()
-                    .is_some_and(|needle| !unread.may_say(needle))
-                {
+                if !sought.may_be(&unread) {
                     continue;
                 }
                 let mut stored = unread.read().map_err(store_down)?;
                 without_content(&snapshot, caller, &mut stored);
-                if needle.as_deref().is_none_or(|needle| says(&stored, needle)) {
+                if sought.is(&stored) {
                     records.push(stored);
                 }
             }
@@ -143,7 +141,7 @@ impl App {
         (from, size): (u64, u64),
     ) -> Result<(Vec<StoredRecord>, Option<u64>), Failure> {
         let snapshot = self.snapshot();
-        let needle = query.text.as_deref().map(str::to_lowercase);
+        let sought = Sought::of(query);
         let mut filter = filter(&snapshot, caller, query);
         filter.oldest_first = true;
         filter.after = filter.after.max(from.checked_sub(1));
@@ -153,7 +151,7 @@ impl App {
         records
             .iter_mut()
             .for_each(|stored| without_content(&snapshot, caller, stored));
-        records.retain(|stored| needle.as_deref().is_none_or(|needle| says(stored, needle)));
+        records.retain(|stored| sought.is(stored));
         Ok((records, next))
     }
 
@@ -256,6 +254,45 @@ fn cut(records: Vec<StoredRecord>, filter: &RecordFilter, query: &RecordQuery) -
         records,
         reached: next.after,
         next: Some(next),
+    }
+}
+
+/// What no index finds: records are looked through for it.
+struct Sought {
+    /// In lower case, anywhere.
+    text: Option<String>,
+    /// With what a target begins, as it is and in lower case.
+    target: Option<(String, String)>,
+}
+
+impl Sought {
+    fn of(query: &RecordQuery) -> Self {
+        let target = query.target.as_ref();
+        Self {
+            text: query.text.as_deref().map(str::to_lowercase),
+            target: target.map(|target| (target.clone(), target.to_lowercase())),
+        }
+    }
+
+    fn is_anything(&self) -> bool {
+        self.text.is_none() && self.target.is_none()
+    }
+
+    /// `false` is certain.
+    fn may_be(&self, unread: &Unread) -> bool {
+        let target = self.target.as_ref().map(|(_, target)| target);
+        let mut needles = self.text.iter().chain(target);
+        needles.all(|needle| unread.may_say(needle))
+    }
+
+    /// Whether a record, as the caller sees it, is one of them.
+    fn is(&self, stored: &StoredRecord) -> bool {
+        let record = &stored.record;
+        let planned = record.plan.iter().flat_map(|plan| &plan.targets);
+        let mut targets = record.returned.targets.iter().chain(planned);
+        let of = self.target.as_ref();
+        of.is_none_or(|(of, _)| targets.any(|target| target.starts_with(of)))
+            && self.text.as_deref().is_none_or(|text| says(stored, text))
     }
 }
 

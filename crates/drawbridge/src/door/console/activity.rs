@@ -20,6 +20,7 @@ use super::{
     frame::Frame,
     given,
     visitor::{Shown, Visitor, read, show},
+    zone::Zone,
 };
 use crate::{
     door::api::records::exported,
@@ -40,6 +41,7 @@ pub(super) struct Asked {
     status: String,
     since: String,
     until: String,
+    target: String,
     text: String,
     looks: String,
     before: String,
@@ -71,6 +73,8 @@ struct List {
     asked: Asked,
     list: Records,
     charts: [Chart; 2],
+    /// In which the times of the form are read.
+    zone: String,
 }
 
 impl Entry {
@@ -120,6 +124,7 @@ impl List {
             ("status", &asked.status),
             ("since", &asked.since),
             ("until", &asked.until),
+            ("target", &asked.target),
             ("text", &asked.text),
             ("looks", &asked.looks),
         ];
@@ -147,15 +152,16 @@ fn word<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<Optio
 }
 
 impl Asked {
-    pub(super) fn query(&self) -> Result<RecordQuery, Failure> {
+    fn query(&self, zone: &Zone) -> Result<RecordQuery, Failure> {
         Ok(RecordQuery {
             person: given(&self.person),
             client: given(&self.client),
             connector: given(&self.connector),
             power: word("power", &self.power)?,
             status: word("status", &self.status)?,
-            since: time("since", &self.since)?,
-            until: time("until", &self.until)?,
+            since: time(zone, ("since", &self.since))?,
+            until: time(zone, ("until", &self.until))?,
+            target: given(&self.target),
             text: given(&self.text),
             before: self.before.parse().ok(),
             limit: Some(RECORDS),
@@ -165,27 +171,26 @@ impl Asked {
     }
 }
 
-/// A time of a form: a day, a minute (both in UTC), or whole; none where nothing is said.
-fn time(field: &str, text: &str) -> Result<Option<jiff::Timestamp>, Failure> {
+/// A time of a form: a day or a minute as clocks in this zone show it, or whole; none where nothing is
+/// said.
+fn time(zone: &Zone, (field, text): (&str, &str)) -> Result<Option<jiff::Timestamp>, Failure> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    let whole = text.parse().ok();
-    let found = whole
-        .or_else(|| format!("{text}:00Z").parse().ok())
-        .or_else(|| format!("{text}T00:00:00Z").parse().ok());
     let wrong = || {
         Failure::invalid(format!(
-            "`{field}`: `{text}` is no time; write it like 2026-06-01T12:00, in UTC"
+            "`{field}`: `{text}` is no time; write it like 2026-06-01T12:00"
         ))
     };
-    found.ok_or_else(wrong).map(Some)
+    zone.read(text).ok_or_else(wrong).map(Some)
 }
 
 pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/activity").await?;
-    let query = asked.query().map_err(|failure| visitor.failed(failure))?;
+    let query = asked
+        .query(&visitor.zone)
+        .map_err(|failure| visitor.failed(failure))?;
     let list: Records = visitor.ask(Operation::Records(query)).await?;
     let query = UsageQuery {
         connector: given(&asked.connector),
@@ -205,7 +210,8 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         frame,
         asked,
         list,
-        charts: charts(&read(counted)?),
+        charts: charts(&read(counted)?, &visitor.zone),
+        zone: visitor.zone.name().to_owned(),
     })
 }
 
@@ -218,7 +224,9 @@ pub(super) async fn export(
     let filter = RecordQuery {
         limit: None,
         before: None,
-        ..asked.query().map_err(|failure| visitor.failed(failure))?
+        ..asked
+            .query(&visitor.zone)
+            .map_err(|failure| visitor.failed(failure))?
     };
     let name = format!(
         "attachment; filename=\"drawbridge-records.{}\"",

@@ -22,7 +22,7 @@ use super::{
     visitor::{Sent, Shown, Trouble, Visitor, done, nothing, part, show},
 };
 use crate::operate::{Decision, Operation, PlanQuery};
-use compared::{Compared, Difference, Sides};
+use compared::{Compared, Difference, Sides, Told};
 use edited::{Box, arguments, boxes};
 
 #[derive(Template)]
@@ -110,6 +110,7 @@ struct Content {
     reversal: Reversal,
     undo_until: Option<String>,
     asking: Option<Asking>,
+    escalate_at: Option<String>,
     approved_by: Vec<Voice>,
     ended: Option<Ended>,
     receipt: Option<Receipt>,
@@ -143,6 +144,17 @@ struct Asking {
     ask: Vec<String>,
     quorum: u32,
     self_approval: bool,
+    /// After how many seconds others are asked, too, and whom.
+    #[serde(default)]
+    escalate: Option<(u64, Vec<String>)>,
+}
+
+impl Content {
+    /// Who is asked besides, once it is escalated.
+    fn more_asked(&self, escalated: bool) -> Option<String> {
+        let (_, to) = self.asking.as_ref()?.escalate.as_ref()?;
+        escalated.then(|| to.join(", "))
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,8 @@ use drawbridge_core::{answer::Status, call::Power};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::zone::Zone;
+
 /// How wide a chart is, in its own units.
 const WIDTH: f64 = 720.0;
 /// How high its bars are at most.
@@ -13,7 +15,8 @@ const HEIGHT: f64 = 120.0;
 /// What stands above and below them.
 const HEAD: f64 = 16.0;
 /// Days and hours in seconds.
-const STEPS: [(&str, i64); 2] = [("hour", 3_600), ("day", 86_400)];
+const STEPS: [(&str, i64); 2] = [("hour", HOUR), ("day", 86_400)];
+const HOUR: i64 = 3_600;
 /// The most bars: what an answer says must not become a page without end.
 const MOST_BARS: i64 = 100;
 
@@ -87,7 +90,7 @@ impl Chart {
 }
 
 /// One chart by how calls ended, one by what they could do.
-pub(super) fn charts(counted: &Counted) -> [Chart; 2] {
+pub(super) fn charts(counted: &Counted, zone: &Zone) -> [Chart; 2] {
     let by_status = |count: &Count| match count.status {
         Status::Ok | Status::Partial => 0,
         Status::ApprovalNeeded => 1,
@@ -113,8 +116,8 @@ pub(super) fn charts(counted: &Counted) -> [Chart; 2] {
         ("s-other", "wrote, updated or triggered"),
     ];
     [
-        chart("Calls by status", counted, (&statuses, &by_status)),
-        chart("Calls by power", counted, (&powers, &by_power)),
+        chart("Calls by status", (counted, zone), (&statuses, &by_status)),
+        chart("Calls by power", (counted, zone), (&powers, &by_power)),
     ]
 }
 
@@ -123,7 +126,7 @@ type Sorts = [(&'static str, &'static str); 4];
 
 fn chart(
     title: &'static str,
-    counted: &Counted,
+    (counted, zone): (&Counted, &Zone),
     (sorts, sort): (&Sorts, &dyn Fn(&Count) -> usize),
 ) -> Chart {
     let step = STEPS.iter().find(|(name, _)| *name == counted.bucket);
@@ -166,7 +169,7 @@ fn chart(
                 width: format!("{:.1}", (wide - 1.0).max(0.5)),
                 height: format!("{high:.1}"),
                 class,
-                said: format!("{}: {count} {name}", day.strftime("%Y-%m-%d %H:%M UTC")),
+                said: format!("{}: {count} {name}", told(day, step, zone)),
             });
         }
     }
@@ -182,6 +185,14 @@ fn chart(
         first: counted.since,
         last: counted.until,
     }
+}
+
+/// When a bar begins: an hour by the reader's clocks. Days are counted from midnight in UTC.
+fn told(begin: Timestamp, step: i64, zone: &Zone) -> String {
+    if step == HOUR {
+        return zone.told(begin);
+    }
+    format!("{} (UTC)", begin.strftime("%Y-%m-%d"))
 }
 
 /// Bars need no more than 52 bits of it.
@@ -210,7 +221,7 @@ mod tests {
             ],
         }))
         .unwrap();
-        let [by_status, by_power] = charts(&counted);
+        let [by_status, by_power] = charts(&counted, &Zone::utc());
         assert_eq!(by_status.most, 10);
         let seen: Vec<_> = by_status
             .bars

@@ -4,6 +4,7 @@
 use std::fmt::{self, Write};
 
 use askama::filters::Escaper;
+use unicode_normalization::char::is_combining_mark;
 
 /// Escapes HTML, and shows characters that show nothing or turn the direction of what follows, as
 /// `⟦U+202E⟧`. Templates use it for every value; see `askama.toml`.
@@ -12,9 +13,11 @@ pub(crate) struct Visible;
 
 impl Escaper for Visible {
     fn write_escaped_str<W: Write>(&self, mut to: W, text: &str) -> fmt::Result {
-        let mut written = 0;
+        let (mut written, mut marks) = (0, 0);
         for (at, letter) in text.char_indices() {
-            if let Some(shown) = Shown::of(letter) {
+            marks = if is_mark(letter) { marks + 1 } else { 0 };
+            let heap = (marks > MOST_MARKS).then_some(Shown::Named(letter));
+            if let Some(shown) = heap.or_else(|| Shown::of(letter)) {
                 to.write_str(text.get(written..at).unwrap_or_default())?;
                 shown.write(&mut to)?;
                 written = at + letter.len_utf8();
@@ -29,6 +32,14 @@ impl Escaper for Visible {
             None => to.write_char(letter),
         }
     }
+}
+
+/// Marks on one letter: no writing needs more, and a heap of them covers the lines around it.
+const MOST_MARKS: usize = 4;
+
+/// Whether a character stands on or under the one before it (general category M).
+fn is_mark(letter: char) -> bool {
+    !letter.is_ascii() && is_combining_mark(letter)
 }
 
 /// What stands in a character's place.
@@ -138,6 +149,37 @@ mod tests {
             "\r",
         ] {
             assert!(escaped(letter).starts_with("⟦U+"), "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn a_heap_of_marks_is_told_and_no_language_is_touched() {
+        for text in [
+            "Tiếng Việt: nghiêng, ngả",
+            "e\u{302}\u{323} a\u{30a}",
+            "ภาษาไทย น้ำ กตัญญู",
+            "हिन्दी क्षत्रिय स्त्री",
+            "བསྒྲུབས་ རྒྱུ",
+            "שָׁלוֹם",
+            "ٱلْعَرَبِيَّة",
+        ] {
+            assert_eq!(escaped(text), text);
+        }
+        let heap = format!("a{}b", "\u{301}".repeat(6));
+        assert_eq!(
+            escaped(&heap),
+            format!("a{}⟦U+0301⟧⟦U+0301⟧b", "\u{301}".repeat(4))
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_of_ours_is_left_to_a_text(text in "[a<>&'\"\u{301}\u{202e}\u{e0041}\n ]{0,40}") {
+            let shown = escaped(&text);
+            let bare = shown.replace("&#60;", "").replace("&#62;", "");
+            let left = bare.contains(['<', '>', '"', '\'', '\u{202e}', '\u{e0041}']);
+            let heaped = shown.contains(&"\u{301}".repeat(5));
+            proptest::prop_assert!(!left && !heaped, "{}", shown);
         }
     }
 

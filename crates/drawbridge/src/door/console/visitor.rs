@@ -19,7 +19,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::cookie;
+use super::{cookie, zone::Zone};
 use crate::{app::App, identify::Unidentified, operate::Operation};
 pub(super) use sent::{Sent, own_page};
 
@@ -38,6 +38,7 @@ pub(super) struct Visitor {
     /// Whether the page is looked at again because something changed: that they look is on the log.
     pub(super) again: bool,
     pub(super) back: String,
+    pub(super) zone: Zone,
 }
 
 /// Why there is no page.
@@ -283,6 +284,7 @@ pub(super) async fn of_headers(
         told: None,
         again: false,
         back: "/".to_owned(),
+        zone: Zone::of(headers),
     })
 }
 

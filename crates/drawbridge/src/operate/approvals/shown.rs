@@ -108,6 +108,7 @@ pub(super) fn whole(caller: &Caller, plan: &KeptPlan) -> Value {
         "targets": targets,
         "reversal": plan.plan.reversal,
         "undo_until": plan.undo_until,
+        "escalate_at": plan.escalate_at(),
         "asking": plan.asking,
         "approved_by": plan.voices,
         "ended": plan.ended,

@@ -1,8 +1,16 @@
 //! Coming to the console in a browser: by a link of the command line, and by the organisation.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
 use serde_json::json;
 
-use super::Story;
+use super::{
+    Story,
+    office::{Office, Visitor},
+};
 use crate::{bridge::Bridge, house::House, sign_in::Issuer};
 
 #[tokio::test]
@@ -36,6 +44,35 @@ async fn a_link_lets_its_person_in_once_until_they_sign_out() {
         again["told"].as_str().unwrap().contains("used already"),
         "{again}"
     );
+}
+
+#[tokio::test]
+async fn where_the_gateway_died_the_command_opens_the_console_itself() {
+    let office = Office::open().await;
+    crate::gate::signal("KILL", office.gate.process());
+    let console = ["--json", "--person", "olga@acme.example", "console"];
+    let mut console = office.site.command(&console);
+    let mut child = console
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    while !told.contains("\"link\"") {
+        told.clear();
+        assert!(
+            lines.read_line(&mut told).unwrap() > 0,
+            "it ended without a link"
+        );
+    }
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let link = told["data"]["link"].as_str().unwrap();
+    let (url, _) = link.split_once("/sign-in").unwrap();
+    let olga = Visitor::by(url, link).await;
+    assert!(olga.page("/").await.contains("notes"));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test]

@@ -51,6 +51,51 @@ async fn who_follows_a_page_is_on_the_log_and_asks_nothing_in_secret() {
 }
 
 #[tokio::test]
+async fn a_target_is_found_and_times_are_read_as_clocks_show_them_to_whoever_looks() {
+    let office = Office::open().await;
+    office.gate.until(&office.ann, "notes_search", "ok").await;
+    for path in ["hours.md", "team.md"] {
+        let read = json!({"path": path});
+        office.gate.call(&office.ann, "notes_read", &read).await;
+    }
+    let mut olga = office.visitor("olga").await;
+    for (target, hours, team) in [
+        ("hours.md", true, false),
+        ("hours", true, false),
+        ("team.md", false, true),
+        ("HOURS", false, false),
+        (".md", false, false),
+    ] {
+        let asked = format!("/activity?target={target}");
+        let page = olga.page(&asked).await;
+        let (_, rows) = page.split_once("<tbody>").unwrap();
+        assert_eq!(rows.contains("hours.md "), hours, "{asked}: {page}");
+        assert_eq!(rows.contains("team.md "), team, "{asked}: {page}");
+        let file = olga
+            .get(&format!("/activity/export/csv?target={target}"))
+            .await;
+        assert_eq!(file.text.contains("hours.md"), hours, "{target}");
+    }
+    assert!(olga.page("/activity").await.contains("Since (UTC)"));
+    olga.cookie.push_str("; drawbridge-zone=Asia/Tokyo");
+    let newest = office.site.json(&["log", "--limit", "1"]);
+    let newest = newest["data"]["records"][0]["time"].as_str().unwrap();
+    let now: jiff::Timestamp = newest.parse().unwrap();
+    let tokyo = now.to_zoned(jiff::tz::TimeZone::get("Asia/Tokyo").unwrap());
+    let since = |minutes: i64| {
+        let at = &tokyo + jiff::SignedDuration::from_mins(minutes);
+        at.strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    for (minutes, found) in [(-5, true), (5, false)] {
+        let page = olga
+            .page(&format!("/activity?since={}", since(minutes)))
+            .await;
+        assert!(page.contains("Since (Asia/Tokyo)"), "{page}");
+        assert_eq!(!page.contains("No record fits"), found, "{minutes}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_filter_cannot_read_is_told() {
     let office = Office::open().await;
     let olga = office.visitor("olga").await;
@@ -199,5 +244,61 @@ async fn an_export_ends_with_the_session_that_asked_for_it() {
         let _ = stream.read_to_end(&mut came).await;
         let whole = came.ends_with(b"\r\n0\r\n\r\n");
         assert_eq!(whole, !revoked, "{} bytes came", came.len());
+    }
+}
+
+#[tokio::test]
+async fn names_of_what_was_read_are_for_those_who_look_after_it() {
+    let notes = NOTES.replace("pause: [\"group:leads\"]", "pause: [\"group:owners\"]");
+    let office = Office::open_as(PEOPLE, &notes).await;
+    let team = json!({"path": "team.md"});
+    office.gate.until(&office.ann, "notes_search", "ok").await;
+    let read = office.gate.call(&office.ann, "notes_read", &team).await;
+    assert_eq!(read["status"], "ok", "{read:#}");
+    let id = office.asks_for_longer_hours().await;
+    let path = format!("/approvals/{id}");
+    for (person, named) in [("lena", false), ("olga", true), ("ann", true)] {
+        let page = office.visitor(person).await.page(&path).await;
+        assert!(page.contains("has read before"), "{person}: {page}");
+        assert_eq!(page.contains("team.md"), named, "{person}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_failed_can_be_tried_again() {
+    let office = Office::open().await;
+    let (ann, lena) = (office.visitor("ann").await, office.visitor("lena").await);
+    let id = office.asks_for_longer_hours().await;
+    super::approve(&lena, &id).await;
+    let page = format!("/approvals/{id}");
+    let offers = "Undo…";
+    until(&ann, &page, |page| page.contains(offers)).await;
+    let file = office.site.path("notes-files/hours.md");
+    let after = std::fs::read_to_string(&file).unwrap();
+    let path = format!("{page}/undo");
+    let undo = ann.post(&path, &[("reason", "a mistake")]).await;
+    assert_eq!(undo.code, 303, "{}", undo.text);
+    let (back, _) = undo.header("location").split_once('?').unwrap();
+    // Somebody writes it meanwhile, so that nothing is taken back over their work.
+    office.site.write("notes-files/hours.md", "# Closed\n");
+    super::approve(&lena, back.rsplit_once('/').unwrap().1).await;
+    let ended = |page: &str| page.contains("changed") && !page.contains("waits for a decision");
+    until(&ann, back, ended).await;
+    std::fs::write(&file, after).unwrap();
+    until(&ann, &page, |page| page.contains(offers)).await;
+    let again = ann.post(&path, &[("reason", "again")]).await;
+    assert_eq!(again.code, 303);
+}
+
+/// Waits until a page is so.
+async fn until(visitor: &Visitor, path: &str, is: impl Fn(&str) -> bool) {
+    let end = Instant::now() + crate::acting::firm::PATIENCE;
+    loop {
+        let page = visitor.page(path).await;
+        if is(&page) {
+            return;
+        }
+        assert!(Instant::now() < end, "{path} is never so: {page}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

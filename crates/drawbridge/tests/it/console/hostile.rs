@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::office::{NOTES, Office, PEOPLE, Visitor};
+use crate::upstream::setup::{ASK, HERE, Written, rewritten};
 
 /// Markup, scripts, template marks, marks of direction, controls.
 const STRINGS: &str = include_str!("../../tools/browser/hostile.json");
@@ -46,10 +47,68 @@ async fn office() -> Office {
         quoted(&description.join(" ")),
     );
     office.site.write("connectors/tracker.yaml", &mcp);
+    desk(&office);
     office
         .site
         .write("notes-files/odd.md", &format!("# {}\n\nodd\n", named[5]));
     office
+}
+
+/// A server of somebody else's, whose tool sends what it is given: behind a gate, and reviewed.
+fn desk(office: &Office) {
+    let file = |name: &str| {
+        office
+            .site
+            .path(&format!("desk/{name}"))
+            .display()
+            .to_string()
+    };
+    let (state, data) = (file("state"), file("data"));
+    office.site.write("desk/state", "{}");
+    let server = format!("{HERE}/server.py");
+    let own = file("");
+    office.site.ok(&[
+        "connector",
+        "add",
+        "mcp",
+        "desk",
+        "--task",
+        "Send letters",
+        "--label",
+        "internal",
+        "--read",
+        HERE,
+        "--write",
+        &own,
+        "--",
+        "python3",
+        &server,
+        "--state",
+        &state,
+        "--data",
+        &data,
+    ]);
+    let path = office.site.path("connectors/desk.yaml");
+    let written = Written {
+        tools: &[("get", "{power: read}"), ("send", "{power: send}")],
+        approval: ASK,
+        ..Written::default()
+    };
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, rewritten(&text, "olga@acme.example", written)).unwrap();
+    let site = &office.site;
+    site.ok(&["approve-revision", "desk", "--reason", "as agreed"]);
+}
+
+/// What it is given to send, and what the server then says of itself.
+async fn sent(office: &Office) -> String {
+    let all = strings();
+    office.gate.until(&office.ann, "desk_get", "invalid").await;
+    let letter = json!({"to": all[0], "subject": all[1], "body": all.join("\n")});
+    let plan = office.asks("desk_send", &letter).await;
+    let described = json!({"descriptions": {"send": all.join(" "), "get": all[2]}, "notify": true});
+    office.site.write("desk/state", &described.to_string());
+    plan
 }
 
 /// What the AI client asks with them, and what people write: requests, reasons, names of tokens.
@@ -101,6 +160,7 @@ async fn nothing_runs_and_nothing_hides_on_any_page() {
     let office = office().await;
     let (ann, lena) = (office.visitor("ann").await, office.visitor("lena").await);
     let (plan, other) = fill(&office, &ann, &lena).await;
+    let letter = sent(&office).await;
     let records = office.site.json(&["log", "--limit", "200"]);
     let record = |value: &Value| value["plan"]["id"].as_str() == Some(&plan);
     let listed = records["data"]["records"].as_array().unwrap();
@@ -114,6 +174,7 @@ async fn nothing_runs_and_nothing_hides_on_any_page() {
         format!("/approvals?connector={odd}&all={odd}"),
         format!("/approvals/{plan}"),
         format!("/approvals/{other}"),
+        format!("/approvals/{letter}"),
         "/activity?looks=1",
         format!("/activity?text={odd}&person={odd}&client={odd}"),
         format!("/activity/{record}"),
@@ -124,6 +185,10 @@ async fn nothing_runs_and_nothing_hides_on_any_page() {
         "/connectors/tracker",
         "/connectors/tracker/access",
         "/connectors/tracker/revisions",
+        "/connectors/desk",
+        "/connectors/desk/access",
+        "/connectors/desk/revisions",
+        "/connectors/desk/usage",
         "/lifecycle",
         "/people",
         format!(
@@ -131,7 +196,11 @@ async fn nothing_runs_and_nothing_hides_on_any_page() {
         ),
         "/sources",
     ]);
-    let whole = [format!("/approvals/{plan}"), "/lifecycle".to_owned()];
+    let whole = [
+        format!("/approvals/{plan}"),
+        format!("/approvals/{letter}"),
+        "/lifecycle".to_owned(),
+    ];
     let told = json!({
         "url": office.gate.url, "owner": office.link("olga"), "pages": pages, "whole": whole,
     });

@@ -76,6 +76,7 @@ async fn what_one_does_the_others_see_at_once() {
         let took = story.saw(name).as_u64().unwrap();
         assert!(took < 3_000, "{name} {took} ms");
     }
+    assert_eq!(story.saw("while hidden"), 0, "nobody looked");
     let decided = story.saw("decided");
     assert!(decided["took"].as_u64().unwrap() < 3_000, "{decided}");
     assert_eq!(decided["buttons"], 0, "nothing is left to decide");

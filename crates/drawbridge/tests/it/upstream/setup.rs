@@ -184,44 +184,7 @@ impl Upstream {
 
     /// Writes the file anew, but for what was pinned.
     pub(crate) fn write(&self, written: Written<'_>) {
-        let file = self.file();
-        let (head, rest) = file.split_once("  tools:\n").unwrap();
-        let pinned = rest.find("  # What the system said").unwrap();
-        let (pinned, _) = rest[pinned..].split_once("access:").unwrap();
-        let tools: String = written
-            .tools
-            .iter()
-            .map(|(name, rule)| format!("    {name}: {rule}\n"))
-            .collect();
-        let words = written.tools.iter().map(|(_, rule)| {
-            let (_, word) = rule.split_once("power: ").unwrap();
-            word.split([',', '}']).next().unwrap().trim()
-        });
-        let reads = (!written.scope.is_empty()).then_some("read");
-        let powers: BTreeSet<&str> = words.chain(reads).collect();
-        let effects = powers
-            .iter()
-            .filter(|word| !["read", "search"].contains(*word));
-        let effects = effects.copied().collect::<Vec<_>>().join(", ");
-        let powers = powers.into_iter().collect::<Vec<_>>().join(", ");
-        let identity = file.split_once("identity:\n").unwrap().1;
-        let credential = identity.lines().find(|line| line.contains("credential:"));
-        let credential = credential.map_or_else(String::new, |line| format!("{line}\n"));
-        // Rules about what a file does not give are errors.
-        let permissions = written.permissions.replace("POWERS", &powers);
-        let approval = if effects.is_empty() {
-            "  []\n".to_owned()
-        } else {
-            written.approval.replace("EFFECTS", &effects)
-        };
-        let text = format!(
-            "{head}{}  tools:\n{tools}{pinned}access: [{powers}]\n\
-             identity:\n  account: the tests\n{credential}  approved_by: {OLGA}\n\
-             permissions:\n{permissions}logging: {{keep: 400d}}\n\
-             approval:\n{approval}recovery: {{undo: 7d, pause: [\"group:leads\"]}}\n",
-            written.scope
-        );
-        std::fs::write(self.path(), text).unwrap();
+        std::fs::write(self.path(), rewritten(&self.file(), OLGA, written)).unwrap();
     }
 
     /// Tells the server how it is to behave from here on.
@@ -281,6 +244,46 @@ impl Drop for Upstream {
             let _ = child.wait();
         }
     }
+}
+
+/// A file that `connector add` wrote, with this in it, and what was pinned as it is.
+pub(crate) fn rewritten(file: &str, owner: &str, written: Written<'_>) -> String {
+    let (head, rest) = file.split_once("  tools:\n").unwrap();
+    let pinned = rest.find("  # What the system said").unwrap();
+    let (pinned, _) = rest[pinned..].split_once("access:").unwrap();
+    let tools: String = written
+        .tools
+        .iter()
+        .map(|(name, rule)| format!("    {name}: {rule}\n"))
+        .collect();
+    let words = written.tools.iter().map(|(_, rule)| {
+        let (_, word) = rule.split_once("power: ").unwrap();
+        word.split([',', '}']).next().unwrap().trim()
+    });
+    let reads = (!written.scope.is_empty()).then_some("read");
+    let powers: BTreeSet<&str> = words.chain(reads).collect();
+    let effects = powers
+        .iter()
+        .filter(|word| !["read", "search"].contains(*word));
+    let effects = effects.copied().collect::<Vec<_>>().join(", ");
+    let powers = powers.into_iter().collect::<Vec<_>>().join(", ");
+    let identity = file.split_once("identity:\n").unwrap().1;
+    let credential = identity.lines().find(|line| line.contains("credential:"));
+    let credential = credential.map_or_else(String::new, |line| format!("{line}\n"));
+    // Rules about what a file does not give are errors.
+    let permissions = written.permissions.replace("POWERS", &powers);
+    let approval = if effects.is_empty() {
+        "  []\n".to_owned()
+    } else {
+        written.approval.replace("EFFECTS", &effects)
+    };
+    format!(
+        "{head}{}  tools:\n{tools}{pinned}access: [{powers}]\n\
+         identity:\n  account: the tests\n{credential}  approved_by: {owner}\n\
+         permissions:\n{permissions}logging: {{keep: 400d}}\n\
+         approval:\n{approval}recovery: {{undo: 7d, pause: [\"group:leads\"]}}\n",
+        written.scope
+    )
 }
 
 /// What the server itself answers, asked without a gateway.

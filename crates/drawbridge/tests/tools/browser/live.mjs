@@ -55,6 +55,22 @@ await story(async ({ enter, told, faults, saw, shot }) => {
   const more = async () => (await olga.locator("#records tbody tr").count()) > rows;
   saw("call seen after", await until("Olga sees the call", more));
 
+  // A page that nobody looks at is not followed, and shows what happened once somebody does.
+  const looks = (state) =>
+    olga.evaluate((now) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => now });
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    }, state);
+  await looks("hidden");
+  const before = await olga.locator("#records tbody tr").count();
+  await ask(told, "notes_search", { query: "opening" });
+  // Longer than it takes where a page is followed.
+  await olga.waitForTimeout(2_000);
+  const unseen = (await olga.locator("#records tbody tr").count()) - before;
+  await looks("visible");
+  await until("Olga sees it then", async () => (await olga.locator("#records tbody tr").count()) > before);
+  saw("while hidden", unseen);
+
   // Whose session is ended sees nothing further.
   await olga.goto(`${home}/people`);
   await olga.locator("#tokens tr", { hasText: "lena@acme.example" }).locator("button").first().click();

@@ -6,8 +6,8 @@ await story(async ({ page, context, told, faults, saw, look }) => {
   const home = new URL("/", told.url).href;
   await page.goto(told.link);
   saw("signed in", { at: new URL(page.url()).pathname, called: await page.textContent("header .brand") });
-  const cookies = (await context.cookies()).map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }));
-  saw("cookies", { cookies, seen: await page.evaluate(() => document.cookie) });
+  const cookies = (await context.cookies()).filter(({ name }) => name !== "drawbridge-zone").map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }));
+  saw("cookies", { cookies, seen: await page.evaluate(() => document.cookie.replace(/drawbridge-zone=[^;]*/, "")) });
   const links = await page.$$eval("nav a", (all) => all.map((link) => link.getAttribute("href")));
   saw("pages", links);
   for (const link of links) {

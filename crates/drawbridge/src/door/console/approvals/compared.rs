@@ -1,7 +1,7 @@
 //! Before and after, side by side, as people read them.
 
 use drawbridge_core::plan::{Change, Image};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Target;
@@ -19,8 +19,15 @@ pub(super) enum Difference {
 #[derive(Deserialize)]
 pub(super) struct FieldChange {
     field: String,
+    #[serde(default, deserialize_with = "there")]
     before: Option<Value>,
+    #[serde(default, deserialize_with = "there")]
     after: Option<Value>,
+}
+
+/// A value that is there, also where it is null.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 /// One target, ready to be looked at.
@@ -57,8 +64,35 @@ pub(super) struct Pair {
 /// A field before and after.
 pub(super) struct Field {
     pub(super) name: String,
-    pub(super) before: Option<String>,
-    pub(super) after: Option<String>,
+    pub(super) before: Told,
+    pub(super) after: Told,
+}
+
+/// What a field holds. Nothing, an empty text and no such field are not the same, and no text may look
+/// like one of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Text(String),
+    /// In words.
+    Nothing(&'static str),
+}
+
+impl Told {
+    fn of(value: Option<&Value>, missing: &'static str) -> Self {
+        match value {
+            None => Self::Nothing(missing),
+            Some(Value::Null) => Self::Nothing("no value (null)"),
+            Some(Value::String(text)) if text.is_empty() => Self::Nothing("an empty text"),
+            Some(value) => Self::Text(said(value)),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Nothing(_) => 0,
+        }
+    }
 }
 
 /// What a message has at its head, in this order.
@@ -100,7 +134,7 @@ impl Compared {
             Sides::Fields(fields) => {
                 let fitting = fields
                     .iter()
-                    .take_while(|field| take(room, size(&field.before) + size(&field.after)));
+                    .take_while(|field| take(room, field.before.len() + field.after.len() + 80));
                 let (shown, all) = (fitting.count(), fields.len());
                 fields.truncate(shown);
                 (shown, all)
@@ -174,8 +208,8 @@ fn letter(fields: &Map<String, Value>) -> Option<Sides> {
 fn field(change: FieldChange) -> Field {
     Field {
         name: change.field,
-        before: change.before.as_ref().map(said),
-        after: change.after.as_ref().map(said),
+        before: Told::of(change.before.as_ref(), "not there"),
+        after: Told::of(change.after.as_ref(), "removed"),
     }
 }
 
@@ -235,7 +269,25 @@ fn pair((before, after): (Option<&str>, Option<&str>), class: &'static str) -> P
 
 #[cfg(test)]
 mod tests {
-    use super::pairs;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_from_an_empty_text_and_from_no_field() {
+        let change = json!({"field": "note", "before": null});
+        let change: FieldChange = serde_json::from_value(change).unwrap();
+        let field = field(change);
+        assert_eq!(field.before, Told::Nothing("no value (null)"));
+        assert_eq!(field.after, Told::Nothing("removed"));
+        let told = |value| Told::of(Some(&value), "");
+        assert_eq!(told(json!("")), Told::Nothing("an empty text"));
+        assert_eq!(told(json!("null")), Told::Text("null".to_owned()));
+        assert_eq!(
+            told(json!({"a": null})),
+            Told::Text("{\n  \"a\": null\n}".to_owned())
+        );
+    }
 
     #[test]
     fn what_comes_stands_beside_what_goes() {

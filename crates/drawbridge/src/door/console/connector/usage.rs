@@ -107,7 +107,7 @@ pub(in crate::door::console) async fn page(visitor: Visitor, Path(name): Path<St
     show(&Page {
         frame,
         head: one.head("/usage"),
-        charts: charts(&usage.counted),
+        charts: charts(&usage.counted, &visitor.zone),
         usage,
         effects: effects.take(20).collect(),
     })
