@@ -160,10 +160,10 @@ impl App {
             action: operation.name(),
             power: None,
             arguments: &arguments,
-            reason: outcome.as_ref().err().map_or_else(
-                || operation.reason().to_owned(),
-                |failure| failure.message.clone(),
-            ),
+            reason: outcome
+                .as_ref()
+                .err()
+                .map_or_else(|| operation.reason(), |failure| failure.message.clone()),
             // What changes the gateway must be readable later. A new token is shown, never kept.
             in_full: matches!(
                 effect,

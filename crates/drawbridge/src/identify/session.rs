@@ -34,13 +34,17 @@ impl Identify {
         Ok(named.through(Door::Console, headers))
     }
 
-    /// Whom a one-time link lets in. It is used up.
+    /// Whom a one-time link lets in, and who made it. It is used up.
     ///
     /// # Errors
     /// When it was used before, or its time has passed.
-    pub async fn by_link(&self, code: &str, gateway: &GatewayFile) -> Result<Caller, Unidentified> {
-        let person = self.tokens.once(code, (LINK, gateway)).await?;
-        Ok(arriving(person, None))
+    pub async fn by_link(
+        &self,
+        code: &str,
+        gateway: &GatewayFile,
+    ) -> Result<(Caller, String), Unidentified> {
+        let (person, maker) = self.tokens.once(code, (LINK, gateway)).await?;
+        Ok((arriving(person, None), maker))
     }
 
     /// Whom a personal token lets in, and until when.

@@ -102,19 +102,20 @@ impl Tokens {
         Ok(known)
     }
 
-    /// Whose one-time token this is, and how it is called. It is used up.
+    /// Whose one-time token this is, and what it is called. It is used up.
     pub(super) async fn once(
         &self,
         token: &str,
         (client, gateway): (&str, &GatewayFile),
-    ) -> Result<Person, Unidentified> {
+    ) -> Result<(Person, String), Unidentified> {
         let known = self.good(token).await?;
         let person = person(&known, gateway).filter(|_| known.client == client);
         let person = person.ok_or(Unidentified::Invalid)?;
         let now = self.clock.now();
         let first = self.store.expire_token(&known.id, now).await?;
         self.forget();
-        first.then_some(person).ok_or(Unidentified::Invalid)
+        let named = first.then(|| (person, known.name.clone()));
+        named.ok_or(Unidentified::Invalid)
     }
 
     /// Whether this token was neither ended nor has expired.

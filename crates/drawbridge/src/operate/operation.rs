@@ -247,10 +247,10 @@ impl Operation {
     }
 
     /// Why it is let through.
-    pub(super) fn reason(&self) -> &'static str {
+    pub(super) fn reason(&self) -> String {
         match self {
-            Self::SignIn(wanted) => wanted.how.words(),
-            _ => "by the caller's role",
+            Self::SignIn(wanted) => wanted.words(),
+            _ => "by the caller's role".to_owned(),
         }
     }
 

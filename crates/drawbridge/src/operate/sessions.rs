@@ -32,6 +32,9 @@ const LINK_LASTS: Duration = Duration::from_secs(10 * 60);
 pub struct SignIn {
     /// By what its person is known.
     pub how: How,
+    /// Who made the link, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
     /// Who the organisation's sign-in says it is.
     #[serde(skip)]
     pub claims: Option<Claims>,
@@ -55,13 +58,14 @@ pub enum How {
     Oidc,
 }
 
-impl How {
+impl SignIn {
     /// What people call the session, and what the log says of it.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Link => "by a link",
-            Self::Token => "by a personal token",
-            Self::Oidc => "by the organisation's sign-in",
+    pub(super) fn words(&self) -> String {
+        match (self.how, &self.made_by) {
+            (How::Link, Some(maker)) => format!("by a link that {maker} made"),
+            (How::Link, None) => "by a link".to_owned(),
+            (How::Token, _) => "by a personal token".to_owned(),
+            (How::Oidc, _) => "by the organisation's sign-in".to_owned(),
         }
     }
 }
@@ -86,8 +90,9 @@ impl App {
             )));
         }
         let now = self.clock.now();
+        let maker = &caller.person.id;
         let expires = later(now, LINK_LASTS)?;
-        let (token, shown) = mint((person, LINK, ""), now, Some(expires)).map_err(no_token)?;
+        let (token, shown) = mint((person, LINK, maker), now, Some(expires)).map_err(no_token)?;
         let data = json!({
             "person": person,
             "link": format!("{base}/sign-in?code={}", shown.expose()),
@@ -113,7 +118,8 @@ impl App {
                 .and_then(|parent| parent.expires)
                 .map_or(expires, |end| end.min(expires));
         }
-        let called = (caller.person.id.as_str(), CONSOLE, wanted.how.words());
+        let words = wanted.words();
+        let called = (caller.person.id.as_str(), CONSOLE, words.as_str());
         let (mut token, shown) = mint(called, now, Some(expires)).map_err(no_token)?;
         token.claims = wanted.claims.clone();
         token.replaces = wanted.replaces.clone();

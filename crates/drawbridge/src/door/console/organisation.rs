@@ -69,6 +69,7 @@ pub(super) async fn back(
             let caller = signed_in.caller();
             let wanted = SignIn {
                 how: How::Oidc,
+                made_by: None,
                 claims: Some(signed_in.claims),
                 replaces: None,
                 lasts: Some(signed_in.session),

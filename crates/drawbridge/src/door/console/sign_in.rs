@@ -68,7 +68,10 @@ pub(super) async fn page(
         return asked_in(&app, to, Some(told.to_owned()));
     }
     let known = app.identify.by_link(&code, &app.gateway()).await;
-    let known = known.map(|caller| (caller, How::Link));
+    let known = known.map(|(caller, maker)| {
+        let made_by = Some(maker).filter(|maker| *maker != caller.person.id);
+        (caller, How::Link, made_by)
+    });
     let told = "This link was used already, or is too old. `drawbridge console` makes another.";
     arrived(&app, (peer, &headers), (known, to), told).await
 }
@@ -92,18 +95,21 @@ pub(super) async fn by_token(
         true => app.identify.by_token(&token, &app.gateway()).await,
         false => Err(Unidentified::Invalid),
     };
-    let known = known.map(|caller| (caller, How::Token));
+    let known = known.map(|caller| (caller, How::Token, None));
     arrived(&app, (peer, &headers), (known, to), "").await
 }
+
+/// Somebody who has shown who they are: by what, and who made the link, where it is another.
+type Known = (Caller, How, Option<String>);
 
 /// Begins a session for somebody who has shown who they are.
 async fn arrived(
     app: &Arc<App>,
     (peer, headers): (Option<Extension<Peer>>, &HeaderMap),
-    (known, to): (Result<(Caller, How), Unidentified>, &str),
+    (known, to): (Result<Known, Unidentified>, &str),
     told: &str,
 ) -> Response {
-    let (caller, how) = match known {
+    let (caller, how, made_by) = match known {
         Ok(known) => known,
         Err(error) => {
             failed(app, peer, why_not(&error)).await;
@@ -116,6 +122,7 @@ async fn arrived(
     };
     let wanted = SignIn {
         how,
+        made_by,
         claims: None,
         replaces: None,
         lasts: None,

@@ -275,3 +275,25 @@ async fn a_yes_counts_after_signing_out_and_not_after_a_revocation() {
         assert_eq!(gone, applied, "{act}");
     }
 }
+
+#[tokio::test]
+async fn who_made_a_link_for_another_stays_with_the_session() {
+    let office = Office::open().await;
+    let local = std::fs::read_to_string(office.site.path(".drawbridge/local-token")).unwrap();
+    let url = &office.gate.url;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let made = http
+        .post(format!("{url}/api/v1/console/links"))
+        .bearer_auth(local.trim())
+        .header(drawbridge::identify::PERSON_HEADER, "olga@acme.example")
+        .json(&json!({"person": "lena@acme.example"}));
+    let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
+    let lena = Visitor::by(url, made["data"]["link"].as_str().unwrap()).await;
+    let people = lena.page("/people").await;
+    let told = "by a link that olga@acme.example made";
+    assert!(people.contains(told), "{people}");
+    let log = office.site.json(&["log", "--action", "sign_in"]);
+    assert!(log["data"]["records"].to_string().contains(told), "{log:#}");
+    let own = office.visitor("lena").await.page("/people").await;
+    assert!(own.contains(">by a link<"), "{own}");
+}
