@@ -100,6 +100,17 @@ impl RecordFilter {
     }
 }
 
+/// The statement over the index of acts. What is compared with nothing added is kept from SQLite's
+/// planner, which would take another index for it.
+fn acts_on(actions: usize, limit: u32) -> String {
+    let marks: Vec<String> = (2..actions + 2).map(|at| format!("${at}")).collect();
+    format!(
+        "SELECT place, body FROM records WHERE power = '' AND connector = $1 \
+         AND (status || '') = 'ok' AND (action || '') IN ({}) ORDER BY place DESC LIMIT {limit}",
+        marks.join(", ")
+    )
+}
+
 fn bound<'a>(statement: String, binds: Vec<Bind>) -> Query<'a, Any, AnyArguments> {
     let query = sqlx::query(sqlx::AssertSqlSafe(statement));
     binds.into_iter().fold(query, |query, bind| match bind {
@@ -209,7 +220,6 @@ impl Store {
     }
 
     /// What was done with a connector itself by these actions, the newest first. No call is among it.
-    /// There are few such acts, so that they are looked up by what they are.
     ///
     /// # Errors
     /// When the store fails.
@@ -219,12 +229,7 @@ impl Store {
         actions: &[&str],
         limit: u32,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        let marks: Vec<String> = (2..actions.len() + 2).map(|at| format!("${at}")).collect();
-        let statement = format!(
-            "SELECT place, body FROM records WHERE action IN ({}) AND (power || status) = 'ok' \
-             AND (connector || '') = $1 ORDER BY place DESC LIMIT {limit}",
-            marks.join(", ")
-        );
+        let statement = acts_on(actions.len(), limit);
         let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(plain::column(connector));
         for action in actions {
             query = query.bind(*action);
@@ -335,6 +340,14 @@ mod tests {
             set(&mut filter);
             filters.push((*index, filter));
         }
+        let acts = bound(
+            format!("EXPLAIN QUERY PLAN {}", acts_on(2, 50)),
+            vec![Bind::Text("crm".to_owned())],
+        );
+        let rows = acts.fetch_all(&store.inner.pool).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let found = "records_of_acts (power=? AND connector=?)";
+        assert!(steps.len() == 1 && steps[0].contains(found), "{steps:?}");
         for (index, filter) in filters {
             let plan = plan(&store, &filter).await;
             assert!(plan.contains(index), "{plan} for {filter:?}");

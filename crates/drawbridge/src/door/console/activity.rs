@@ -83,6 +83,14 @@ impl Entry {
         status_class(self.record.status)
     }
 
+    /// What was done. Acts on the gateway itself are no tools, and have names in words.
+    fn action(&self) -> String {
+        match self.record.power {
+            Some(_) => self.record.action.clone(),
+            None => self.record.action.replace('_', " "),
+        }
+    }
+
     fn time(&self) -> String {
         self.record.time.to_string()
     }

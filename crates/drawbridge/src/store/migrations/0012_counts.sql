@@ -36,3 +36,6 @@ CREATE TABLE log_tiles (
 -- Nothing is counted along the times any more.
 DROP INDEX records_by_time;
 CREATE INDEX records_by_time ON records (time, place);
+
+-- Acts on the gateway itself, which have no power, are few: they are found without walking along the calls.
+CREATE INDEX records_of_acts ON records (power, connector, place) WHERE power = '';
