@@ -33,6 +33,7 @@ use crate::{
     gateway_tools,
     identify::Identify,
     keys::Keys,
+    operate::Waiting,
     questions::Questions,
     resolve::{Refusal, Resolved},
     store::{Place, Store, StoreError, Writer},
@@ -62,6 +63,8 @@ pub struct App {
     pub public_key: PublicKey,
     /// How each connector was last graded.
     pub grades: Grades,
+    /// The plans that wait for a decision, as they were last seen.
+    pub waiting: Waiting,
     /// The files.
     pub workspace: Workspace,
     /// Seals what clients carry back to say which plan they wait for.
@@ -147,6 +150,7 @@ impl App {
             sign_ins,
             public_key,
             grades: Grades::default(),
+            waiting: Waiting::default(),
             workspace,
             states: Seal::new(secret, "state"),
             questions: Questions::new(secret).context("no key can be made")?,

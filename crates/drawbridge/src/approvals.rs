@@ -157,7 +157,7 @@ impl App {
             let watch = self.watch((&snapshot, mounted), &caller, None);
             return Ok(self.way.settle(&mounted.bridge, plan, &watch).await?);
         }
-        if !self.identify.stands(&caller).await? || snapshot.is_nobody(&caller) {
+        if !self.identify.asks_still(&caller).await? || snapshot.is_nobody(&caller) {
             let told = "who asked for it may ask for nothing any more";
             let next = plan.ended(Stage::Cancelled, (None, told), self.clock.now());
             self.by_itself("cancel", &next).await?;

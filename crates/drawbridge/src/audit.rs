@@ -34,6 +34,9 @@ pub enum AuditError {
     /// An export cannot be read.
     #[error("the export cannot be read: {0}")]
     Export(#[from] std::io::Error),
+    /// The record is not the one that was signed for.
+    #[error("the log was changed: this record is not as it was signed")]
+    Unprovable,
     /// There is nothing to prove with yet.
     #[error("the log has no checkpoint of this record")]
     Unsigned,

@@ -51,6 +51,7 @@ const MOST_TOKEN: usize = 16 << 10;
 
 /// Tells callers apart.
 pub struct Identify {
+    store: Store,
     tokens: Tokens,
     local: Secret<String>,
     clock: Arc<dyn Clock>,
@@ -119,7 +120,8 @@ impl Identify {
     ) -> io::Result<Self> {
         let no_key = || io::Error::other("no key can be made");
         Ok(Self {
-            tokens: Tokens::new(store, clock.clone()),
+            tokens: Tokens::new(store.clone(), clock.clone()),
+            store,
             local: local::open(state)?,
             issuer: Mutex::default(),
             attempts: Attempts::new(clock.clone()),
@@ -207,6 +209,18 @@ impl Identify {
         match &caller.token {
             Some(id) => self.tokens.is_good(id).await,
             None => Ok(true),
+        }
+    }
+
+    /// Whether what a caller asked for still stands: not once their token was ended. Somebody who asked at
+    /// the console asked in person, also where they have signed out since.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn asks_still(&self, caller: &Caller) -> Result<bool, StoreError> {
+        match &caller.token {
+            Some(id) if *caller.client == *CONSOLE => self.tokens.is_not_revoked(id).await,
+            _ => self.stands(caller).await,
         }
     }
 

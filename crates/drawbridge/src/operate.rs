@@ -45,6 +45,7 @@ pub use accounts::{Account, CameBack};
 pub(crate) use approvals::asked_for;
 pub use approvals::{Decision, PlanQuery};
 pub use connectors::ConnectorQuery;
+pub use desk::Waiting;
 pub use operation::{Operation, RecordQuery};
 pub use people::{PeopleQuery, me};
 pub use records::{ExportFormat, RecordPage};

@@ -119,10 +119,7 @@ impl Store {
     pub async fn open(place: &Place) -> Result<Self, StoreError> {
         let writers = if place.is_postgres() { WRITERS } else { 1 };
         let writer = place.connect(writers, Use::Write).await?;
-        migrations()
-            .run(&writer)
-            .await
-            .map_err(|error| place.cannot_open(&error))?;
+        migrate(&writer, place).await?;
         let pool = place.connect(READERS, Use::Write).await?;
         let store = Self::of(pool, writer, place);
         let version = store.version().await?;
@@ -261,6 +258,21 @@ impl Store {
     }
 }
 
+/// Brings the tables to what this version needs. That takes as long as it takes: a large log gets an
+/// index in minutes, and a statement that is cut off would be begun again at each start.
+async fn migrate(writer: &AnyPool, place: &Place) -> Result<(), StoreError> {
+    let migrated = async {
+        let mut connection = writer.acquire().await?;
+        if place.is_postgres() {
+            connection.execute("SET statement_timeout = 0").await?;
+        }
+        migrations().run(&mut *connection).await?;
+        connection.close().await?;
+        Ok::<(), sqlx::migrate::MigrateError>(())
+    };
+    migrated.await.map_err(|error| place.cannot_open(&error))
+}
+
 fn migrations() -> Migrator {
     let migration = |version, name: &'static str, text: &'static str| {
         let text = text.into_sql_str();
@@ -314,6 +326,11 @@ fn migrations() -> Migrator {
             12,
             "counts",
             include_str!("store/migrations/0012_counts.sql"),
+        ),
+        migration(
+            13,
+            "sign-ins",
+            include_str!("store/migrations/0013_sign_ins.sql"),
         ),
     ])
 }

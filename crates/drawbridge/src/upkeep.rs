@@ -106,14 +106,14 @@ pub(crate) async fn count(app: Arc<App>, stop: CancellationToken) {
 /// Counts some calls; whether there may be more. A store that fails is told of by the log's writer,
 /// and what is not counted yet is counted when somebody looks.
 async fn count_some(app: &App) -> bool {
-    let counted = async {
-        let calls = app.store.count_some().await?;
-        Ok::<bool, StoreError>(app.store.tile_some().await? || calls)
+    let told = |done: Result<bool, StoreError>| {
+        done.unwrap_or_else(|error| {
+            debug!("cannot count calls, and tries again soon: {error}");
+            false
+        })
     };
-    counted.await.unwrap_or_else(|error| {
-        debug!("cannot count calls, and tries again soon: {error}");
-        false
-    })
+    let calls = told(app.store.count_some().await);
+    told(app.store.tile_some().await) || calls
 }
 
 /// Takes up everything; returns what the files were, or nothing where it must be tried again.

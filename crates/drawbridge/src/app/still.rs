@@ -72,7 +72,7 @@ impl App {
         if self.snapshot().version < version {
             self.connectors.reload().await?;
         }
-        if !self.identify.stands(caller).await? {
+        if !self.identify.asks_still(caller).await? {
             return Ok(Some("the token was ended while the call was running"));
         }
         let Some((before, call)) = seen else {

@@ -43,9 +43,13 @@ pub async fn prove(store: &Store, stored: &StoredRecord) -> Result<Proof, AuditE
     let mut path = path(&mut reading, place, true).await?;
     let leaf = merkle::leaf(&stored.body);
     // What is kept of complete parts is a copy. Where it is not of this log, the records say.
-    let holds = |root: Hash| merkle::verify_inclusion(leaf, place, &path, &root);
-    if !root.is_some_and(holds) {
+    let holds =
+        |path: &[Hash]| root.is_some_and(|root| merkle::verify_inclusion(leaf, place, path, &root));
+    if !holds(&path) {
         path = self::path(&mut reading, place, false).await?;
+        if !holds(&path) {
+            return Err(AuditError::Unprovable);
+        }
     }
     Ok(Proof {
         place: stored.place,

@@ -4,11 +4,7 @@
 //! INVARIANT: who comes back is signed in only in the browser that was sent, once, and within ten
 //! minutes: what proves that is sealed, and kept by that browser.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -18,24 +14,18 @@ use drawbridge_core::{
     secret::Secret,
 };
 use jiff::Timestamp;
-use lru::LruCache;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{Identify, Unidentified, bind, oidc::Flow, session::arriving};
 use crate::{
     credentials::{Credentials, word},
-    keys::{
-        self,
-        cipher::{Cipher, Mark},
-    },
+    keys::{self, cipher::Cipher},
     store::Claims,
 };
 
 /// How long somebody may take to sign in.
 const WITHIN: Duration = Duration::from_secs(600);
-/// How many sign-ins that ended are remembered, so that none is ended twice.
-const MOST_ENDED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 /// The longest path to go on to, in bytes: it travels in a cookie.
 const LONGEST_PATH: usize = 1_024;
 /// The longest of what an issuer sends back, in bytes.
@@ -125,10 +115,9 @@ impl SignInError {
     }
 }
 
-/// Seals what browsers keep on their way, and remembers which of them came back.
+/// Seals what browsers keep on their way.
 pub(super) struct Flows {
     cipher: Cipher,
-    ended: Mutex<LruCache<Mark, ()>>,
 }
 
 /// A sign-in that a browser is to begin.
@@ -179,7 +168,6 @@ impl Flows {
     pub(super) fn new(secret: &[u8]) -> Option<Self> {
         Some(Self {
             cipher: Cipher::derived(secret, "sign-in")?,
-            ended: Mutex::new(LruCache::new(MOST_ENDED)),
         })
     }
 
@@ -189,16 +177,15 @@ impl Flows {
         Some(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// What this browser kept, for the sign-in of this state: once, and in time.
-    fn end(&self, text: &str, state: &str, now: Timestamp) -> Option<Kept> {
+    /// What this browser kept, for the sign-in of this state and in time; and the mark by which it is
+    /// known that it came back.
+    fn opened(&self, text: &str, state: &str, now: Timestamp) -> Option<(Kept, String)> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let content = self.cipher.open(BOUND, &sealed)?;
         let kept: Kept = serde_json::from_slice(&content).ok()?;
         verify_slices_are_equal(kept.flow.state.as_bytes(), state.as_bytes()).ok()?;
-        let mark = Cipher::mark(&sealed)?;
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = ended.put(mark, ()).is_none();
-        (first && now < kept.until).then_some(kept)
+        let mark = hex::encode(Cipher::mark(&sealed)?);
+        (now < kept.until).then_some((kept, mark))
     }
 }
 
@@ -252,10 +239,13 @@ impl Identify {
         let (oidc, console) = console(gateway)?;
         let came_back = CameBack::read(query).ok_or(SignInError::NotBegun)?;
         let state = came_back.state.as_deref().ok_or(SignInError::NotBegun)?;
-        let kept = self
-            .flows
-            .end(kept.expose(), state, self.clock.now())
-            .ok_or(SignInError::NotBegun)?;
+        let opened = self.flows.opened(kept.expose(), state, self.clock.now());
+        let (kept, mark) = opened.ok_or(SignInError::NotBegun)?;
+        // Once, and before anything is asked of the issuer. Where the store cannot say, nobody is let in.
+        let first = self.store.end_sign_in(&mark, kept.until).await;
+        if !first.map_err(Unidentified::Store)? {
+            return Err(SignInError::NotBegun);
+        }
         // The file may have become another meanwhile.
         if (&kept.issuer, &kept.client) != (&oidc.issuer, &console.client_id) {
             return Err(SignInError::NotBegun);
@@ -373,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_keeps_is_good_once_for_its_state_and_in_time() {
+    fn what_a_browser_keeps_is_good_for_its_state_and_in_time() {
         let flows = Flows::new(b"secret").unwrap();
         let now = Timestamp::UNIX_EPOCH;
         let seal = || {
@@ -392,16 +382,17 @@ mod tests {
             });
             sealed.unwrap()
         };
-        let ends = |text: &str, state: &str, now| flows.end(text, state, now).is_some();
+        let ends = |text: &str, state: &str, now| flows.opened(text, state, now).is_some();
         let kept = seal();
         let bytes = URL_SAFE_NO_PAD.decode(&kept).unwrap();
         assert!(!bytes.windows(6).any(|part| part == b"canary"));
         assert!(!ends(&kept, "another", now) && !ends(&kept, "", now));
         assert!(!ends(&kept[1..], "state", now) && !ends("", "state", now));
         let other = Flows::new(b"another").unwrap();
-        assert!(other.end(&kept, "state", now).is_none());
-        assert!(ends(&kept, "state", now), "the first time");
-        assert!(!ends(&kept, "state", now), "the second time");
+        assert!(other.opened(&kept, "state", now).is_none());
+        let marked = |text: &str| flows.opened(text, "state", now).map(|(_, mark)| mark);
+        assert!(marked(&kept).is_some() && marked(&kept) == marked(&kept));
+        assert_ne!(marked(&kept), marked(&seal()), "each has its own mark");
         let late = now.checked_add(WITHIN).unwrap();
         assert!(!ends(&seal(), "state", late), "too late");
     }

@@ -124,6 +124,12 @@ impl Tokens {
         Ok(known.is_some_and(|known| known.is_good(self.clock.now())))
     }
 
+    /// Whether nobody ended this token, whatever its time.
+    pub(super) async fn is_not_revoked(&self, id: &str) -> Result<bool, StoreError> {
+        let known = self.token(id).await?;
+        Ok(known.is_some_and(|known| known.revoked.is_none()))
+    }
+
     /// Forgets all remembered tokens.
     pub(super) fn forget(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,7 +152,11 @@ impl Tokens {
         let Ok(before) = now.checked_sub(KEPT) else {
             return;
         };
-        if let Err(error) = self.store.forget_sessions(before).await {
+        let forgotten = async {
+            self.store.forget_sign_ins(now).await?;
+            self.store.forget_sessions(before).await
+        };
+        if let Err(error) = forgotten.await {
             tracing::warn!("cannot forget sessions that ended: {error}");
         }
     }

@@ -39,7 +39,11 @@ impl App {
         let since = now
             .checked_sub(UNUSED_AFTER)
             .unwrap_or(jiff::Timestamp::MIN);
-        let mut used = self.store.used(name, since).await.map_err(store_down)?;
+        let mut used = self
+            .store
+            .used(name, None, since)
+            .await
+            .map_err(store_down)?;
         used.retain(|one| one.status != "denied");
         let file = &mounted.bridge.file;
         let rows: Vec<Value> = file.permissions.iter().map(row).collect();

@@ -108,8 +108,8 @@ impl App {
     ) -> Result<Facts, Failure> {
         let now = self.clock.now();
         let since = |span: Duration| now.checked_sub(span).unwrap_or(jiff::Timestamp::MIN);
-        let used = self.store.used(name, since(UNUSED_AFTER)).await;
-        let recent = self.store.used(name, since(FAILED_WITHIN)).await;
+        let used = self.store.used(name, None, since(UNUSED_AFTER)).await;
+        let recent = self.store.used(name, None, since(FAILED_WITHIN)).await;
         Ok(Facts {
             now,
             inspection,

@@ -128,6 +128,16 @@ impl App {
             after: query.after.clone(),
             limit: most + 1,
         };
+        if let Some(after) = &filter.after
+            && self
+                .store
+                .request(after)
+                .await
+                .map_err(store_down)?
+                .is_none()
+        {
+            return Err(Failure::invalid("`after`: there is no such request"));
+        }
         let mut page = self.store.requests(&filter).await.map_err(store_down)?;
         let more = page.len() > most as usize;
         page.truncate(most as usize);

@@ -67,7 +67,11 @@ impl App {
             let told = format!("`{connector}` has no search by words that takes this query");
             Failure::invalid(told)
         })?;
-        let (found, as_of) = self.somebody(snapshot, person).await?;
+        let (found, as_of) = if *person == caller.person.id {
+            ((*caller.person).clone(), None)
+        } else {
+            self.somebody(snapshot, person).await?
+        };
         let call = Call {
             id: act.into(),
             caller: Caller {

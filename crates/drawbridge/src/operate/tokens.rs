@@ -57,6 +57,12 @@ impl App {
             after: query.after.clone(),
             limit: most + 1,
         };
+        if let Some(after) = &filter.after
+            && self.store.token(after).await.map_err(store_down)?.is_none()
+        {
+            let told = "`after`: there is no such token any more; begin again without it";
+            return Err(Failure::invalid(told));
+        }
         let mut tokens = self.store.tokens(&filter).await.map_err(store_down)?;
         let more = tokens.len() > most as usize;
         tokens.truncate(most as usize);

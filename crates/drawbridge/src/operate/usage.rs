@@ -109,6 +109,8 @@ impl App {
             "errors": errors(calls.iter().map(|one| (one.status.as_str(), one.count))),
             "lately": lately,
             "used": used,
+            // By person they are summed by day.
+            "used_since": Stretch::Day.begin(since),
         });
         Ok((Found::new(data, String::new(), total), Effect::Nothing))
     }
@@ -146,11 +148,9 @@ impl App {
 
     /// Who used a connector, and how it ended.
     async fn used_by(&self, connector: &str, counted: &CountFilter) -> Result<Value, Failure> {
-        let used = self.store.used(connector, counted.since).await;
-        let mut used = used.map_err(store_down)?;
-        let own = counted.person.as_deref();
-        used.retain(|one| own.is_none_or(|own| one.person == own));
-        Ok(json!(used))
+        let person = counted.person.as_deref();
+        let used = self.store.used(connector, person, counted.since).await;
+        Ok(json!(used.map_err(store_down)?))
     }
 }
 

@@ -191,6 +191,26 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn kept_plans(&self, filter: &PlanFilter) -> Result<Vec<KeptPlan>, StoreError> {
+        let rows = self.plan_rows("body", filter).await?;
+        rows.iter().map(decode).collect()
+    }
+
+    /// The same plans by id and turn: whoever has read them sees whether they changed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn plan_turns(&self, filter: &PlanFilter) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = self.plan_rows("id, turn", filter).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("id")?, row.try_get("turn")?)))
+            .collect()
+    }
+
+    async fn plan_rows(
+        &self,
+        columns: &str,
+        filter: &PlanFilter,
+    ) -> Result<Vec<AnyRow>, StoreError> {
         let mut clauses = vec!["created < $1".to_owned()];
         let mut values: Vec<String> = Vec::new();
         let names = [
@@ -213,7 +233,7 @@ impl Store {
             clauses.push(format!("stage IN ({})", words.join(", ")));
         }
         let statement = format!(
-            "SELECT body FROM plans WHERE {} ORDER BY created DESC, id LIMIT {}",
+            "SELECT {columns} FROM plans WHERE {} ORDER BY created DESC, id LIMIT {}",
             clauses.join(" AND "),
             filter.limit.min(PAGE)
         );
@@ -222,8 +242,7 @@ impl Store {
         for value in values {
             query = query.bind(value);
         }
-        let rows = query.fetch_all(&self.inner.pool).await?;
-        rows.iter().map(decode).collect()
+        Ok(query.fetch_all(&self.inner.pool).await?)
     }
 
     /// Plans about which something must be done by now, of connectors that are not stopped; those

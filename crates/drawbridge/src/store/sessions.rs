@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, Row, query::Query};
 
 use super::{NewToken, Store, StoreError, Token, count, maybe_time};
 
@@ -59,19 +59,46 @@ pub(super) async fn make_room(
 }
 
 impl Store {
+    /// Remembers until this time that a sign-in came back; whether it is the first time, of all gateways
+    /// on this store.
+    ///
+    /// # Errors
+    /// When the store fails: then nobody knows.
+    pub async fn end_sign_in(&self, mark: &str, until: Timestamp) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO sign_ins_ended (mark, until) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING",
+        )
+        .bind(mark)
+        .bind(until.as_microsecond())
+        .execute(&self.inner.writer)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets sign-ins that came back and are too old to come back again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_sign_ins(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sign_ins_ended WHERE until < $1")
+            .bind(now.as_microsecond())
+            .execute(&self.inner.writer)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets sessions and links that ended before this time; how many. The log keeps who was in.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn forget_sessions(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let done = sqlx::query(
-            "DELETE FROM tokens WHERE client IN ($1, $2) AND (expires < $3 OR revoked < $3)",
-        )
-        .bind(CONSOLE)
-        .bind(LINK)
-        .bind(before.as_microsecond())
-        .execute(&self.inner.writer)
-        .await?;
+        // One that was revoked stays in the list until its own time has passed, too.
+        let done = sqlx::query("DELETE FROM tokens WHERE client IN ($1, $2) AND expires < $3")
+            .bind(CONSOLE)
+            .bind(LINK)
+            .bind(before.as_microsecond())
+            .execute(&self.inner.writer)
+            .await?;
         Ok(done.rows_affected())
     }
 
@@ -84,16 +111,16 @@ impl Store {
         person: Option<&str>,
         now: Timestamp,
     ) -> Result<BTreeMap<String, TokensOf>, StoreError> {
-        let rows = sqlx::query(
+        let narrower = person.map_or("", |_| "WHERE person = $2 ");
+        let statement = format!(
             "SELECT person, MAX(last_used) AS last, \
-             CAST(SUM(CASE WHEN revoked IS NULL AND (expires IS NULL OR expires > $2) \
+             CAST(SUM(CASE WHEN revoked IS NULL AND (expires IS NULL OR expires > $1) \
              THEN 1 ELSE 0 END) AS BIGINT) AS good \
-             FROM tokens WHERE $1 = '' OR person = $1 GROUP BY person",
-        )
-        .bind(person.unwrap_or_default())
-        .bind(now.as_microsecond())
-        .fetch_all(&self.inner.pool)
-        .await?;
+             FROM tokens {narrower}GROUP BY person"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(now.as_microsecond());
+        let query = person.into_iter().fold(query, Query::bind);
+        let rows = query.fetch_all(&self.inner.pool).await?;
         let counted = rows.iter().map(|row| {
             let of = TokensOf {
                 in_force: count(row, "good")?,
@@ -109,16 +136,16 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn signed_in(&self, person: Option<&str>) -> Result<Vec<Token>, StoreError> {
-        let rows = sqlx::query(
+        let narrower = person.map_or("", |_| " AND person = $2");
+        let statement = format!(
             "SELECT one.* FROM tokens one JOIN (SELECT person, MAX(created) AS newest FROM tokens \
-             WHERE client = $2 AND claims IS NOT NULL AND ($1 = '' OR person = $1) \
+             WHERE client = $1 AND claims IS NOT NULL{narrower} \
              GROUP BY person) last ON one.person = last.person AND one.created = last.newest \
-             WHERE one.client = $2 AND one.claims IS NOT NULL",
-        )
-        .bind(person.unwrap_or_default())
-        .bind(CONSOLE)
-        .fetch_all(&self.inner.pool)
-        .await?;
+             WHERE one.client = $1 AND one.claims IS NOT NULL"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(CONSOLE);
+        let query = person.into_iter().fold(query, Query::bind);
+        let rows = query.fetch_all(&self.inner.pool).await?;
         rows.iter().map(Token::read).collect()
     }
 }

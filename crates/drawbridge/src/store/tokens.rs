@@ -123,6 +123,8 @@ impl Store {
         let claims = claims.map_err(|error| StoreError::Corrupt(format!("a session: {error}")))?;
         let mut transaction = self.inner.writer.begin().await?;
         if token.client == CONSOLE {
+            // Of those that begin together, each sees the ones before it.
+            writer::keep_others_out(&mut transaction).await?;
             make_room(&mut transaction, token).await?;
         }
         sqlx::query(
@@ -257,6 +259,9 @@ impl Store {
     /// When the store fails.
     pub async fn touch_tokens(&self, used: &[(String, Timestamp)]) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin().await?;
+        // In one order, so that two gateways do not wait for each other.
+        let mut used: Vec<&(String, Timestamp)> = used.iter().collect();
+        used.sort();
         for (id, at) in used {
             sqlx::query("UPDATE tokens SET last_used = $2 WHERE id = $1")
                 .bind(id)

@@ -16,7 +16,7 @@ use drawbridge_core::{
     answer::{Failure, Status},
     call::{Caller, Door},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -52,19 +52,33 @@ pub(super) async fn export(
     State(app): Gateway,
     Extension(caller): Asker,
     format: Result<Path<ExportFormat>, PathRejection>,
+    headers: HeaderMap,
     Asked(filter): Asked<RecordQuery>,
 ) -> Response {
     let Ok(Path(format)) = format else {
         let fault = "the format is `jsonl`, `ocsf` or `csv`".to_owned();
         return malformed(&app, &caller, "/api/v1/records/export", fault).await;
     };
-    exported(app, caller, (format, filter)).await
+    let gateway = app.clone();
+    let again: Again = Box::new(move || {
+        let (app, headers) = (gateway.clone(), headers.clone());
+        let again = async move {
+            let gateway = app.gateway();
+            let caller = app.identify.caller(&headers, Door::Api, &gateway);
+            caller.await.ok()
+        };
+        again.boxed()
+    });
+    exported(app, (caller, again), (format, filter)).await
 }
+
+/// Who asks, asked again; none once they are no longer let in.
+pub(in crate::door) type Again = Box<dyn Fn() -> BoxFuture<'static, Option<Caller>> + Send>;
 
 /// The records of a query as a file.
 pub(in crate::door) async fn exported(
     app: Arc<App>,
-    caller: Caller,
+    (caller, again): (Caller, Again),
     (format, filter): (ExportFormat, RecordQuery),
 ) -> Response {
     let operation = Operation::Export {
@@ -79,7 +93,7 @@ pub(in crate::door) async fn exported(
     };
     let exporting = Exporting {
         app,
-        caller,
+        again,
         format,
         filter,
         from: 0,
@@ -94,7 +108,7 @@ pub(in crate::door) async fn exported(
 /// An export that is under way: a page at a time, however long the log is.
 struct Exporting {
     app: Arc<App>,
-    caller: Caller,
+    again: Again,
     format: ExportFormat,
     filter: RecordQuery,
     from: u64,
@@ -105,14 +119,15 @@ impl Exporting {
     async fn next(exporting: Option<Self>) -> Option<(Result<Bytes, Failure>, Option<Self>)> {
         let mut exporting = exporting?;
         let part = (exporting.from, exporting.size);
-        let (app, caller) = (&exporting.app, &exporting.caller);
-        // Who is no longer let in is told no more.
-        let stands = app.identify.stands(caller).await;
-        if !stands.is_ok_and(|stands| stands) {
+        // Who is no longer let in is told no more, and else as who they are by now.
+        let Some(caller) = (exporting.again)().await else {
             let told = "who asked for this is no longer let in";
             return Some((Err(Failure::new(Status::Denied, told)), None));
-        }
-        let page = app.export_page(caller, &exporting.filter, part).await;
+        };
+        let page = exporting
+            .app
+            .export_page(&caller, &exporting.filter, part)
+            .await;
         let (records, next) = match page {
             Ok(page) => page,
             // The connection is cut, so that nobody takes a part for the whole.

@@ -3,13 +3,14 @@
 use askama::Template;
 use axum::{
     extract::{Path, Query},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 use drawbridge_core::{
     answer::{Failure, Status},
     call::Power,
     log::Record,
 };
+use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,11 +20,11 @@ use super::{
     escape::editable,
     frame::Frame,
     given,
-    visitor::{Shown, Visitor, read, show},
+    visitor::{Shown, Visitor, of_headers, read, show},
     zone::Zone,
 };
 use crate::{
-    door::api::records::exported,
+    door::api::records::{Again, exported},
     operate::{ExportFormat, Operation, RecordQuery, UsageQuery},
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Asked {
     text: String,
     looks: String,
     before: String,
+    /// In which zone its times are meant: what the form said beside them.
+    zone: String,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +138,7 @@ impl List {
             ("target", &asked.target),
             ("text", &asked.text),
             ("looks", &asked.looks),
+            ("zone", &asked.zone),
         ];
         let said = fields.into_iter().filter(|(_, value)| !value.is_empty());
         let mut parts: Vec<String> = said
@@ -160,7 +164,13 @@ fn word<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<Optio
 }
 
 impl Asked {
-    fn query(&self, zone: &Zone) -> Result<RecordQuery, Failure> {
+    /// The zone that its times are meant in: that of whoever looks, where it says none.
+    fn zone(&self, own: &Zone) -> Zone {
+        Zone::named(&self.zone).unwrap_or_else(|| own.clone())
+    }
+
+    fn query(&self, own: &Zone) -> Result<RecordQuery, Failure> {
+        let zone = &self.zone(own);
         Ok(RecordQuery {
             person: given(&self.person),
             client: given(&self.client),
@@ -196,6 +206,7 @@ fn time(zone: &Zone, (field, text): (&str, &str)) -> Result<Option<jiff::Timesta
 
 pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown {
     let frame = Frame::of(&visitor, "/activity").await?;
+    let zone = asked.zone(&visitor.zone);
     let query = asked
         .query(&visitor.zone)
         .map_err(|failure| visitor.failed(failure))?;
@@ -219,7 +230,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         asked,
         list,
         charts: charts(&read(counted)?, &visitor.zone),
-        zone: visitor.zone.name().to_owned(),
+        zone: zone.name().to_owned(),
     })
 }
 
@@ -227,6 +238,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
 pub(super) async fn export(
     visitor: Visitor,
     Path(format): Path<ExportFormat>,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Shown {
     let filter = RecordQuery {
@@ -240,7 +252,13 @@ pub(super) async fn export(
         "attachment; filename=\"drawbridge-records.{}\"",
         format.ending()
     );
-    let mut response = exported(visitor.app, visitor.caller, (format, filter)).await;
+    let app = visitor.app.clone();
+    let again: Again = Box::new(move || {
+        let (app, headers) = (app.clone(), headers.clone());
+        let again = async move { Some(of_headers(&app, &headers).await.ok()?.caller) };
+        again.boxed()
+    });
+    let mut response = exported(visitor.app, (visitor.caller, again), (format, filter)).await;
     if let Ok(name) = HeaderValue::from_str(&name) {
         response
             .headers_mut()

@@ -13,11 +13,10 @@ pub(crate) struct Visible;
 
 impl Escaper for Visible {
     fn write_escaped_str<W: Write>(&self, mut to: W, text: &str) -> fmt::Result {
-        let (mut written, mut marks) = (0, 0);
-        for (at, letter) in text.char_indices() {
-            marks = if is_mark(letter) { marks + 1 } else { 0 };
-            let heap = (marks > MOST_MARKS).then_some(Shown::Named(letter));
-            if let Some(shown) = heap.or_else(|| Shown::of(letter)) {
+        let mut written = 0;
+        for (at, letter, unseen) in letters(text) {
+            let named = unseen.then_some(Shown::Named(letter));
+            if let Some(shown) = named.or_else(|| Shown::of(letter)) {
                 to.write_str(text.get(written..at).unwrap_or_default())?;
                 shown.write(&mut to)?;
                 written = at + letter.len_utf8();
@@ -35,7 +34,22 @@ impl Escaper for Visible {
 }
 
 /// Marks on one letter: no writing needs more, and a heap of them covers the lines around it.
-const MOST_MARKS: usize = 4;
+const MOST_MARKS: usize = 8;
+
+/// The letters of a text with their places, and whether each is one that nobody would see as it is:
+/// because it hides, or is one mark too many on its letter.
+fn letters(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
+    let mut marks = 0;
+    text.char_indices().map(move |(at, letter)| {
+        marks = if is_mark(letter) { marks + 1 } else { 0 };
+        (at, letter, hides(letter) || marks > MOST_MARKS)
+    })
+}
+
+/// Whether a text stands on a page as it is, so that a form brings it back.
+pub(super) fn is_as_it_is(text: &str) -> bool {
+    letters(text).all(|(_, _, unseen)| !unseen)
+}
 
 /// Whether a character stands on or under the one before it (general category M).
 fn is_mark(letter: char) -> bool {
@@ -72,7 +86,7 @@ impl Shown {
 /// Whether a character shows nothing, or changes how others are shown: controls, marks of direction,
 /// joiners and fillers (Unicode 16, general categories Cc and Cf, and blanks that are wide as
 /// nothing), tags, variation selectors and private use.
-pub(crate) fn hides(letter: char) -> bool {
+fn hides(letter: char) -> bool {
     match letter {
         '\n' | '\t' => false,
         letter if letter.is_control() => true,
@@ -102,8 +116,8 @@ pub(crate) fn hides(letter: char) -> bool {
 pub(super) fn editable(value: &serde_json::Value) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if hides(letter) {
+    for (_, letter, unseen) in letters(&text) {
+        if unseen {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
                 let _ = write!(shown, "\\u{unit:04x}");
@@ -157,6 +171,7 @@ mod tests {
         for text in [
             "Tiếng Việt: nghiêng, ngả",
             "e\u{302}\u{323} a\u{30a}",
+            "လျှော့ မြွှောင့်",
             "ภาษาไทย น้ำ กตัญญู",
             "हिन्दी क्षत्रिय स्त्री",
             "བསྒྲུབས་ རྒྱུ",
@@ -165,10 +180,10 @@ mod tests {
         ] {
             assert_eq!(escaped(text), text);
         }
-        let heap = format!("a{}b", "\u{301}".repeat(6));
+        let heap = format!("a{}b", "\u{301}".repeat(10));
         assert_eq!(
             escaped(&heap),
-            format!("a{}⟦U+0301⟧⟦U+0301⟧b", "\u{301}".repeat(4))
+            format!("a{}⟦U+0301⟧⟦U+0301⟧b", "\u{301}".repeat(8))
         );
     }
 
@@ -178,7 +193,7 @@ mod tests {
             let shown = escaped(&text);
             let bare = shown.replace("&#60;", "").replace("&#62;", "");
             let left = bare.contains(['<', '>', '"', '\'', '\u{202e}', '\u{e0041}']);
-            let heaped = shown.contains(&"\u{301}".repeat(5));
+            let heaped = shown.contains(&"\u{301}".repeat(9));
             proptest::prop_assert!(!left && !heaped, "{}", shown);
         }
     }

@@ -28,9 +28,10 @@ impl Zone {
         told.and_then(Self::named).unwrap_or_else(Self::utc)
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The zone of this name, where there is one.
+    pub(super) fn named(name: &str) -> Option<Self> {
         let letter = |letter: u8| letter.is_ascii_alphanumeric() || b"/_+-".contains(&letter);
-        let fits = name.len() <= LONGEST && name.bytes().all(letter);
+        let fits = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(letter);
         let zone = fits.then(|| TimeZone::get(name).ok()).flatten()?;
         Some(Self {
             name: name.to_owned(),

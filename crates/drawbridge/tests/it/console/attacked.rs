@@ -93,6 +93,17 @@ async fn a_target_is_found_and_times_are_read_as_clocks_show_them_to_whoever_loo
         assert!(page.contains("Since (Asia/Tokyo)"), "{page}");
         assert_eq!(!page.contains("No record fits"), found, "{minutes}: {page}");
     }
+    // What a form says is meant in the zone that stood beside it, and so are its links.
+    let asked = format!("/activity?zone=UTC&since={}", since(-5));
+    let page = olga.page(&asked).await;
+    assert!(
+        page.contains("Since (UTC)") && page.contains("No record fits"),
+        "{page}"
+    );
+    assert!(
+        page.contains("csv?since=") && page.contains("&#38;zone=UTC"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -288,6 +299,39 @@ async fn an_undo_that_failed_can_be_tried_again() {
     until(&ann, &page, |page| page.contains(offers)).await;
     let again = ann.post(&path, &[("reason", "again")]).await;
     assert_eq!(again.code, 303);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_at_the_console_stands_after_signing_out_and_not_after_a_revocation() {
+    for (revoked, hours) in [(false, "10-14"), (true, "10-16")] {
+        let office = Office::open().await;
+        let (ann, lena) = (office.visitor("ann").await, office.visitor("lena").await);
+        let id = office.asks_for_longer_hours().await;
+        super::approve(&lena, &id).await;
+        let page = format!("/approvals/{id}");
+        until(&ann, &page, |page| page.contains("Undo…")).await;
+        let undo = ann
+            .post(&format!("{page}/undo"), &[("reason", "a mistake")])
+            .await;
+        let (back, _) = undo.header("location").split_once('?').unwrap();
+        if revoked {
+            let tokens = office.site.json(&["token", "list"]);
+            let tokens = tokens["data"]["tokens"].as_array().unwrap();
+            let hers = |token: &&serde_json::Value| {
+                token["client"] == "console" && token["person"] == "ann@acme.example"
+            };
+            let session = tokens.iter().find(hers).unwrap()["id"].as_str().unwrap();
+            office.site.ok(&["token", "revoke", session]);
+            until(&lena, back, |page| !page.contains("waits for a decision")).await;
+        } else {
+            assert_eq!(ann.post("/sign-out", &[]).await.code, 303);
+            super::approve(&lena, back.rsplit_once('/').unwrap().1).await;
+            until(&lena, back, |page| page.contains("<b>Done</b>")).await;
+        }
+        let file = office.site.path("notes-files/hours.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(hours), "{revoked}: {text}");
+    }
 }
 
 /// Waits until a page is so.

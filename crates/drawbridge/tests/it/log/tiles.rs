@@ -72,6 +72,18 @@ async fn proofs_are_right_with_and_without_what_is_kept_of_parts_and_when_it_is_
             .await
             .unwrap();
         proved(&stored, &store).await;
+        // What was changed since it was signed is not proved by anything.
+        let changed = "UPDATE records SET body = (SELECT body FROM records WHERE place = 8) \
+                       WHERE place = 9";
+        let nine = RecordFilter {
+            before: Some(10),
+            limit: 1,
+            ..RecordFilter::default()
+        };
+        connection.execute(changed).await.unwrap();
+        let found = store.records(&nine).await.unwrap().remove(0);
+        let told = prove(&store, &found).await.unwrap_err().to_string();
+        assert!(told.contains("not as it was signed"), "{told}");
         store.close().await;
     }
 }

@@ -127,3 +127,30 @@ async fn who_may_not_decide_is_told_why() {
     max.until(&id, &["applied"]).await;
     assert_eq!(bob.plan(&id).await["why_not"], Value::Null);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_desk_says_at_once_how_many_wait_for_whom() {
+    for engine in ["sqlite", "postgres"] {
+        let firm = Firm::on(engine, ASK).await;
+        let open = firm.open().await;
+        let claude = open.client(&firm, ANN, "claude");
+        let (lena, bob) = (open.person(&firm, LENA), open.person(&firm, BOB));
+        let waits = async |who: &crate::acting::firm::Person| {
+            let desk = who.get("/desk").await;
+            desk["data"]["waiting"].as_u64().unwrap()
+        };
+        assert_eq!(waits(&lena).await, 0);
+        let close = |key: u64| json!({"table": "tickets", "key": key, "set": {"status": "closed"}});
+        let first = claude.asks("crm_update", close(1)).await;
+        let second = claude.asks("crm_update", close(2)).await;
+        assert_eq!((waits(&lena).await, waits(&bob).await), (2, 0));
+        lena.approve(&first).await;
+        lena.until(&first, &["applied"]).await;
+        assert_eq!(waits(&lena).await, 1);
+        lena.approve(&second).await;
+        lena.until(&second, &["applied"]).await;
+        let reopen = json!({"table": "tickets", "key": 1, "set": {"status": "open"}});
+        claude.asks("crm_update", reopen).await;
+        assert_eq!(waits(&lena).await, 1, "another one in its place");
+    }
+}

@@ -154,7 +154,7 @@ async fn counts(store: &Store) -> Vec<String> {
             }
         }
         let since = Timestamp::from_microsecond(begin + 400_000_000_000).unwrap();
-        let used = store.used(connector.unwrap_or_default(), since).await;
+        let used = store.used(connector.unwrap_or_default(), None, since).await;
         told.push(format!("{connector:?}: {:?}", used.unwrap()));
     }
     told

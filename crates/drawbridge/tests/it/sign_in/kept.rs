@@ -68,6 +68,45 @@ async fn the_oldest_session_ends_where_somebody_has_too_many_or_its_browser_has_
 }
 
 #[tokio::test]
+async fn sessions_that_begin_together_keep_within_the_bound() {
+    for stored in [Stored::sqlite(), Stored::postgres().await] {
+        let (one, _) = stored.open().await;
+        let other = Store::open(&stored.place).await.unwrap();
+        let begin = (0..70).map(|at| {
+            let store = if at % 2 == 0 { &one } else { &other };
+            let session = token("ann", CONSOLE, 0);
+            async move { store.add_token(&session).await }
+        });
+        for begun in futures_util::future::join_all(begin).await {
+            begun.unwrap();
+        }
+        let counted = one.tokens_by_person(Some("ann"), now()).await.unwrap();
+        assert_eq!(counted["ann"].in_force, 50);
+        other.close().await;
+        one.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_comes_back_once_at_whichever_gateway() {
+    for stored in [Stored::sqlite(), Stored::postgres().await] {
+        let (one, _) = stored.open().await;
+        let other = Store::open(&stored.place).await.unwrap();
+        let until = now() + DAY;
+        assert!(one.end_sign_in("a", until).await.unwrap());
+        assert!(!other.end_sign_in("a", until).await.unwrap());
+        assert!(other.end_sign_in("b", until).await.unwrap());
+        one.forget_sign_ins(until).await.unwrap();
+        let again = one.end_sign_in("b", until).await.unwrap();
+        assert!(!again, "it is not forgotten before its time");
+        one.forget_sign_ins(until + DAY).await.unwrap();
+        assert!(one.end_sign_in("b", until).await.unwrap());
+        other.close().await;
+        one.close().await;
+    }
+}
+
+#[tokio::test]
 async fn sessions_and_links_are_forgotten_after_their_end_and_tokens_are_not() {
     for stored in [Stored::sqlite(), Stored::postgres().await] {
         let (store, _) = stored.open().await;
@@ -78,7 +117,9 @@ async fn sessions_and_links_are_forgotten_after_their_end_and_tokens_are_not() {
         store.revoke_token(&ended, "ann", now()).await.unwrap();
         assert_eq!(store.forget_sessions(now()).await.unwrap(), 0);
         let after = now() + DAY + Duration::from_secs(1);
-        assert_eq!(store.forget_sessions(after).await.unwrap(), 3);
+        assert_eq!(store.forget_sessions(after).await.unwrap(), 2);
+        let later = after + 9 * DAY;
+        assert_eq!(store.forget_sessions(later).await.unwrap(), 1);
         for (id, kept) in [
             (session, false),
             (link, false),

@@ -63,7 +63,7 @@ await story(async ({ page, enter, told, saw, look, menus }) => {
   async function edits() {
     await page.goto(await plan(told, "notes_update", LONGER));
     await page.click("summary:has-text('Edit')");
-    const box = page.locator("textarea[name='json.replace']");
+    const box = page.getByLabel(/^replace/);
     await box.fill((await box.inputValue()).replace("10-16", "10-15"));
     await page.click("button:has-text('Plan it so')");
     await page.waitForSelector("text=This is another plan now");

@@ -3,7 +3,7 @@
 use drawbridge_core::answer::Failure;
 use serde_json::Value;
 
-use crate::door::console::escape::{editable, hides};
+use crate::door::console::escape::{editable, is_as_it_is};
 
 /// How deep arguments are taken apart into boxes; what is deeper is edited as JSON.
 const DEEPEST: usize = 3;
@@ -20,18 +20,10 @@ pub(super) enum Form {
 }
 
 impl Form {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Lines => "lines",
-            Self::Json => "json",
-        }
-    }
-
-    /// How a value is edited. A browser sends no control character back as it was, so such a text is
-    /// edited as JSON; and a list by its lines only where these come back as the list.
+    /// How a value is edited: a text that a page does not show as it is, as JSON, so that it comes back;
+    /// and a list by its lines only where these come back as the list.
     fn of(value: &Value) -> Self {
-        let plain = |value: &Value| value.as_str().is_some_and(|text| !text.chars().any(hides));
+        let plain = |value: &Value| value.as_str().is_some_and(is_as_it_is);
         let line = |value: &Value| {
             let text = value.as_str().unwrap_or_default();
             plain(value) && !text.is_empty() && !text.contains('\n')
@@ -46,9 +38,10 @@ impl Form {
 
 /// One argument to edit, or a part of one.
 pub(super) struct Box {
-    /// What it is called, with what it is part of before it.
-    pub(super) name: String,
-    /// The name of its field: how it is written stands before its path (escaped as RFC 6901 does).
+    /// Where it stands, from the outermost name on.
+    path: Vec<String>,
+    /// The name of its field. The boxes of a call are numbered: what arguments are called may be
+    /// anything, and no browser sends every name back as it was.
     pub(super) field: String,
     pub(super) text: String,
     pub(super) form: Form,
@@ -56,7 +49,7 @@ pub(super) struct Box {
 }
 
 impl Box {
-    fn of(path: &[&str], value: &Value) -> Self {
+    fn of(path: &[&str], number: usize, value: &Value) -> Self {
         let form = Form::of(value);
         let text = match (form, value) {
             (Form::Text, Value::String(text)) => text.clone(),
@@ -67,12 +60,17 @@ impl Box {
             _ => editable(value),
         };
         Self {
-            field: field(path, form),
-            name: path.join(" › "),
+            path: path.iter().map(|part| (*part).to_owned()).collect(),
+            field: format!("box.{number}"),
             long: form == Form::Lines || text.len() > 60 || text.contains('\n'),
             form,
             text,
         }
+    }
+
+    /// What it is called, with what it is part of before it.
+    pub(super) fn name(&self) -> String {
+        self.path.join(" › ")
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -82,9 +80,24 @@ impl Box {
     pub(super) fn is_lines(&self) -> bool {
         self.form == Form::Lines
     }
+
+    /// The value that somebody wrote.
+    fn read(&self, text: &str) -> Result<Value, Failure> {
+        // Forms end every line with CR LF, and this text had no CR.
+        let text = text.replace("\r\n", "\n");
+        match self.form {
+            Form::Text => Ok(text.into()),
+            Form::Lines => Ok(text.split('\n').filter(|line| !line.is_empty()).collect()),
+            Form::Json => serde_json::from_str(&text).map_err(|error| {
+                let name = self.name();
+                let told = format!("`{name}` is no JSON: {error}; text stands in double quotes");
+                Failure::invalid(told)
+            }),
+        }
+    }
 }
 
-/// The boxes of a call's arguments.
+/// The boxes of a call's arguments: the same ones, in the same order, for the same call.
 pub(super) fn boxes(arguments: &Value) -> Vec<Box> {
     let mut all = Vec::new();
     apart(arguments, &mut Vec::new(), DEEPEST, &mut all);
@@ -106,15 +119,8 @@ fn apart<'a>(value: &'a Value, path: &mut Vec<&'a str>, levels: usize, all: &mut
             }
         }
         _ if path.is_empty() => {}
-        _ => all.push(Box::of(path, value)),
+        _ => all.push(Box::of(path, all.len(), value)),
     }
-}
-
-fn field(path: &[&str], form: Form) -> String {
-    let parts = path.iter();
-    let parts = parts.map(|part| part.replace('~', "~0").replace('/', "~1"));
-    let parts: Vec<String> = parts.collect();
-    format!("{}.{}", form.word(), parts.join("/"))
 }
 
 /// The arguments with what was written: `sent` finds a field.
@@ -125,55 +131,56 @@ pub(super) fn arguments<'a>(
     mut before: Value,
     sent: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Value, Failure> {
-    written(&mut before, &mut Vec::new(), &sent)?;
-    Ok(before)
-}
-
-fn written<'a>(
-    value: &mut Value,
-    path: &mut Vec<String>,
-    sent: &impl Fn(&str) -> Option<&'a str>,
-) -> Result<(), Failure> {
-    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-    let form = Form::of(value);
-    let found = (!path.is_empty()).then(|| sent(&field(&parts, form)));
-    if let Some(text) = found.flatten() {
-        // Forms end every line with CR LF, and this text had no CR.
-        let text = text.replace("\r\n", "\n");
-        *value = match form {
-            Form::Text => text.into(),
-            Form::Lines => text.split('\n').filter(|line| !line.is_empty()).collect(),
-            Form::Json => serde_json::from_str(&text).map_err(|error| {
-                let name = parts.join(" › ");
-                let told = format!("`{name}` is no JSON: {error}; text stands in double quotes");
-                Failure::invalid(told)
-            })?,
+    for one in boxes(&before) {
+        let Some(text) = sent(&one.field) else {
+            continue;
         };
-        return Ok(());
+        let mut place = Some(&mut before);
+        for part in &one.path {
+            place = place.and_then(|value| value.get_mut(part));
+        }
+        if let Some(place) = place {
+            *place = one.read(text)?;
+        }
     }
-    let fields = value.as_object_mut().filter(|_| path.len() < DEEPEST);
-    for (name, value) in fields.into_iter().flatten() {
-        path.push(name.clone());
-        written(value, path, sent)?;
-        path.pop();
-    }
-    Ok(())
+    Ok(before)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
+    use askama::filters::Escaper;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::door::console::escape::Visible;
 
-    /// What a browser sends of the boxes when nobody changes them.
+    /// What a browser sends of the boxes when nobody changes them: as the page writes them.
     fn untouched(before: &Value) -> HashMap<String, String> {
+        let written = |text: &str| {
+            let mut html = String::new();
+            Visible.write_escaped_str(&mut html, text).unwrap();
+            let entities = [
+                ("&#60;", "<"),
+                ("&#62;", ">"),
+                ("&#34;", "\""),
+                ("&#39;", "'"),
+                ("&#38;", "&"),
+            ];
+            entities
+                .iter()
+                .fold(html, |html, (entity, letter)| html.replace(entity, letter))
+        };
         boxes(before)
             .into_iter()
-            .map(|field| (field.field, field.text.replace('\n', "\r\n")))
+            .map(|one| {
+                (
+                    written(&one.field),
+                    written(&one.text).replace('\n', "\r\n"),
+                )
+            })
             .collect()
     }
 
@@ -187,6 +194,8 @@ mod tests {
             "to": ["ann@x.example", "bob@x.example"], "text": "one\ntwo", "odd": "a\u{202e}b\r\n",
             "n": 9_007_199_254_740_993_u64, "list": [1, "x"], "none": null, "empty": {}, "lines": ["a\nb"],
             "set": {"a/b": {"c~": {"deep": {"er": 1}}}, "": ["x", ""]}, "nobody": [],
+            "heap": format!("a{}", "\u{301}".repeat(12)), "na\u{200d}me\n": {"\r": "x"},
+            "word": "လျှော့", "list of heaps": [format!("b{}", "\u{301}".repeat(12))],
         });
         assert_eq!(sent(&before, &untouched(&before)), before);
     }
@@ -194,21 +203,24 @@ mod tests {
     #[test]
     fn parts_are_edited_by_themselves() {
         let before = json!({"set": {"customer": {"name": "Ann", "tags": ["a", "b"]}, "n": 1}});
-        let names: Vec<String> = boxes(&before).into_iter().map(|one| one.name).collect();
+        let names: Vec<String> = boxes(&before).iter().map(Box::name).collect();
         let parts = ["set › customer › name", "set › customer › tags", "set › n"];
         assert_eq!(names, parts);
         let mut fields = untouched(&before);
-        fields.insert("text.set/customer/name".to_owned(), "Bob".to_owned());
-        let tags = "a\r\n\r\nc\r\n".to_owned();
-        fields.insert("lines.set/customer/tags".to_owned(), tags);
-        fields.insert("json.set/n".to_owned(), "2".to_owned());
+        for (field, text) in [
+            ("box.0", "Bob"),
+            ("box.1", "a\r\n\r\nc\r\n"),
+            ("box.2", "2"),
+        ] {
+            fields.insert(field.to_owned(), text.to_owned());
+        }
         let after = json!({"set": {"customer": {"name": "Bob", "tags": ["a", "c"]}, "n": 2}});
         assert_eq!(sent(&before, &fields), after);
     }
 
     #[test]
     fn what_is_no_json_is_told() {
-        let sent = |name: &str| (name == "json.a/n").then_some("\nthree");
+        let sent = |name: &str| (name == "box.0").then_some("\nthree");
         let failure = arguments(json!({"a": {"n": 3}}), sent).unwrap_err();
         assert!(failure.message.contains("`a › n` is no JSON"), "{failure}");
         assert!(failure.message.contains("line 2"), "{failure}");
@@ -228,11 +240,11 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            "[a-c/~.\n\r\u{202e} ]{0,4}".prop_map(Value::from),
+            "[a-c<&/~.\n\r\u{202e}\u{301} ]{0,14}".prop_map(Value::from),
         ];
         leaf.prop_recursive(5, 40, 4, |inner| {
             let list = prop::collection::vec(inner.clone(), 0..4);
-            let object = prop::collection::btree_map("[a-b/~. ]{0,3}", inner, 0..4);
+            let object = prop::collection::btree_map("[a-b/~.\n\u{200d} ]{0,3}", inner, 0..4);
             prop_oneof![
                 list.prop_map(Value::from),
                 object.prop_map(|map| Value::Object(map.into_iter().collect())),
