@@ -165,7 +165,13 @@ fn pages_ask_for_operations_and_reach_nothing_else() {
             let whole = code
                 .get(..at)
                 .is_some_and(|before| !before.ends_with(char::is_alphanumeric));
-            if whole && !ASKED_BY_PAGES.iter().any(|word| asked.starts_with(word)) {
+            let named = |word: &&str| {
+                let rest = asked.strip_prefix(*word);
+                rest.is_some_and(|rest| {
+                    !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_')
+                })
+            };
+            if whole && !ASKED_BY_PAGES.iter().any(named) {
                 strays.push(format!("{name}: app.{}", &asked[..asked.len().min(40)]));
             }
         }
