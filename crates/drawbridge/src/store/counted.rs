@@ -16,6 +16,8 @@ use super::{Store, StoreError, count, number};
 /// The most sums of one question: 90 days of eight powers and fourteen statuses fit, and so do the
 /// ways in which a thousand people use a connector, the most frequent first.
 const MOST_SUMS: u32 = 20_000;
+/// With so many records in no sum, counting is far behind.
+const FAR_BEHIND: i64 = 20_000;
 /// An hour in microseconds.
 const HOUR: i64 = 3_600_000_000;
 /// Hours of a day.
@@ -350,9 +352,16 @@ impl Store {
 }
 
 /// From which place on records of this hour since 1970 or later are in no sum. Where counting is far
-/// behind, as after an upgrade, those of before are not read for it.
+/// behind, as after an upgrade, those of before are not read for it; else they are few, and to look up
+/// where the hour begins would cost more.
 async fn uncounted(connection: &mut AnyConnection, hour: i64) -> Result<i64, StoreError> {
     let counted = counted_to(connection).await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
+        .fetch_one(&mut *connection)
+        .await?;
+    if number(count(&row, "size")?)? - counted <= FAR_BEHIND {
+        return Ok(counted);
+    }
     Ok(counted.max(first_since(connection, hour).await?))
 }
 
