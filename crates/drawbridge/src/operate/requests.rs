@@ -122,22 +122,20 @@ impl App {
         let own = (!answers(snapshot, caller)).then(|| caller.person.id.clone());
         let open = self.store.open_requests(own.as_deref()).await;
         let most = query.limit.unwrap_or(REQUESTS).clamp(1, MOST_REQUESTS);
+        let after = match &query.after {
+            None => None,
+            Some(id) => {
+                let known = self.store.request(id).await.map_err(store_down)?;
+                let told = "`after`: there is no such request";
+                Some(known.ok_or_else(|| Failure::invalid(told))?)
+            }
+        };
         let filter = RequestFilter {
             person: own,
             state: query.state,
-            after: query.after.clone(),
+            after,
             limit: most + 1,
         };
-        if let Some(after) = &filter.after
-            && self
-                .store
-                .request(after)
-                .await
-                .map_err(store_down)?
-                .is_none()
-        {
-            return Err(Failure::invalid("`after`: there is no such request"));
-        }
         let mut page = self.store.requests(&filter).await.map_err(store_down)?;
         let more = page.len() > most as usize;
         page.truncate(most as usize);

@@ -51,18 +51,20 @@ impl App {
         let all = is_owner(snapshot, caller);
         let own = (!all).then(|| caller.person.id.clone());
         let most = query.limit.unwrap_or(TOKENS).clamp(1, MOST_TOKENS);
+        let after = match &query.after {
+            None => None,
+            Some(id) => {
+                let told = "`after`: there is no such token any more; begin again without it";
+                let known = self.store.token(id).await.map_err(store_down)?;
+                Some(known.ok_or_else(|| Failure::invalid(told))?)
+            }
+        };
         let filter = TokenFilter {
             person: own.or_else(|| query.person.clone()),
             in_force: query.in_force.then(|| self.clock.now()),
-            after: query.after.clone(),
+            after,
             limit: most + 1,
         };
-        if let Some(after) = &filter.after
-            && self.store.token(after).await.map_err(store_down)?.is_none()
-        {
-            let told = "`after`: there is no such token any more; begin again without it";
-            return Err(Failure::invalid(told));
-        }
         let mut tokens = self.store.tokens(&filter).await.map_err(store_down)?;
         let more = tokens.len() > most as usize;
         tokens.truncate(most as usize);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, AnyConnection, Row, any::AnyArguments, any::AnyRow, query::Query};
 
-use super::{Store, StoreError, count, number};
+use super::{Store, StoreError, count, number, records::size};
 
 /// The most sums of one question: 90 days of eight powers and fourteen statuses fit, and so do the
 /// ways in which a thousand people use a connector, the most frequent first.
@@ -356,10 +356,7 @@ impl Store {
 /// where the hour begins would cost more.
 async fn uncounted(connection: &mut AnyConnection, hour: i64) -> Result<i64, StoreError> {
     let counted = counted_to(connection).await?;
-    let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
-        .fetch_one(&mut *connection)
-        .await?;
-    if number(count(&row, "size")?)? - counted <= FAR_BEHIND {
+    if number(size(&mut *connection).await?)? - counted <= FAR_BEHIND {
         return Ok(counted);
     }
     Ok(counted.max(first_since(connection, hour).await?))

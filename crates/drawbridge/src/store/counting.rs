@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::{AnyConnection, Connection};
 
 use super::{
-    Store, StoreError, count,
+    Store, StoreError,
     counted::{Alike, DAY, Part, counted_to},
     number,
+    records::size,
 };
 
 /// Records that may be in no sum yet: fewer are counted when somebody looks, which costs little.
@@ -48,10 +49,7 @@ impl Store {
         let mut reading = self.reading().await?;
         let connection = reading.connection();
         let from = counted_to(connection).await?;
-        let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
-            .fetch_one(&mut *connection)
-            .await?;
-        let size = number(count(&row, "size")?)?;
+        let size = number(size(&mut *connection).await?)?;
         if size - from < LEAST {
             return Ok(false);
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use memchr::memmem;
 use serde::Serialize;
 use sqlx::{
-    Any, Row,
+    Any, Executor, Row,
     any::{AnyArguments, AnyRow},
     query::Query,
 };
@@ -98,6 +98,14 @@ impl RecordFilter {
         );
         (statement, binds)
     }
+}
+
+/// How many records there are.
+pub(super) async fn size(of: impl Executor<'_, Database = Any>) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
+        .fetch_one(of)
+        .await?;
+    count(&row, "size")
 }
 
 /// The statement over the index of acts. What is compared with nothing added is kept from SQLite's
@@ -243,10 +251,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn log_size(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
-            .fetch_one(&self.inner.pool)
-            .await?;
-        count(&row, "size")
+        size(&self.inner.pool).await
     }
 
     /// One record.

@@ -88,7 +88,7 @@ pub struct RequestFilter {
     /// That this became of.
     pub state: Option<RequestState>,
     /// Only those behind this one.
-    pub after: Option<String>,
+    pub after: Option<ConnectorRequest>,
     /// At most so many.
     pub limit: u32,
 }
@@ -200,10 +200,6 @@ impl Store {
         &self,
         filter: &RequestFilter,
     ) -> Result<Vec<ConnectorRequest>, StoreError> {
-        let after = match &filter.after {
-            Some(id) => self.request(id).await?,
-            None => None,
-        };
         let mut texts: Vec<&str> = Vec::new();
         let mut conditions = Vec::new();
         if let Some(person) = &filter.person {
@@ -217,7 +213,7 @@ impl Store {
                 conditions.push(format!("closed = 1 AND outcome = '{}'", state.word()));
             }
         }
-        if let Some(after) = &after {
+        if let Some(after) = &filter.after {
             texts.push(&after.id);
             let (closed, id) = (after.closed(), texts.len());
             conditions.push(format!(

@@ -9,7 +9,7 @@ use std::ops::Range;
 use drawbridge_core::log::merkle::{Frontier, Hash};
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::{Store, StoreError, count, number, reading::extend};
+use super::{Store, StoreError, count, number, reading::extend, records::size};
 
 /// Levels of the tree from one to the next.
 const HEIGHT: u32 = 8;
@@ -33,10 +33,7 @@ impl Store {
     pub async fn tile_some(&self) -> Result<bool, StoreError> {
         let mut reading = self.reading().await?;
         let connection = reading.connection();
-        let row = sqlx::query("SELECT COALESCE(MAX(place), -1) + 1 AS size FROM records")
-            .fetch_one(&mut *connection)
-            .await?;
-        let size = count(&row, "size")?;
+        let size = size(&mut *connection).await?;
         for level in 1..=LEVELS {
             let row = sqlx::query(
                 "SELECT COALESCE(MAX(number), -1) + 1 AS tiles FROM log_tiles WHERE level = $1",

@@ -42,7 +42,7 @@ pub struct TokenFilter {
     /// That are neither ended nor expired at this time.
     pub in_force: Option<Timestamp>,
     /// Only those behind this one.
-    pub after: Option<String>,
+    pub after: Option<Token>,
     /// At most so many.
     pub limit: u32,
 }
@@ -165,10 +165,6 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<Token>, StoreError> {
-        let after = match &filter.after {
-            Some(id) => self.token(id).await?,
-            None => None,
-        };
         let mut conditions = vec!["client <> $1".to_owned()];
         let mut texts = vec![LINK];
         if let Some(person) = &filter.person {
@@ -180,7 +176,7 @@ impl Store {
             let good = format!("revoked IS NULL AND (expires IS NULL OR expires > {now})");
             conditions.push(good);
         }
-        if let Some(after) = &after {
+        if let Some(after) = &filter.after {
             texts.push(&after.id);
             let (created, id) = (after.created.as_microsecond(), texts.len());
             let behind = format!("(created < {created} OR (created = {created} AND id > ${id}))");

@@ -169,8 +169,7 @@ impl Asked {
         Zone::named(&self.zone).unwrap_or_else(|| own.clone())
     }
 
-    fn query(&self, own: &Zone) -> Result<RecordQuery, Failure> {
-        let zone = &self.zone(own);
+    fn query(&self, zone: &Zone) -> Result<RecordQuery, Failure> {
         Ok(RecordQuery {
             person: given(&self.person),
             client: given(&self.client),
@@ -208,7 +207,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
     let frame = Frame::of(&visitor, "/activity").await?;
     let zone = asked.zone(&visitor.zone);
     let query = asked
-        .query(&visitor.zone)
+        .query(&zone)
         .map_err(|failure| visitor.failed(failure))?;
     let list: Records = visitor.ask(Operation::Records(query)).await?;
     let query = UsageQuery {
@@ -229,7 +228,7 @@ pub(super) async fn list(visitor: Visitor, Query(asked): Query<Asked>) -> Shown 
         frame,
         asked,
         list,
-        charts: charts(&read(counted)?, &visitor.zone),
+        charts: charts(&read(counted)?, &zone),
         zone: zone.name().to_owned(),
     })
 }
@@ -241,11 +240,12 @@ pub(super) async fn export(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Shown {
+    let zone = asked.zone(&visitor.zone);
     let filter = RecordQuery {
         limit: None,
         before: None,
         ..asked
-            .query(&visitor.zone)
+            .query(&zone)
             .map_err(|failure| visitor.failed(failure))?
     };
     let name = format!(

@@ -1,7 +1,8 @@
 //! How much of a list fits on a page, however long its texts are.
 
-use super::escape::Visible;
 use askama::filters::Escaper;
+
+use super::escape::Visible;
 
 /// Bytes of one list on a page: a page may have 200,000, and most lists stand beside another.
 const BYTES: usize = 70_000;

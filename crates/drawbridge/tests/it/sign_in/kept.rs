@@ -151,7 +151,7 @@ async fn tokens_are_told_page_by_page_and_counted_for_each_person() {
         loop {
             let page = store.tokens(&filter).await.unwrap();
             let Some(last) = page.last() else { break };
-            filter.after = Some(last.id.clone());
+            filter.after = Some(last.clone());
             told.extend(page);
         }
         assert_eq!(told.len(), 21, "each once");
