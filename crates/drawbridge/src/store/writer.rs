@@ -31,6 +31,8 @@ const QUEUE: usize = 4_096;
 const BATCH: usize = 512;
 /// The most bytes of one batch, unless a single record has more.
 const BATCH_BYTES: usize = 16 << 20;
+/// How often the calls that can go on are let to, before what is there by then is written.
+const ROUNDS: usize = 8;
 /// How long a call waits for its record to be durable.
 const WAIT: Duration = Duration::from_secs(30);
 /// How often a log that is down is tried again when nobody calls.
@@ -149,8 +151,26 @@ impl Task {
             if taken == 0 {
                 return;
             }
+            self.gather(&mut batch).await;
             gauge!("drawbridge_log_waiting").set(length(self.waiting.len()));
             self.write(&mut batch, stop.is_cancelled()).await;
+        }
+    }
+
+    /// Lets calls go on that can without waiting, as long as that brings more records: they come along in
+    /// the same sync. Where nothing else is to be done, this ends at once.
+    async fn gather(&mut self, batch: &mut Vec<Waiting>) {
+        for _ in 0..ROUNDS {
+            let before = batch.len();
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(waiting) = self.waiting.try_recv()
+            {
+                batch.push(waiting);
+            }
+            if batch.len() == before {
+                return;
+            }
         }
     }
 
