@@ -17,9 +17,9 @@ mod shares;
 mod sign_in;
 mod stall;
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use axum::Router;
+use axum::{extract::Request, response::Response};
 use drawbridge_core::{
     answer::{Failure, Status},
     call::Caller,
@@ -28,7 +28,6 @@ use drawbridge_core::{
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tower::service_fn;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
@@ -37,16 +36,25 @@ use crate::{
 };
 
 use front::Front;
-pub use serve::{Bounds, Peer, serve, serve_within};
+pub use serve::{Answers, Bounds, Peer, serve, serve_within};
 
 /// Every door behind one address.
-pub fn router(app: &Arc<App>, stop: &CancellationToken) -> Router {
-    telemetry::count();
-    let front = Arc::new(Front::new(app, stop));
-    Router::new().fallback_service(service_fn(move |request| {
-        let front = front.clone();
-        async move { Ok::<_, Infallible>(front.answer(request).await) }
-    }))
+#[derive(Clone)]
+pub struct Doors(Arc<Front>);
+
+impl Doors {
+    /// The doors of a gateway, until `stop`.
+    #[must_use]
+    pub fn new(app: &Arc<App>, stop: &CancellationToken) -> Self {
+        telemetry::count();
+        Self(Arc::new(Front::new(app, stop)))
+    }
+}
+
+impl Answers for Doors {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        self.0.answer(request)
+    }
 }
 
 /// Calls a tool, counts it, and traces it.

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
-    Router,
     body::{Body, BodyDataStream, Bytes, to_bytes},
     http::{Request, StatusCode, header},
 };
@@ -12,10 +11,14 @@ use drawbridge_core::secret::Secret;
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::address;
-use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
+use crate::{
+    app::App,
+    door::{Answers, Doors},
+    identify::PERSON_HEADER,
+    workspace::Workspace,
+};
 
 /// The largest answer, in bytes.
 const MOST_BYTES: usize = 200 << 20;
@@ -32,7 +35,7 @@ pub(super) struct Client {
 
 enum To {
     Running { http: reqwest::Client, url: String },
-    Here { app: Arc<App>, router: Router },
+    Here { app: Arc<App>, doors: Doors },
 }
 
 /// The variable with a person's own token, in the place of the local one.
@@ -79,9 +82,9 @@ impl Client {
         let app = super::start(workspace).await?;
         let local = || Secret::new(app.identify.local().expose().clone());
         let token = own.unwrap_or_else(local);
-        let router = door::router(&app, &CancellationToken::new());
+        let doors = Doors::new(&app, &CancellationToken::new());
         Ok(Self {
-            to: To::Here { app, router },
+            to: To::Here { app, doors },
             token,
             person,
         })
@@ -186,7 +189,7 @@ impl Client {
                     .body(text);
                 Incoming::Running(request.send().await?)
             }
-            To::Here { router, .. } => {
+            To::Here { doors, .. } => {
                 let mut request = Request::builder()
                     .method(method)
                     .uri(format!("/api/v1{path}"))
@@ -197,10 +200,7 @@ impl Client {
                 if let Some(person) = &self.person {
                     request = request.header(PERSON_HEADER, person);
                 }
-                let response = router
-                    .clone()
-                    .oneshot(request.body(Body::from(text))?)
-                    .await?;
+                let response = doors.answer(request.body(Body::from(text))?).await;
                 Incoming::Here(response.status(), response.into_body().into_data_stream())
             }
         })

@@ -9,7 +9,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{address, show};
-use crate::{app::App, door, identify::PERSON_HEADER, workspace::Workspace};
+use crate::{
+    app::App,
+    door::{self, Doors},
+    identify::PERSON_HEADER,
+    workspace::Workspace,
+};
 
 pub(super) async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let app = super::start(workspace).await?;
@@ -39,7 +44,7 @@ pub(super) async fn until_told(app: &Arc<App>, listener: TcpListener) -> anyhow:
     let stop = CancellationToken::new();
     let told_where = address::tell(&app.workspace.state(), listener.local_addr()?)
         .context("cannot write `.drawbridge/address`")?;
-    let router = door::router(app, &stop);
+    let doors = Doors::new(app, &stop);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let told = stop.clone();
     let signal = async move {
@@ -49,7 +54,7 @@ pub(super) async fn until_told(app: &Arc<App>, listener: TcpListener) -> anyhow:
         }
         told.cancel();
     };
-    let (served, ()) = tokio::join!(door::serve(listener, router, stop), signal);
+    let (served, ()) = tokio::join!(door::serve(listener, doors, stop), signal);
     // The next command trusts the address no more, and starts its own gateway.
     drop(told_where);
     app.close().await;

@@ -1,6 +1,7 @@
 //! Connections: a fair share of them for each source, bounded in time, and drained at the end.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -10,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, extract::Request, http, response::Response};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
@@ -22,10 +23,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::{shares::Shares, stall::Taken};
+use super::{front::routed, shares::Shares, stall::Taken};
 use crate::{identify::network, telemetry};
 
 /// Connections at the same time, where the system lets the process have as many.
@@ -64,6 +64,18 @@ impl Peer {
     pub(super) fn is_here(&self) -> bool {
         let from = self.from.ip().to_canonical();
         from.is_loopback() || self.to.is_some_and(|to| to.ip().to_canonical() == from)
+    }
+}
+
+/// What answers requests. It is cloned for each of them.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// The answer to a request.
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+impl Answers for Router {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        routed(self, request)
     }
 }
 
@@ -115,10 +127,10 @@ fn connections() -> usize {
 /// When the listener is no listener any more.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    answers: impl Answers,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_within(Bounds::default(), listener, router, stop).await
+    serve_within(Bounds::default(), listener, answers, stop).await
 }
 
 /// Serves within other bounds than the usual ones.
@@ -128,7 +140,7 @@ pub async fn serve(
 pub async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
-    router: Router,
+    answers: impl Answers,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     listener.local_addr()?;
@@ -157,7 +169,7 @@ pub async fn serve_within(
         }
         telemetry::connections(shares.total());
         let (shares, ending) = (shares.clone(), ending.clone());
-        let work = connection(bounds, stream, address, (router.clone(), stop.clone()));
+        let work = connection(bounds, stream, address, (answers.clone(), stop.clone()));
         connections.spawn(async move {
             tokio::select! {
                 () = work => {}
@@ -181,7 +193,7 @@ async fn connection(
     bounds: Bounds,
     stream: TcpStream,
     address: SocketAddr,
-    (router, stop): (Router, CancellationToken),
+    (answers, stop): (impl Answers, CancellationToken),
 ) {
     // With Nagle's algorithm a streamed answer waits 40 ms for nothing.
     if let Err(error) = stream.set_nodelay(true) {
@@ -193,14 +205,15 @@ async fn connection(
     };
     let asked = Arc::new(AtomicBool::new(false));
     let first = asked.clone();
-    let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
         first.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
-        request.map(Body::new)
+        let (answers, request) = (answers.clone(), request.map(Body::new));
+        async move { Ok::<_, Infallible>(answers.answer(request).await) }
     });
     let builder = builder(bounds);
     let stream = TokioIo::new(Taken::new(stream, bounds.stall));
-    let served = builder.serve_connection(stream, TowerToHyperService::new(service));
+    let served = builder.serve_connection(stream, service);
     let mut served = pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,

@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use drawbridge::{app::App, door, identify::mint, workspace::Workspace};
+use drawbridge::{
+    app::App,
+    door::{self, Doors},
+    identify::mint,
+    workspace::Workspace,
+};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -49,9 +54,9 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let router = door::router(&app, &stop);
+        let doors = Doors::new(&app, &stop);
         #[expect(clippy::disallowed_methods, reason = "`close` joins it")]
-        let serving = tokio::spawn(door::serve_within(bounds, listener, router, stop.clone()));
+        let serving = tokio::spawn(door::serve_within(bounds, listener, doors, stop.clone()));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             app,

@@ -133,7 +133,8 @@ impl Handler {
             let asks = done.as_mut().ok().filter(|_| older.is_some());
             let asks = asks.and_then(Recorded::take_asks);
             let (Some(parts), Some(asks)) = (older, asks) else {
-                return waiting::told((&self.app, &asked), done, waiting::Takes::of(context));
+                let takes = waiting::Takes::of(context);
+                return waiting::told((&self.app, &asked), done, takes).map(Into::into);
             };
             let of = (caller, &parts.headers);
             let answered = asking::answered(&self.running, of, context, *asks).await;

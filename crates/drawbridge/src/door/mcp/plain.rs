@@ -13,7 +13,7 @@ use drawbridge_core::{call::Caller, exchange::Exchange};
 use rmcp::{
     ErrorData,
     model::{
-        CallToolResponse, ClientCapabilities, ErrorCode, JsonObject, JsonRpcError, JsonRpcResponse,
+        ClientCapabilities, ErrorCode, JsonObject, JsonRpcError, JsonRpcResponse,
         JsonRpcVersion2_0, RequestId, ServerResult,
     },
 };
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     MODERN, exchange,
     legacy::VERSION,
-    waiting::{self, Takes},
+    waiting::{self, Takes, Told},
 };
 use crate::{
     app::{App, ToolRequest},
@@ -78,16 +78,9 @@ pub(super) async fn answer(
 ) -> Option<Response> {
     let Message { id, params, .. } = read(headers, bytes)?;
     Some(match called(door, caller, params).await {
-        Ok(result) => {
-            let result = ServerResult::from(result);
-            written(
-                StatusCode::OK,
-                &JsonRpcResponse {
-                    jsonrpc: JsonRpcVersion2_0,
-                    id,
-                    result,
-                },
-            )
+        Ok(Told::Whole(whole)) => written(StatusCode::OK, &response(id, *whole)),
+        Ok(Told::Other(other)) => {
+            written(StatusCode::OK, &response(id, ServerResult::from(*other)))
         }
         Err(error) => {
             let code = match error.code {
@@ -134,7 +127,7 @@ async fn called(
     (app, connector): Door<'_>,
     caller: &Caller,
     params: Params<'_>,
-) -> Result<CallToolResponse, ErrorData> {
+) -> Result<Told, ErrorData> {
     let capabilities = &params.meta.capabilities;
     let exchange = Exchange {
         takes: exchange::declared_in(capabilities),
@@ -164,6 +157,14 @@ async fn called(
     };
     let takes = Takes::declared_in(capabilities);
     waiting::told((app, &asked), recorded, takes)
+}
+
+fn response<R>(id: RequestId, result: R) -> JsonRpcResponse<R> {
+    JsonRpcResponse {
+        jsonrpc: JsonRpcVersion2_0,
+        id,
+        result,
+    }
 }
 
 fn written(code: StatusCode, message: &impl Serialize) -> Response {

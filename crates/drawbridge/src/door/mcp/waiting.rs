@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     MODERN,
     exchange::{self, Asked},
-    wire,
+    wire::{self, Whole},
 };
 use crate::{
     app::{App, ToolRequest},
@@ -77,27 +77,47 @@ impl Takes {
     }
 }
 
+/// What a client is told of a call.
+pub(super) enum Told {
+    /// How it ended.
+    Whole(Box<Whole>),
+    /// That it has not ended, or what must be asked of the client's side first.
+    Other(Box<CallToolResponse>),
+}
+
+impl From<Told> for CallToolResponse {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Whole(whole) => Self::Complete((*whole).into()),
+            Told::Other(other) => *other,
+        }
+    }
+}
+
 /// What came of a call, told as its client can take it.
 pub(super) fn told(
     (app, asked): (&App, &Asked<'_>),
     done: Result<Recorded, LogDown>,
     takes: Takes,
-) -> Result<CallToolResponse, ErrorData> {
+) -> Result<Told, ErrorData> {
     let mut recorded = done.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
     match recorded.take_asks() {
         None => Ok(answered(recorded, takes, &app.states)),
-        Some(asks) => exchange::required(app, *asks, asked).map(Into::into),
+        Some(asks) => {
+            let required = exchange::required(app, *asks, asked)?;
+            Ok(Told::Other(Box::new(required.into())))
+        }
     }
 }
 
-fn answered(recorded: Recorded, takes: Takes, seal: &Seal) -> CallToolResponse {
+fn answered(recorded: Recorded, takes: Takes, seal: &Seal) -> Told {
     let waits = |stage| matches!(stage, Stage::Waiting | Stage::Approved | Stage::Applying);
     let plan = recorded.answer().plan.as_ref();
     let Some(plan) = plan.filter(|plan| waits(plan.stage)) else {
-        return CallToolResponse::Complete(wire::result(recorded));
+        return Told::Whole(Box::new(recorded.into()));
     };
     match takes {
-        Takes::Words => CallToolResponse::Complete(wire::result(recorded)),
+        Takes::Words => Told::Whole(Box::new(recorded.into())),
         Takes::Task => {
             let now = made(&recorded);
             let mut task = Task::new(&plan.id, TaskStatus::Working, &now, &now)
@@ -105,7 +125,7 @@ fn answered(recorded: Recorded, takes: Takes, seal: &Seal) -> CallToolResponse {
                 .with_poll_interval_ms(POLL_MS);
             task.ttl_ms = None;
             let result = CreateTaskResult::new(task).with_meta(wire::server());
-            CallToolResponse::Task(result)
+            Told::Other(Box::new(CallToolResponse::Task(result)))
         }
         Takes::Page => {
             let params = ElicitRequestParams::UrlElicitationParams {
@@ -118,7 +138,8 @@ fn answered(recorded: Recorded, takes: Takes, seal: &Seal) -> CallToolResponse {
             let requests = InputRequests::from([(PAGE.to_owned(), request)]);
             let state = seal.seal(plan.id.as_bytes());
             let required = InputRequiredResult::new(Some(requests), Some(state));
-            CallToolResponse::InputRequired(required.with_meta(wire::server()))
+            let required = required.with_meta(wire::server());
+            Told::Other(Box::new(CallToolResponse::InputRequired(required)))
         }
     }
 }
@@ -164,7 +185,7 @@ pub(super) async fn retried(
     let plan = plan.ok_or_else(wrong)?;
     let _ = tokio::time::timeout(HOLD, decided(app, plan.id.clone(), cancel)).await;
     let recorded = result(app, asked.caller, (&plan.id, cancel)).await?;
-    Ok(CallToolResponse::Complete(wire::result(recorded)))
+    Ok(Told::Whole(Box::new(recorded.into())).into())
 }
 
 fn is_same(plan: &KeptPlan, asked: &Asked<'_>) -> bool {
@@ -232,7 +253,7 @@ pub(super) async fn task(
         Stage::Withdrawn => TaskPayload::Cancelled,
         _ => {
             let recorded = result(app, caller, (id, cancel)).await?;
-            let result = serde_json::to_value(wire::result(recorded));
+            let result = serde_json::to_value(Whole::from(recorded));
             let Ok(Value::Object(result)) = result else {
                 let told = "the answer cannot be written as JSON";
                 return Err(ErrorData::internal_error(told, None));

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use drawbridge_core::{
-    answer::{Attachment, Status},
+    answer::{Answer, Attachment, Status},
     call::Power,
     log::Recorded,
 };
 use rmcp::model::{
-    CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Wire, ToolAnnotations,
+    CallToolResult, ContentBlock, JsonObject, MetaObject, ResultType, Tool as Wire, ToolAnnotations,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::Tool;
@@ -21,35 +22,55 @@ const NOTICES: &str = "drawbridge/notices";
 /// Under which name a result says which program answered (2026-07-28).
 const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
-/// An answer: as structure for the client, as text for the AI.
-pub(super) fn result(recorded: Recorded) -> CallToolResult {
-    let record = recorded.id().to_owned();
-    let mut answer = recorded.into_answer();
-    let mut content = vec![ContentBlock::text(std::mem::take(&mut answer.text))];
-    content.extend(
-        std::mem::take(&mut answer.attachments)
-            .into_iter()
-            .filter_map(attached),
-    );
-    let mut result = if answer.status.has_data() {
-        CallToolResult::success(content)
-    } else {
-        CallToolResult::error(content)
-    };
-    // The data may be large: it is moved into its place, not copied.
-    let data = answer.data.take();
-    result.structured_content = serde_json::to_value(&answer).ok();
-    if let Some(place) = result
-        .structured_content
-        .as_mut()
-        .and_then(|all| all.get_mut("data"))
-    {
-        *place = data;
+/// A result of 2026-07-28, to be written at once: as structure for the client, as text for the AI.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Whole {
+    result_type: ResultType,
+    content: Vec<ContentBlock>,
+    structured_content: Answer,
+    is_error: bool,
+    #[serde(rename = "_meta")]
+    meta: MetaObject,
+}
+
+impl From<Recorded> for Whole {
+    fn from(recorded: Recorded) -> Self {
+        let mut meta = server();
+        meta.insert(RECORD.to_owned(), recorded.id().into());
+        let mut answer = recorded.into_answer();
+        let mut content = vec![ContentBlock::text(std::mem::take(&mut answer.text))];
+        let attachments = std::mem::take(&mut answer.attachments);
+        content.extend(attachments.into_iter().filter_map(attached));
+        Self {
+            result_type: ResultType::COMPLETE,
+            content,
+            is_error: !answer.status.has_data(),
+            structured_content: answer,
+            meta,
+        }
     }
-    let mut meta = server();
-    meta.insert(RECORD.to_owned(), record.into());
-    result.meta = Some(meta);
-    result
+}
+
+impl From<Whole> for CallToolResult {
+    /// The same for the SDK, which writes it as the client's revision has it.
+    fn from(whole: Whole) -> Self {
+        let mut result = if whole.is_error {
+            Self::error(whole.content)
+        } else {
+            Self::success(whole.content)
+        };
+        // The data may be large: it is moved into its place, not copied.
+        let mut answer = whole.structured_content;
+        let data = answer.data.take();
+        let mut structured = serde_json::to_value(&answer).ok();
+        if let Some(place) = structured.as_mut().and_then(|all| all.get_mut("data")) {
+            *place = data;
+        }
+        result.structured_content = structured;
+        result.meta = Some(whole.meta);
+        result
+    }
 }
 
 /// What stands beside a result in MCP's own words: who answers, where it is on the audit log, and what the
