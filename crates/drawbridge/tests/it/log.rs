@@ -12,6 +12,7 @@ pub(crate) mod server;
 mod sign_ins;
 pub(crate) mod stored;
 mod tiles;
+mod together;
 mod witness;
 
 use std::process::Command;
