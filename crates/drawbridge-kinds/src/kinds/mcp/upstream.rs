@@ -12,6 +12,7 @@ mod http;
 mod link;
 mod lost;
 mod pipe;
+mod post;
 mod program;
 mod progress;
 mod question;

@@ -51,7 +51,7 @@ use super::{
 use spawned::spawned;
 
 /// How long a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long a program may think about the question of the newer era. One of the older may never answer it.
 const ERA_WITHIN: Duration = Duration::from_secs(30);
 /// How long a server may take to hear that it is left.

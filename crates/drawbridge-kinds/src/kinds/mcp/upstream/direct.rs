@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use super::{
     http::{Failed, Http, Reply, reply},
     locked,
+    post::Post,
     question::{Beside, client},
     whole,
 };
@@ -42,7 +43,7 @@ const FIRST: i64 = 1 << 40;
 /// A server that is asked directly.
 pub(super) struct Direct {
     http: Http,
-    url: Url,
+    post: Post,
     headers: HeaderMap,
     client: Implementation,
     /// The number of the next question.
@@ -100,8 +101,8 @@ impl Direct {
             headers.insert(name, HeaderValue::from_static(value));
         }
         Self {
+            post: Post::to(url, http.client.clone()),
             http,
-            url,
             headers,
             client: client(),
             next: AtomicI64::new(FIRST),
@@ -165,7 +166,7 @@ impl Plain<'_> {
     async fn asked(&self, params: &Map<String, Value>, beside: &Beside) -> Result<Value, Failed> {
         let Direct {
             http,
-            url,
+            post,
             headers,
             client,
             next,
@@ -190,14 +191,11 @@ impl Plain<'_> {
                 },
             },
         };
-        let request = http
-            .client
-            .post(url.clone())
-            .headers(headers.clone())
-            .header(NAME, self.name.clone())
-            .body(serde_json::to_vec(&question)?);
+        let mut headers = headers.clone();
+        headers.insert(NAME, self.name.clone());
+        let sent = post.send(headers, serde_json::to_vec(&question)?);
         let answers = |message: &Value| message.get("id").and_then(Value::as_i64) == Some(id);
-        match reply(request.send().await?, false).await?.0 {
+        match reply(sent.await?, false).await?.0 {
             Reply::Message(message, _) => Some(message)
                 .filter(answers)
                 .ok_or_else(|| StreamableHttpError::UnexpectedServerResponse("another id".into())),

@@ -4,8 +4,9 @@
 use std::{collections::HashMap, io, sync::Arc};
 
 use futures_util::{Stream, StreamExt, future, stream::BoxStream};
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use reqwest::Response;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use reqwest::Body;
 use rmcp::{
     model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId},
     transport::streamable_http_client::{
@@ -105,7 +106,7 @@ impl StreamableHttpClient for Http {
             progress: self.progress.clone(),
             of: Some((self.attending.clone(), question)),
         };
-        answered(request.send().await?, (session.is_some(), heard)).await
+        answered(request.send().await?.into(), (session.is_some(), heard)).await
     }
 
     async fn delete_session(
@@ -148,7 +149,7 @@ pub(super) enum Reply {
 
 /// The answer to a question, for the SDK.
 async fn answered(
-    response: Response,
+    response: Response<Body>,
     (in_session, hearing): (bool, Hearing),
 ) -> Result<StreamableHttpPostResponse, Failed> {
     let (reply, session) = reply(response, in_session).await?;
@@ -166,7 +167,7 @@ async fn answered(
 
 /// What comes back, with the session that it names.
 pub(super) async fn reply(
-    response: Response,
+    response: Response<Body>,
     in_session: bool,
 ) -> Result<(Reply, Option<String>), Failed> {
     let status = response.status();
@@ -186,7 +187,7 @@ pub(super) async fn reply(
     let sort = header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let sort = sort.split(';').next().unwrap_or_default().trim();
     if sort.eq_ignore_ascii_case(JSON) {
-        let body = body(response).await?;
+        let body = whole_of(response.into_body()).await?;
         let bytes = body.len();
         let read = whole::apart(bytes, move || whole::read(&body));
         let message = read.await??;
@@ -196,27 +197,30 @@ pub(super) async fn reply(
             return Ok((Reply::Message(message, bytes), session));
         }
     } else if sort.eq_ignore_ascii_case(EVENTS) && status.is_success() {
-        return Ok((Reply::Events(bounded(response)), session));
+        return Ok((Reply::Events(bounded(response.into_body())), session));
     }
     Err(HttpStatusError::new(status.as_u16(), None).into())
 }
 
 /// The body, unless it is larger than a message may be. What counts is its size once unpacked.
-async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MOST_BYTES {
+async fn whole_of(mut body: Body) -> Result<Vec<u8>, Failed> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame?.into_data() else {
+            continue;
+        };
+        if whole.len() + chunk.len() > MOST_BYTES {
             let max_size = MOST_BYTES;
             return Err(StreamableHttpError::ResponseBodyTooLarge { max_size });
         }
-        body.extend_from_slice(&chunk);
+        whole.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(whole)
 }
 
 /// The body as it comes, until it is larger than one answer may be.
-fn bounded(response: Response) -> BoxStream<'static, Result<bytes::Bytes, io::Error>> {
-    let stream = response.bytes_stream().scan(0_usize, |size, chunk| {
+fn bounded(body: Body) -> BoxStream<'static, Result<bytes::Bytes, io::Error>> {
+    let stream = body.into_data_stream().scan(0_usize, |size, chunk| {
         let chunk = chunk.map_err(io::Error::other);
         *size += chunk.as_ref().map_or(0, bytes::Bytes::len);
         let fits = *size <= MOST_BYTES;

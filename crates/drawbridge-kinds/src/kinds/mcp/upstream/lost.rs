@@ -8,7 +8,7 @@ use rmcp::{
     model::ErrorCode, service::ServiceError, transport::streamable_http_client::StreamableHttpError,
 };
 
-use super::{Trouble, veil::Veil};
+use super::{Trouble, post, veil::Veil};
 use crate::kinds::mcp::{asks, doubts::visible};
 
 /// The longest text that a server may say of wrong arguments, in characters.
@@ -45,6 +45,7 @@ impl Lost {
         }
         match sent.downcast_ref::<OverHttp>() {
             Some(OverHttp::Client(error)) if error.is_connect() => Self::Unsent,
+            Some(OverHttp::Io(error)) if post::is_unsent(error) => Self::Unsent,
             Some(
                 OverHttp::AuthRequired(_)
                 | OverHttp::InsufficientScope(_)
