@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{DefaultBodyLimit, Request},
-    http::{Method, StatusCode, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
 use drawbridge_core::{answer::Status, call::Caller};
@@ -63,12 +63,14 @@ impl Front {
     /// The answer to a request.
     pub(super) async fn answer(&self, mut request: Request) -> Response {
         let form = Form::wanted(request.headers());
+        let is_head = request.method() == Method::HEAD;
         let response = match guard::names(&self.app.gateway(), &mut request) {
             Err(refusal) => *refusal,
             // In a box, since those who bound it hand it on.
             Ok(()) => guard::within_bounds(Box::pin(self.asked(request))).await,
         };
-        in_words(form, guard::with_headers(response))
+        let response = in_words(form, guard::with_headers(response));
+        if is_head { head_of(response) } else { response }
     }
 
     async fn asked(&self, request: Request) -> Response {
@@ -113,6 +115,19 @@ impl Front {
         let request = Request::from_parts(parts, Body::from(bytes));
         routed(&self.known, request).await
     }
+}
+
+/// An answer to `HEAD`: over HTTP/2 a body would break the connection's rules.
+fn head_of(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        let length = || HeaderValue::from(length);
+        parts
+            .headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(length);
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 /// The answer of whatever is at this address.

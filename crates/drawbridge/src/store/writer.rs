@@ -1,6 +1,7 @@
 //! The audit log's writer: the records of many calls in one sync.
 //!
-//! Batches form while the last one is being made durable; nothing waits for a clock. What cannot be
+//! Batches form while the last one is being made durable, and of calls that can be recorded at once; nothing
+//! waits for a clock. What cannot be
 //! written is refused, and the writer tries again by itself until the store takes it.
 
 mod commit;
@@ -32,7 +33,7 @@ const BATCH: usize = 512;
 /// The most bytes of one batch, unless a single record has more.
 const BATCH_BYTES: usize = 16 << 20;
 /// How often the calls that can go on are let to, before what is there by then is written.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 4;
 /// How long a call waits for its record to be durable.
 const WAIT: Duration = Duration::from_secs(30);
 /// How often a log that is down is tried again when nobody calls.
@@ -168,7 +169,7 @@ impl Task {
             {
                 batch.push(waiting);
             }
-            if batch.len() == before {
+            if batch.len() == before || batch.len() >= BATCH {
                 return;
             }
         }

@@ -99,7 +99,7 @@ fn no_file_is_too_long_and_each_says_what_it_is() {
 fn walls_stand_where_the_architecture_says() {
     none(
         &strays(&["axum::", "use axum"], &["/door/", "/door.rs", "/cli/"]),
-        "axum only in door/; the command line uses its types to ask the same router",
+        "axum only in door/; the command line uses its types to ask the same doors",
     );
     none(
         &strays(

@@ -185,7 +185,7 @@ pub(super) async fn retried(
     let plan = plan.ok_or_else(wrong)?;
     let _ = tokio::time::timeout(HOLD, decided(app, plan.id.clone(), cancel)).await;
     let recorded = result(app, asked.caller, (&plan.id, cancel)).await?;
-    Ok(Told::Whole(Box::new(recorded.into())).into())
+    Ok(CallToolResponse::Complete(Whole::from(recorded).into()))
 }
 
 fn is_same(plan: &KeptPlan, asked: &Asked<'_>) -> bool {

@@ -214,3 +214,32 @@ async fn every_refusal_says_what_is_wrong_and_what_to_do() {
     }
     house.close().await;
 }
+
+/// Over HTTP/2 a body after `HEAD` would break the connection, whoever refuses the request.
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_over_http_2() {
+    let house = House::open("").await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .no_proxy()
+        .build()
+        .unwrap();
+    for (path, host, code) in [
+        ("/mcp", None, 401),
+        ("/api/v1/connectors", None, 401),
+        ("/nothing", None, 404),
+        ("/mcp", Some("elsewhere.example"), 403),
+    ] {
+        let mut request = client
+            .head(format!("{}{path}", house.url))
+            .header("accept", "text/markdown");
+        if let Some(host) = host {
+            request = request.header("origin", format!("https://{host}"));
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), code, "{path}");
+        assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+        assert!(answer.bytes().await.unwrap().is_empty(), "{path}");
+    }
+    house.close().await;
+}

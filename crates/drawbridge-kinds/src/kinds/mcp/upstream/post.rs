@@ -1,5 +1,5 @@
-//! How a request is sent that the SDK does not send: over plain HTTP as it is, since what `reqwest` does for
-//! proxies, redirects and TLS costs as much as the request itself; to all else by `reqwest`.
+//! How a call is sent that is asked directly: over plain HTTP as it is, since what `reqwest` does for proxies,
+//! redirects and TLS costs as much as the request itself; to all else by `reqwest`.
 
 use std::{io, time::Duration};
 
@@ -17,15 +17,22 @@ use reqwest::{Body, Url};
 
 use super::{connect::CONNECT_WITHIN, http::Failed};
 
-/// How long a connection is kept that nobody uses: as `reqwest` does.
+/// How long a connection is kept that nobody uses. This and what follows are as `reqwest` has them.
 const IDLE: Duration = Duration::from_secs(90);
+/// How long nothing is heard before the other end is asked for a sign of life, and again after that.
+const SILENT: Duration = Duration::from_secs(15);
+/// How often it is asked.
+const ASKS: u32 = 3;
+/// How long what is sent may arrive nowhere.
+#[cfg(target_os = "linux")]
+const UNHEARD: Duration = Duration::from_secs(30);
 
-type Plain = Box<legacy::Client<HttpConnector, Full<Bytes>>>;
+type Bare = Box<legacy::Client<HttpConnector, Full<Bytes>>>;
 
 /// Where requests go, and what sends them.
 pub(super) enum Post {
     /// As they are.
-    Plain(Plain, Uri),
+    Bare(Bare, Uri),
     /// By whatever stands between.
     Other(reqwest::Client, Url),
 }
@@ -33,8 +40,8 @@ pub(super) enum Post {
 impl Post {
     /// What sends to this address; `reqwest` where anything stands between.
     pub(super) fn to(url: Url, other: reqwest::Client) -> Self {
-        match plain(&url) {
-            Some(uri) => Self::Plain(client(), uri),
+        match bare(&url, &Matcher::from_system()) {
+            Some(uri) => Self::Bare(client(), uri),
             None => Self::Other(other, url),
         }
     }
@@ -46,7 +53,7 @@ impl Post {
         body: Vec<u8>,
     ) -> Result<Response<Body>, Failed> {
         match self {
-            Self::Plain(client, uri) => {
+            Self::Bare(client, uri) => {
                 let mut request = Request::new(Full::from(body));
                 *request.method_mut() = Method::POST;
                 *request.uri_mut() = uri.clone();
@@ -62,17 +69,23 @@ impl Post {
     }
 }
 
-/// The address, where plain HTTP is all that it takes.
-fn plain(url: &Url) -> Option<Uri> {
+/// The address, where plain HTTP without a proxy is all that it takes.
+fn bare(url: &Url, proxies: &Matcher) -> Option<Uri> {
     let uri = Uri::try_from(url.as_str()).ok()?;
-    let is_plain = url.scheme() == "http" && url.username().is_empty();
-    (is_plain && Matcher::from_system().intercept(&uri).is_none()).then_some(uri)
+    let names_nobody = url.username().is_empty() && url.password().is_none();
+    let is_bare = url.scheme() == "http" && names_nobody && proxies.intercept(&uri).is_none();
+    is_bare.then_some(uri)
 }
 
-fn client() -> Plain {
+fn client() -> Bare {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_WITHIN));
+    connector.set_keepalive(Some(SILENT));
+    connector.set_keepalive_interval(Some(SILENT));
+    connector.set_keepalive_retries(Some(ASKS));
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(UNHEARD));
     let client = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -91,13 +104,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_is_sent_as_it_is() {
-        for (url, is_plain) in [
+    fn only_plain_http_without_a_proxy_is_sent_as_it_is() {
+        let proxies = Matcher::builder()
+            .http("http://127.0.0.1:3128")
+            .no("127.0.0.1")
+            .build();
+        for (url, is_bare) in [
             ("http://127.0.0.1:9/mcp", true),
+            ("http://crm.example/mcp", false),
             ("https://127.0.0.1:9/mcp", false),
             ("http://somebody@127.0.0.1:9/mcp", false),
+            ("http://:word@127.0.0.1:9/mcp", false),
         ] {
-            assert_eq!(plain(&url.parse().unwrap()).is_some(), is_plain, "{url}");
+            let url: Url = url.parse().unwrap();
+            assert_eq!(bare(&url, &proxies).is_some(), is_bare, "{url}");
         }
     }
 
@@ -105,7 +125,7 @@ mod tests {
     async fn what_reached_nobody_was_not_sent() {
         let sent = async |address: std::net::SocketAddr| {
             let uri = format!("http://{address}/mcp").parse().unwrap();
-            let post = Post::Plain(client(), uri);
+            let post = Post::Bare(client(), uri);
             match post.send(HeaderMap::new(), Vec::new()).await {
                 Err(Failed::Io(error)) => is_unsent(&error),
                 other => panic!("{other:?}"),
