@@ -1,8 +1,8 @@
 //! The audit log's writer: the records of many calls in one sync.
 //!
 //! Batches form while the last one is being made durable, and of calls that can be recorded at once; nothing
-//! waits for a clock. What cannot be
-//! written is refused, and the writer tries again by itself until the store takes it.
+//! waits for a clock. What cannot be written is refused, and the writer tries again by itself until the store
+//! takes it.
 
 mod commit;
 mod head;

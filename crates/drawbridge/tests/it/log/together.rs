@@ -18,11 +18,10 @@ async fn what_can_be_recorded_at_once_is_made_durable_in_one_sync() {
                 tokio::task::yield_now().await;
             }
             let entry = Entry::new(record(number, "ann")).unwrap();
-            writer.append(entry).await.unwrap()
+            writer.append(entry).await.unwrap();
         }
     });
-    let appended = futures_util::future::join_all(calls).await;
-    assert_eq!(appended.len(), 30);
+    futures_util::future::join_all(calls).await;
     store.close().await;
     let mut connection = stored.connection().await;
     let signed: i64 = sqlx::query_scalar("SELECT count(*) FROM checkpoints")

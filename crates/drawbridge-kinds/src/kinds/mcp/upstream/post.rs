@@ -24,7 +24,6 @@ const SILENT: Duration = Duration::from_secs(15);
 /// How often it is asked.
 const ASKS: u32 = 3;
 /// How long what is sent may arrive nowhere.
-#[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(30);
 
 type Bare = Box<legacy::Client<HttpConnector, Full<Bytes>>>;
@@ -84,7 +83,6 @@ fn client() -> Bare {
     connector.set_keepalive(Some(SILENT));
     connector.set_keepalive_interval(Some(SILENT));
     connector.set_keepalive_retries(Some(ASKS));
-    #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(UNHEARD));
     let client = legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
